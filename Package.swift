@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// What every Swift target is compiled with; the reasons are in the style pages of the documentation.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+/// For targets that touch C pointers: each use then says `unsafe` and can be searched for.
+let unsafeSettings = settings + [.strictMemorySafety()]
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "nightshift",
+  products: [.executable(name: "nightshift", targets: ["nightshift"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+  ],
+  targets: [
+    // C libraries.
+    .systemLibrary(name: "CNNG", providers: [.apt(["libnng-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(name: "CKernels"),
+
+    // Pure cores: the standard library alone.
+    .target(name: "Jobs", swiftSettings: settings),
+    .target(name: "Leasing", dependencies: ["Jobs"], swiftSettings: settings),
+    .target(name: "CoordinatorCore", dependencies: ["Jobs", "Leasing"], swiftSettings: settings),
+    .target(name: "WorkerCore", dependencies: ["Jobs", "Leasing"], swiftSettings: settings),
+
+    // One wrapper for each C library.
+    .target(name: "Digests", dependencies: ["CCrypto", "CXXHash"], swiftSettings: unsafeSettings),
+    .target(name: "Compression", dependencies: ["CZstd", "CZlib"], swiftSettings: unsafeSettings),
+    .target(name: "Transport", dependencies: ["CNNG"], swiftSettings: unsafeSettings),
+    .target(name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
+    .target(
+      name: "Journal",
+      dependencies: ["Jobs", "Leasing", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: settings),
+
+    // Data: bytes to columns, columns to scores, scores to partials, partials to output.
+    .target(
+      name: "Tables", dependencies: ["CKernels", "Compression", "Jobs"],
+      swiftSettings: unsafeSettings),
+    .target(name: "Scoring", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
+    .target(
+      name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
+      swiftSettings: unsafeSettings),
+    .target(
+      name: "Destinations", dependencies: ["Compression", "Digests", "Jobs", "Partials"],
+      swiftSettings: unsafeSettings),
+
+    // Shells.
+    .target(
+      name: "Coordinator",
+      dependencies: [
+        "CoordinatorCore", "Destinations", "Digests", "Jobs", "Journal", "Leasing", "Partials",
+        "Scoring", "Tables", "Transport", "Wire", log,
+      ],
+      swiftSettings: unsafeSettings),
+    .target(
+      name: "Worker",
+      dependencies: [
+        "Compression", "Digests", "Jobs", "Leasing", "Partials", "Scoring", "Tables", "Transport",
+        "Wire", "WorkerCore", log,
+      ],
+      swiftSettings: unsafeSettings),
+    .target(
+      name: "Simulation", dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "nightshift",
+      dependencies: [
+        "Coordinator", "Destinations", "Digests", "Jobs", "Partials", "Scoring", "Tables",
+        "Transport", "Wire", "Worker", "Yams", log,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+  ]
+)
