@@ -1,0 +1,199 @@
+package import Jobs
+package import Leasing
+
+/// The fleet's side: what workers ask and report.
+extension CoordinatorCore {
+  package enum HelloAnswer: Hashable, Sendable {
+    case welcome
+    case refused(String)
+  }
+
+  /// A worker introduces itself, at its start and after each restart of the coordinator.
+  package mutating func hello(
+    _ worker: WorkerID, name: String, threadCount: Int, now: Instant
+  ) -> HelloAnswer {
+    guard sessions[worker] != nil || sessions.count < Limits.workers else {
+      return .refused("the coordinator already has \(Limits.workers) workers")
+    }
+    sessions[worker] = Session(
+      worker: worker, name: name, threadCount: max(1, threadCount), lastSeen: now,
+      joined: sessions[worker]?.joined ?? now)
+    return .welcome
+  }
+
+  package enum AcquireAnswer: Hashable, Sendable {
+    case grants([Grant])
+    /// Nothing to do now.
+    case wait
+    /// The coordinator does not know the worker: it says hello again.
+    case unknownWorker
+    /// The worker is to finish what it holds and leave.
+    case drain
+  }
+
+  /// Leases up to `leaseLimit` runs of blocks, oldest job first.
+  package mutating func acquire(
+    _ worker: WorkerID, leaseLimit: Int, now: Instant, into effects: inout [CoordinatorEffect]
+  ) -> AcquireAnswer {
+    guard sessions[worker] != nil else { return .unknownWorker }
+    sessions[worker]?.lastSeen = now
+    if isDraining || sessions[worker]?.isDraining == true { return .drain }
+    guard now >= recoveredAt else { return .wait }
+    let held = sessions[worker]?.leaseCount ?? 0
+    var room = min(leaseLimit, Limits.leasesPerGrant, Limits.leasesPerWorker - held)
+    var grants: [Grant] = []
+    for id in order where jobs[id]?.canLease == true {
+      while room > 0, let grant = grant(id, to: worker, now: now, into: &effects) {
+        grants.append(grant)
+        room -= 1
+      }
+    }
+    sessions[worker]?.leaseCount += grants.count
+    return grants.isEmpty ? .wait : .grants(grants)
+  }
+
+  private mutating func grant(
+    _ id: JobID, to worker: WorkerID, now: Instant, into effects: inout [CoordinatorEffect]
+  ) -> Grant? {
+    let blockLimit = blockLimit(for: id)
+    guard
+      let lease = tables[id]?.acquire(
+        for: worker, incarnation: incarnation, blockLimit: blockLimit, now: now)
+    else { return nil }
+    if jobs[id]?.startedAt == nil { jobs[id]?.startedAt = now }
+    if jobs[id]?.state == .pending { enter(.running, id, into: &effects) }
+    jobs[id]?.grantCount += 1
+    return Grant(job: id, lease: lease)
+  }
+
+  /// Blocks in one lease: whole shards while there is plenty, smaller pieces towards the end so
+  /// that all threads finish together (guided self-scheduling, Polychronopoulos and Kuck 1987).
+  private func blockLimit(for id: JobID) -> Int {
+    let pending = tables[id]?.pendingBlockCount ?? 0
+    guard pending < 1 << 16 else { return Limits.blocksPerShard }
+    let threads = sessions.values.reduce(0) { $0 + $1.threadCount }
+    let smallest = 4
+    return min(Limits.blocksPerShard, max(smallest, pending / max(1, 2 * threads)))
+  }
+
+  package enum HeartbeatAnswer: Hashable, Sendable {
+    /// The leases to stop, and whether to leave after the rest.
+    case alive(revoked: [LeaseKey], drain: Bool)
+    case unknownWorker
+  }
+
+  /// Renews a worker's leases and tells it which of them are over.
+  ///
+  /// The caller has checked the MAC of leases that were given before a restart.
+  package mutating func heartbeat(
+    _ worker: WorkerID, held: [HeldLease], now: Instant,
+    into effects: inout [CoordinatorEffect]
+  ) -> HeartbeatAnswer {
+    guard sessions[worker] != nil else { return .unknownWorker }
+    sessions[worker]?.lastSeen = now
+    sessions[worker]?.leaseCount = held.count
+    var revoked: [LeaseKey] = []
+    for lease in held where !renew(lease, of: worker, now: now, into: &effects) {
+      revoked.append(lease.grant.key)
+    }
+    let drain = isDraining || sessions[worker]?.isDraining == true
+    return .alive(revoked: revoked, drain: drain)
+  }
+
+  private mutating func renew(
+    _ held: HeldLease, of worker: WorkerID, now: Instant,
+    into effects: inout [CoordinatorEffect]
+  ) -> Bool {
+    let id = held.grant.job
+    guard let job = jobs[id], job.phase == .scoring, !job.state.isTerminal,
+      job.state != .cancelling, held.grant.lease.worker == worker
+    else { return false }
+    leaseEffects.removeAll(keepingCapacity: true)
+    let renewal = tables[id]?.renew(
+      held.grant.lease, progress: held.progress, now: now, into: &leaseEffects)
+    carryOut(id, now: now, into: &effects)
+    return renewal == .renewed
+  }
+
+  /// Whether a result is of use, before its bytes are asked for; changes nothing.
+  package func preview(_ id: JobID, _ result: ShardResult) -> FinishAnswer? {
+    guard let job = jobs[id], !job.state.isTerminal, job.phase == .scoring else {
+      return .refused("the job has ended")
+    }
+    guard let shardCount = tables[id]?.shards.count, result.shard.index < shardCount else {
+      return .refused("no shard \(result.shard) in the plan")
+    }
+    let committed = tables[id]?.shards[result.shard.index].committed ?? .none
+    return BlockMask(result.blocks).subtracting(committed).isEmpty ? .already : nil
+  }
+
+  /// Takes a result whose partial is durable.
+  package mutating func finish(
+    _ id: JobID, _ result: ShardResult, worker: WorkerID, now: Instant,
+    into effects: inout [CoordinatorEffect]
+  ) -> FinishAnswer {
+    guard let job = jobs[id], !job.state.isTerminal, tables[id] != nil else {
+      return .refused("the job has ended")
+    }
+    leaseEffects.removeAll(keepingCapacity: true)
+    let outcome = tables[id]?.finish(result, worker: worker, into: &leaseEffects)
+    note(worker, result, now: now)
+    carryOut(id, now: now, into: &effects)
+    mergeIfComplete(id, into: &effects)
+    switch outcome {
+    case .committed: return .committed
+    case .already:
+      jobs[id]?.repeatedResultCount += 1
+      return .already
+    case .wrongState: return .wrongState
+    case .unknown, nil: return .refused("shard \(result.shard) has no blocks \(result.blocks)")
+    }
+  }
+
+  private mutating func note(_ worker: WorkerID, _ result: ShardResult, now: Instant) {
+    guard var session = sessions[worker] else { return }
+    session.lastSeen = now
+    session.leaseCount = max(0, session.leaseCount - 1)
+    session.recordCount += result.results.reduce(0) { $0 + $1.counts.total }
+    sessions[worker] = session
+  }
+
+  /// Takes back a lease that its worker did not finish; never charged.
+  package mutating func handBack(_ key: LeaseKey, worker: WorkerID) {
+    tables[key.job]?.handBack(shard: key.shard, attempt: key.attempt, worker: worker)
+    if let count = sessions[worker]?.leaseCount, count > 0 {
+      sessions[worker]?.leaseCount = count - 1
+    }
+  }
+
+  /// A worker could not score a lease; counts against the shard.
+  package mutating func fail(
+    _ key: LeaseKey, worker: WorkerID, reason: String, now: Instant,
+    into effects: inout [CoordinatorEffect]
+  ) {
+    guard tables[key.job] != nil else { return }
+    effects.append(
+      .log(key.job, .warning, "shard \(key.shard), attempt \(key.attempt): \(reason)"))
+    leaseEffects.removeAll(keepingCapacity: true)
+    tables[key.job]?.fail(
+      shard: key.shard, attempt: key.attempt, worker: worker, into: &leaseEffects)
+    carryOut(key.job, now: now, into: &effects)
+  }
+
+  /// A worker leaves; what it still held is free again.
+  package mutating func goodbye(_ worker: WorkerID) {
+    guard sessions.removeValue(forKey: worker) != nil else { return }
+    for id in order { tables[id]?.release(worker: worker) }
+  }
+
+  /// Ends overdue leases and forgets workers that are silent.
+  package mutating func tick(now: Instant, into effects: inout [CoordinatorEffect]) {
+    for id in order where tables[id] != nil && jobs[id]?.state.isTerminal == false {
+      leaseEffects.removeAll(keepingCapacity: true)
+      tables[id]?.tick(now: now, into: &leaseEffects)
+      carryOut(id, now: now, into: &effects)
+    }
+    let lost = sessions.values.filter { now - $0.lastSeen > Limits.deadManTime }
+    for session in lost.sorted(by: { $0.worker < $1.worker }) { goodbye(session.worker) }
+  }
+}

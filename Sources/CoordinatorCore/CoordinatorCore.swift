@@ -1,0 +1,302 @@
+package import Jobs
+package import Leasing
+
+/// The coordinator's decisions: which job, which blocks to whom, when a job ends and how.
+///
+/// Reads no clock, draws no random numbers, does no I/O. Each event method takes `now`, changes the
+/// state, appends what has to be done and returns what the asker is told. The caller makes the
+/// journal entries durable before it sends the answer.
+package struct CoordinatorCore: Sendable {
+  package let incarnation: Incarnation
+  package internal(set) var jobs: [JobID: Job] = [:]
+  /// The shards of each planned job; apart from `jobs`, so that nothing copies them by accident.
+  package internal(set) var tables: [JobID: LeaseTable] = [:]
+  /// Jobs in order of submission.
+  package private(set) var order: [JobID] = []
+  package internal(set) var sessions: [WorkerID: Session] = [:]
+  /// No leases are given before this: living workers of the last incarnation report first.
+  let recoveredAt: Instant
+  private let chargeLimit: Int
+  let leaseDuration: Duration
+  /// Lease effects of one event; kept to spare an allocation for each.
+  var leaseEffects: [LeaseEffect] = []
+  package var isDraining = false
+
+  package init(
+    incarnation: Incarnation, recoveredAt: Instant = .start,
+    chargeLimit: Int = Limits.chargeLimit, leaseDuration: Duration = Limits.leaseDuration
+  ) {
+    self.incarnation = incarnation
+    self.recoveredAt = recoveredAt
+    self.chargeLimit = chargeLimit
+    self.leaseDuration = leaseDuration
+  }
+
+  // MARK: Jobs, as users see them
+
+  package enum Refusal: Error, Hashable, Sendable {
+    case noSuchJob
+    case alreadyExists
+    case tooManyJobs
+    /// The job's state does not allow it; the state is named.
+    case state(JobState)
+  }
+
+  /// Takes a job in; the shell plans it next.
+  package mutating func submit(
+    _ id: JobID, _ request: JobRequest, createdNanoseconds: Int64,
+    into effects: inout [CoordinatorEffect]
+  ) throws(Refusal) {
+    guard jobs[id] == nil else { throw .alreadyExists }
+    let openCount = jobs.values.reduce(0) { $0 + ($1.state.isTerminal ? 0 : 1) }
+    guard openCount < Limits.openJobs else { throw .tooManyJobs }
+    jobs[id] = Job(id: id, request: request, createdNanoseconds: createdNanoseconds)
+    order.append(id)
+    effects.append(
+      .journal(.submitted(id, request, createdNanoseconds: createdNanoseconds)))
+    effects.append(.plan(id))
+  }
+
+  /// The inputs are listed and the model is readable: the job can run.
+  package mutating func planned(
+    _ id: JobID, _ plan: Plan, _ model: PlannedModel, into effects: inout [CoordinatorEffect]
+  ) {
+    guard let job = jobs[id], job.phase == .planning, !job.state.isTerminal else { return }
+    let table = table(for: plan)
+    tables[id] = table
+    jobs[id]?.model = model
+    jobs[id]?.phase = .scoring
+    effects.append(.journal(.planned(id, plan, model)))
+    if job.state == .queued { enter(.pending, id, into: &effects) }
+    effects.append(
+      .log(id, .info, "planned: \(plan.shardCount) shards of \(plan.inputs.count) files"))
+  }
+
+  private func table(for plan: Plan) -> LeaseTable {
+    LeaseTable(plan: plan, chargeLimit: chargeLimit, leaseDuration: leaseDuration)
+  }
+
+  /// Ends a job that cannot be run, or that broke: nothing is published.
+  package mutating func fail(
+    _ id: JobID, reason: String, now: Instant, into effects: inout [CoordinatorEffect]
+  ) {
+    guard let job = jobs[id], !job.state.isTerminal else { return }
+    end(id, job.state == .cancelling ? .cancelled : .failed, reason: reason, now, &effects)
+  }
+
+  package mutating func cancel(
+    _ id: JobID, now: Instant, into effects: inout [CoordinatorEffect]
+  ) throws(Refusal) {
+    guard let job = jobs[id] else { throw .noSuchJob }
+    guard !job.state.isTerminal else { throw .state(job.state) }
+    if job.phase == .merging {
+      enter(.cancelling, id, into: &effects)  // a publication under way may still win
+    } else {
+      end(id, .cancelled, reason: "cancelled by the user", now, &effects)
+    }
+  }
+
+  package mutating func pause(
+    _ id: JobID, reason: String, into effects: inout [CoordinatorEffect]
+  ) throws(Refusal) {
+    guard let job = jobs[id] else { throw .noSuchJob }
+    guard [.queued, .pending, .running].contains(job.state) else { throw .state(job.state) }
+    enter(.paused, id, reason: reason, into: &effects)
+  }
+
+  package mutating func resume(
+    _ id: JobID, into effects: inout [CoordinatorEffect]
+  ) throws(Refusal) {
+    guard let job = jobs[id] else { throw .noSuchJob }
+    guard job.state == .paused else { throw .state(job.state) }
+    enter(job.phase == .planning ? .queued : .running, id, into: &effects)
+    if job.phase == .merging { effects.append(.merge(id)) }
+    mergeIfComplete(id, into: &effects)
+  }
+
+  /// Forgets a job that has ended.
+  package mutating func delete(
+    _ id: JobID, into effects: inout [CoordinatorEffect]
+  ) throws(Refusal) {
+    guard let job = jobs[id] else { throw .noSuchJob }
+    guard job.state.isTerminal else { throw .state(job.state) }
+    jobs[id] = nil
+    tables[id] = nil
+    order.removeAll { $0 == id }
+    effects.append(.journal(.deleted(id)))
+  }
+
+  // MARK: Merge and publication
+
+  package enum MergeOutcome: Hashable, Sendable {
+    case published(folder: String)
+    /// The job cannot be published, now or later.
+    case failed(String)
+    /// Something outside the job is in the way, such as a full disk: `resume` tries again.
+    case blocked(String)
+    /// A partial at rest is not what was committed: its blocks are scored again.
+    case damaged([CommittedBlocks])
+  }
+
+  package mutating func mergeEnded(
+    _ id: JobID, _ outcome: MergeOutcome, now: Instant, into effects: inout [CoordinatorEffect]
+  ) {
+    guard let job = jobs[id], !job.state.isTerminal else { return }
+    switch outcome {
+    case .published(let folder):
+      jobs[id]?.folder = folder
+      effects.append(.journal(.published(id, folder: folder)))
+      let state: JobState = job.counts.error == 0 ? .succeeded : .partiallySucceeded
+      end(id, state, reason: "", now, &effects)
+    case .failed(let reason):
+      fail(id, reason: reason, now: now, into: &effects)
+    case .blocked(let reason):
+      guard job.state != .cancelling else {
+        return fail(id, reason: reason, now: now, into: &effects)
+      }
+      enter(.paused, id, reason: reason, into: &effects)
+    case .damaged(let blocks):
+      for damaged in blocks { effects.append(.journal(.refute(id, damaged))) }
+      effects.append(.log(id, .warning, "\(blocks.count) damaged partials are scored again"))
+      effects.append(.reload(id))
+    }
+  }
+
+  /// Rebuilds a job's table from the journal, in any order of rows: after a start, and after
+  /// damaged partials were taken out.
+  package mutating func reload(
+    _ id: JobID, commits: some Sequence<CommittedBlocks>, charges: [(ShardID, Int)],
+    into effects: inout [CoordinatorEffect]
+  ) {
+    guard let plan = tables[id]?.plan else { return }
+    tables[id] = table(for: plan)
+    jobs[id]?.counts = RecordCounts()
+    jobs[id]?.phase = .scoring
+    leaseEffects.removeAll(keepingCapacity: true)
+    for committed in commits {
+      let fits = tables[id]?.restore(committed, into: &leaseEffects) ?? false
+      if !fits { effects.append(.journal(.refute(id, committed))) }
+    }
+    for (shard, count) in charges { tables[id]?.restore(charges: count, of: shard) }
+    carryOut(id, now: .start, into: &effects)
+    mergeIfComplete(id, into: &effects)
+  }
+
+  // MARK: Restoring from the journal
+
+  /// One job as the journal has it.
+  package struct Restored: Sendable {
+    package var id: JobID
+    package var request: JobRequest
+    package var createdNanoseconds: Int64
+    package var state: JobState
+    package var reason: String
+    package var folder: String?
+    package var planned: (plan: Plan, model: PlannedModel)?
+
+    package init(
+      id: JobID, request: JobRequest, createdNanoseconds: Int64, state: JobState, reason: String,
+      folder: String?, planned: (plan: Plan, model: PlannedModel)?
+    ) {
+      self.id = id
+      self.request = request
+      self.createdNanoseconds = createdNanoseconds
+      self.state = state
+      self.reason = reason
+      self.folder = folder
+      self.planned = planned
+    }
+  }
+
+  /// Takes a job up again after a start; `reload` follows with its committed blocks.
+  package mutating func restore(_ row: Restored, into effects: inout [CoordinatorEffect]) {
+    var job = Job(id: row.id, request: row.request, createdNanoseconds: row.createdNanoseconds)
+    job.state = row.state
+    job.reason = row.reason
+    job.folder = row.folder
+    if let planned = row.planned {
+      job.model = planned.model
+      tables[row.id] = table(for: planned.plan)
+      job.phase = .scoring
+    }
+    jobs[row.id] = job
+    order.append(row.id)
+    if row.state == .cancelling {
+      end(row.id, .cancelled, reason: "cancelled by the user", .start, &effects)
+    } else if row.planned == nil, !row.state.isTerminal {
+      effects.append(.plan(row.id))
+    }
+  }
+
+  // MARK: What every event shares
+
+  mutating func enter(
+    _ state: JobState, _ id: JobID, reason: String = "",
+    into effects: inout [CoordinatorEffect]
+  ) {
+    jobs[id]?.state = state
+    jobs[id]?.reason = reason
+    effects.append(.journal(.state(id, state, reason: reason)))
+    let tail = reason.isEmpty ? "" : ": \(reason)"
+    effects.append(.log(id, state == .failed ? .error : .info, state.rawValue + tail))
+  }
+
+  private mutating func end(
+    _ id: JobID, _ state: JobState, reason: String, _ now: Instant,
+    _ effects: inout [CoordinatorEffect]
+  ) {
+    leaseEffects.removeAll(keepingCapacity: true)
+    tables[id]?.revokeAll(into: &leaseEffects)
+    jobs[id]?.endedAt = now
+    enter(state, id, reason: reason, into: &effects)
+    effects.append(.ended(id))
+  }
+
+  /// Starts the merge once the last block is confirmed.
+  mutating func mergeIfComplete(
+    _ id: JobID, into effects: inout [CoordinatorEffect]
+  ) {
+    guard let job = jobs[id], job.phase == .scoring, tables[id]?.isComplete == true,
+      job.state == .running || job.state == .pending
+    else { return }
+    jobs[id]?.phase = .merging
+    effects.append(.log(id, .info, "every shard is committed: merging"))
+    effects.append(.merge(id))
+  }
+
+  /// Turns a table's effects into the coordinator's.
+  mutating func carryOut(
+    _ id: JobID, now: Instant, into effects: inout [CoordinatorEffect]
+  ) {
+    var failure: String?
+    for effect in leaseEffects {
+      switch effect {
+      case .commit(let blocks): effects.append(.journal(.commit(id, blocks)))
+      case .refute(let blocks): effects.append(.journal(.refute(id, blocks)))
+      case .confirm(_, _, let counts): jobs[id]?.counts += counts
+      case .charge(let shard, let charges):
+        effects.append(.journal(.charge(id, shard, charges: charges)))
+      case .revoke: break  // the worker learns of it at its next heartbeat
+      case .fail(let shard): failure = failure ?? describeFailure(of: shard, in: id)
+      }
+    }
+    leaseEffects.removeAll(keepingCapacity: true)
+    if let job = jobs[id], job.request.errorThreshold >= 0,
+      job.counts.error > UInt64(job.request.errorThreshold)
+    {
+      failure =
+        "\(job.counts.error) error records exceed errorThreshold "
+        + "\(job.request.errorThreshold): correct the input, or raise the threshold (-1: no limit)"
+    }
+    if let failure { fail(id, reason: failure, now: now, into: &effects) }
+  }
+
+  private func describeFailure(of shard: ShardID, in id: JobID) -> String {
+    guard let plan = tables[id]?.plan else { return "shard \(shard) failed" }
+    let range = plan.range(of: shard)
+    let end = range.end.map(String.init) ?? "the end"
+    return
+      "shard \(shard) (\(plan.inputs[range.inputIndex].path), bytes \(range.offset) to \(end)) "
+      + "failed \(chargeLimit) times: see `nightshift logs \(id)`"
+  }
+}

@@ -1,0 +1,49 @@
+package import Jobs
+
+/// One job as the coordinator knows it.
+package struct Job: Sendable {
+  package let id: JobID
+  package let request: JobRequest
+  /// Wall-clock time of submission, nanoseconds since 1970; names the output folder.
+  package let createdNanoseconds: Int64
+  package internal(set) var state = JobState.queued
+  package internal(set) var phase = JobPhase.planning
+  /// Why the job is in its state, for people; empty if there is nothing to say.
+  package internal(set) var reason = ""
+  package internal(set) var model: PlannedModel?
+  /// Records of confirmed blocks.
+  package internal(set) var counts = RecordCounts()
+  /// Folder of the published output.
+  package internal(set) var folder: String?
+  /// Whether this life of the coordinator has seen it begin.
+  package internal(set) var startedAt: Instant?
+  package internal(set) var endedAt: Instant?
+  /// Leases given, and results that came too late to be of use.
+  package internal(set) var grantCount = 0
+  package internal(set) var repeatedResultCount = 0
+
+  package init(id: JobID, request: JobRequest, createdNanoseconds: Int64) {
+    self.id = id
+    self.request = request
+    self.createdNanoseconds = createdNanoseconds
+  }
+
+  /// Whether blocks of it may be leased.
+  var canLease: Bool {
+    guard phase == .scoring else { return false }
+    return state == .pending || state == .running
+  }
+}
+
+/// A worker that has said hello.
+package struct Session: Hashable, Sendable {
+  package let worker: WorkerID
+  /// Host and process, for people.
+  package let name: String
+  package let threadCount: Int
+  package internal(set) var lastSeen: Instant
+  package let joined: Instant
+  package internal(set) var leaseCount = 0
+  package internal(set) var recordCount: UInt64 = 0
+  package internal(set) var isDraining = false
+}

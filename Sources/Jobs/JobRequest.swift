@@ -1,0 +1,90 @@
+/// What a user asks for; the keys are those of a job file, and of Vertex AI where it has them.
+package struct JobRequest: Hashable, Sendable, Codable {
+  package var displayName: String
+  /// Path of the model file, absolute, as the coordinator sees it.
+  package var model: String
+  package var inputConfig: InputConfig
+  package var instanceConfig = InstanceConfig()
+  package var outputConfig: OutputConfig
+  package var dedicatedResources = DedicatedResources()
+  package var modelParameters = ModelParameters()
+  package var labels: [String: String] = [:]
+  /// Error records tolerated before the job fails; -1 is no limit.
+  package var errorThreshold = Limits.errorThreshold
+  /// Bytes of text in one block; part of the plan and so of the output's bytes.
+  package var blockByteCount = Limits.blockByteCount
+
+  package struct InputConfig: Hashable, Sendable, Codable {
+    package var instancesFormat = InstancesFormat.csv
+    /// Paths, globs and folders, absolute; read in the order given, each sorted by name.
+    package var uris: [String]
+    /// One byte between two fields.
+    package var delimiter = ","
+    /// Unquoted fields that mean "missing"; `nil` for the built-in list.
+    package var nullWords: [String]?
+
+    package init(uris: [String]) {
+      self.uris = uris
+    }
+  }
+
+  package enum InstancesFormat: String, Hashable, Sendable, Codable, CaseIterable {
+    case csv
+  }
+
+  package struct InstanceConfig: Hashable, Sendable, Codable {
+    package var instanceType = InstanceType.array
+    /// Column written as `key` instead of the whole instance.
+    package var keyField: String?
+    /// Columns the instance in the output has; empty for all. Excludes `excludedFields`.
+    package var includedFields: [String] = []
+    package var excludedFields: [String] = []
+
+    package init() {}
+  }
+
+  package enum InstanceType: String, Hashable, Sendable, Codable, CaseIterable {
+    case array, object
+  }
+
+  package struct OutputConfig: Hashable, Sendable, Codable {
+    package var predictionsFormat = PredictionsFormat.jsonl
+    package var compression = OutputCompression.zstd
+    /// Folder below which the `prediction-…` folder is published, absolute.
+    package var uri: String
+
+    package init(uri: String) {
+      self.uri = uri
+    }
+  }
+
+  package enum PredictionsFormat: String, Hashable, Sendable, Codable, CaseIterable {
+    case jsonl, csv
+  }
+
+  package enum OutputCompression: String, Hashable, Sendable, Codable, CaseIterable {
+    case none, zstd
+  }
+
+  package struct DedicatedResources: Hashable, Sendable, Codable {
+    package var maxReplicaCount = 10
+
+    package init() {}
+  }
+
+  package struct ModelParameters: Hashable, Sendable, Codable {
+    /// Write the sum of the trees as it is, without the objective's transform.
+    package var rawScore = false
+
+    package init() {}
+  }
+
+  package init(
+    displayName: String, model: String, inputConfig: InputConfig, outputConfig: OutputConfig
+  ) {
+    self.displayName = displayName
+    self.model = model
+    self.inputConfig = inputConfig
+    self.outputConfig = outputConfig
+  }
+}

@@ -1,0 +1,65 @@
+/// Every limit of the protocol, with its reason.
+///
+/// A limit that belongs to one module alone stands there; these are shared.
+package enum Limits {
+  /// Blocks in one shard: a shard's blocks are one 64-bit mask.
+  package static let blocksPerShard = 64
+  /// Bytes of text in one block unless the job says otherwise: small enough that handing back
+  /// what is unfinished on SIGTERM loses milliseconds, large enough for zstd.
+  package static let blockByteCount: UInt64 = 1 << 20
+  /// Smallest block a job may ask for; below it the partial's header outweighs the text.
+  package static let smallestBlockByteCount: UInt64 = 1 << 8
+  /// Largest block a job may ask for; a worker holds a few of them in memory.
+  package static let largestBlockByteCount: UInt64 = 1 << 24
+  /// Shards in one job: 32-bit numbers, and 64 bytes each in memory (640 MB at the limit).
+  package static let shardsPerJob = 10_000_000
+  /// Shards whose blocks go to one result file: about 1 GiB of input.
+  package static let shardsPerResultFile = 16
+  /// Files one job may read: their names, sizes and times are in memory.
+  package static let inputsPerJob = 1_000_000
+  /// Jobs that have not ended, at once.
+  package static let openJobs = 10_000
+  /// A record longer than this is one error record.
+  package static let recordByteLimit: UInt64 = 16 << 20
+  /// Error records a job tolerates unless it says otherwise.
+  package static let errorThreshold: Int64 = 1_000
+
+  /// Between two heartbeats of a worker.
+  package static let heartbeatInterval = Duration.seconds(2)
+  /// A lease not renewed for this long is over: five heartbeats may be lost.
+  package static let leaseDuration = Duration.seconds(10)
+  /// How long a worker keeps its work while the coordinator is silent.
+  package static let outageRiddenOut = Duration.seconds(600)
+  /// After this long without the coordinator a worker ends itself.
+  package static let deadManTime = Duration.seconds(660)
+  /// Failures of a shard that count before the job fails.
+  package static let chargeLimit = 3
+  /// After a restart, before blocks are leased that a living worker may still hold: one heartbeat
+  /// and some time to reconnect.
+  package static let recoveryWindow = Duration.seconds(3)
+
+  /// Shards and parts of shards in one grant: its message stays far below the frame limit.
+  package static let leasesPerGrant = 256
+  /// Leases one worker may hold; beyond it a worker is hoarding or broken.
+  package static let leasesPerWorker = 4_096
+  /// Results in one message, for the same frame limit.
+  package static let resultsPerMessage = 256
+  /// Workers with a session; each costs about a kilobyte.
+  package static let workers = 10_000
+  /// Largest control frame, in bytes.
+  package static let controlFrameByteCount = 64 << 10
+  /// Largest bulk frame, in bytes.
+  package static let bulkFrameByteCount = 5 << 20
+  /// Largest piece of a partial, of input or of a model in one bulk frame, in bytes.
+  package static let pieceByteCount = 4 << 20
+  /// Largest partial the spool takes for one shard: 64 blocks at 16 MiB of text each, four times
+  /// over for wide outputs.
+  package static let partialByteCount: UInt64 = 4 << 30
+  /// Largest model, in bytes.
+  package static let modelByteCount: UInt64 = 4 << 30
+  /// Log events and bytes of text one heartbeat carries; what exceeds them is counted as dropped.
+  package static let logEventsPerHeartbeat = 100
+  package static let logBytesPerHeartbeat = 16 << 10
+  /// Log events the coordinator keeps for one job; older ones are dropped and counted.
+  package static let logEventsPerJob = 10_000
+}

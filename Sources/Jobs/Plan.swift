@@ -1,0 +1,132 @@
+/// How an input file is compressed, by the end of its name.
+package enum InputCompression: String, Hashable, Sendable {
+  case none, gzip, zstd
+}
+
+/// One input file as it was when the job was planned; a later difference stops the job.
+package struct PlannedInput: Hashable, Sendable {
+  package let path: String
+  /// Size as stored, compressed if it is.
+  package let byteCount: UInt64
+  /// Time of the last change, nanoseconds since 1970.
+  package let modifiedNanoseconds: Int64
+  package let inode: UInt64
+  package let compression: InputCompression
+
+  package init(
+    path: String, byteCount: UInt64, modifiedNanoseconds: Int64, inode: UInt64,
+    compression: InputCompression
+  ) {
+    self.path = path
+    self.byteCount = byteCount
+    self.modifiedNanoseconds = modifiedNanoseconds
+    self.inode = inode
+    self.compression = compression
+  }
+}
+
+/// One shard's range of one input, in bytes of text (decompressed where the input is compressed).
+package struct ShardRange: Hashable, Sendable {
+  package let inputIndex: Int
+  /// Nominal first byte; the first record begins after the first line feed at or beyond it.
+  package let offset: UInt64
+  /// Nominal end; `nil` where a compressed input ends wherever it ends.
+  package let end: UInt64?
+  package let blockCount: Int
+  package let blockByteCount: UInt64
+
+  /// The nominal first byte of a block; for `blockCount` the shard's end.
+  package func blockOffset(_ block: Int) -> UInt64? {
+    guard block < blockCount else { return end }
+    return offset + UInt64(block) * blockByteCount
+  }
+}
+
+/// A job's fixed list of shards, made before the first lease.
+///
+/// A pure function of the inputs and the block size: it never depends on how many workers there
+/// are, and is computed again, not stored, for each shard.
+package struct Plan: Hashable, Sendable {
+  package let inputs: [PlannedInput]
+  package let blockByteCount: UInt64
+  /// `firstShards[i]` is the first shard of input `i`; one more entry ends the list.
+  private let firstShards: [UInt32]
+
+  package enum Refusal: Error, Hashable, Sendable {
+    case noInputs
+    case tooManyInputs(Int)
+    case tooManyShards(UInt64)
+    case blockByteCount(UInt64)
+  }
+
+  package init(
+    inputs: [PlannedInput], blockByteCount: UInt64 = Limits.blockByteCount
+  ) throws(Refusal) {
+    guard !inputs.isEmpty else { throw .noInputs }
+    guard inputs.count <= Limits.inputsPerJob else { throw .tooManyInputs(inputs.count) }
+    let allowed = Limits.smallestBlockByteCount...Limits.largestBlockByteCount
+    guard allowed.contains(blockByteCount) else { throw .blockByteCount(blockByteCount) }
+    self.inputs = inputs
+    self.blockByteCount = blockByteCount
+    var firstShards: [UInt32] = [0]
+    var total: UInt64 = 0
+    for input in inputs {
+      let shardByteCount = blockByteCount * UInt64(Limits.blocksPerShard)
+      total +=
+        input.compression == .none
+        ? max(1, (input.byteCount + shardByteCount - 1) / shardByteCount) : 1
+      guard total <= Limits.shardsPerJob else { throw .tooManyShards(total) }
+      firstShards.append(UInt32(total))
+    }
+    self.firstShards = firstShards
+  }
+
+  package var shardCount: Int { Int(firstShards[inputs.count]) }
+
+  /// Result files the job writes: a fixed number of consecutive shards each.
+  package var resultFileCount: Int {
+    (shardCount + Limits.shardsPerResultFile - 1) / Limits.shardsPerResultFile
+  }
+
+  /// The shards of one input.
+  package func shards(ofInput index: Int) -> Range<Int> {
+    Int(firstShards[index])..<Int(firstShards[index + 1])
+  }
+
+  /// The input a shard belongs to; O(log inputs).
+  package func inputIndex(of shard: ShardID) -> Int {
+    var low = 0
+    var high = inputs.count - 1
+    while low < high {
+      let middle = (low + high + 1) / 2
+      if firstShards[middle] <= shard.rawValue { low = middle } else { high = middle - 1 }
+    }
+    return low
+  }
+
+  /// Where a shard lies; O(log inputs).
+  package func range(of shard: ShardID) -> ShardRange {
+    let index = inputIndex(of: shard)
+    let input = inputs[index]
+    guard input.compression == .none else { return compressedRange(index) }
+    let shardByteCount = blockByteCount * UInt64(Limits.blocksPerShard)
+    let offset = UInt64(shard.rawValue - firstShards[index]) * shardByteCount
+    let end = min(offset + shardByteCount, input.byteCount)
+    let blocks = max(1, (end - offset + blockByteCount - 1) / blockByteCount)
+    return ShardRange(
+      inputIndex: index, offset: offset, end: end, blockCount: Int(blocks),
+      blockByteCount: blockByteCount)
+  }
+
+  /// The one shard of a compressed file: its text's size is not known, so blocks are sized for
+  /// text eight times the stored size and the last block takes what lies beyond.
+  private func compressedRange(_ index: Int) -> ShardRange {
+    let lastBlock = UInt64(Limits.blocksPerShard - 1)
+    let expected = inputs[index].byteCount * 8
+    let unit = blockByteCount
+    let perBlock = max(1, (expected / lastBlock + unit - 1) / unit) * unit
+    return ShardRange(
+      inputIndex: index, offset: 0, end: nil, blockCount: Limits.blocksPerShard,
+      blockByteCount: perBlock)
+  }
+}

@@ -1,0 +1,430 @@
+package import Jobs
+
+/// One job's shards: who may compute which blocks, until when, and what is committed.
+///
+/// Reads no clock, draws no random numbers, does no I/O. The caller passes `now` and carries out
+/// the effects in order. Late, repeated and foreign messages are ordinary events. There is no
+/// timer per lease: `tick` compares deadlines.
+package struct LeaseTable: Sendable {
+  package let plan: Plan
+  package private(set) var shards: [ShardRecord]
+  /// Blocks in all shards.
+  package let blockCount: Int
+  package private(set) var committedBlockCount = 0
+  package private(set) var confirmedBlockCount = 0
+  package private(set) var leasedBlockCount = 0
+  package private(set) var failedShardCount = 0
+  package private(set) var leaseCount = 0
+
+  private let chargeLimit: Int
+  private let leaseDuration: Duration
+  private var pendingShards: ShardSet
+  private var chain: StateChain
+  /// Living leases; a free slot has `nil`.
+  private var slots: [Slot?] = []
+  private var freeSlots: [Int32] = []
+
+  private struct Slot: Sendable {
+    var lease: Lease
+    /// The shard's next living lease.
+    var next: Int32
+  }
+
+  package init(
+    plan: Plan, chargeLimit: Int = Limits.chargeLimit,
+    leaseDuration: Duration = Limits.leaseDuration
+  ) {
+    self.plan = plan
+    self.chargeLimit = chargeLimit
+    self.leaseDuration = leaseDuration
+    shards = []
+    shards.reserveCapacity(plan.shardCount)
+    var blockCount = 0
+    for index in 0..<plan.shardCount {
+      let count = plan.range(of: ShardID(UInt32(index))).blockCount
+      shards.append(ShardRecord(blockCount: count))
+      blockCount += count
+    }
+    self.blockCount = blockCount
+    pendingShards = ShardSet(allBelow: plan.shardCount)
+    chain = StateChain(plan: plan)
+  }
+
+  /// Whether every block is committed and confirmed: the job can be merged.
+  package var isComplete: Bool { confirmedBlockCount == blockCount }
+
+  /// Blocks that could be leased now.
+  package var pendingBlockCount: Int { blockCount - committedBlockCount - leasedBlockCount }
+
+  /// Committed blocks that the chain of states has not reached.
+  package var provisionalCount: Int { chain.provisionalCount }
+
+  /// The living leases, in no promised order.
+  package var leases: [Lease] { slots.compactMap { $0?.lease } }
+
+  // MARK: Giving
+
+  /// Leases the lowest pending blocks, at most `blockLimit` of one shard; `nil` if none is left.
+  ///
+  /// Amortised O(1), and O(log inputs) for the plan.
+  package mutating func acquire(
+    for worker: WorkerID, incarnation: Incarnation, blockLimit: Int = Limits.blocksPerShard,
+    now: Instant
+  ) -> Lease? {
+    guard let index = lowestPendingShard(),
+      let blocks = shards[index].pending.firstRun(limit: blockLimit)
+    else { return nil }
+    shards[index].attempts += 1
+    let attempt = Attempt(incarnation: incarnation, counter: shards[index].attempts)
+    let lease = Lease(
+      shard: ShardID(UInt32(index)), blocks: blocks, attempt: attempt, worker: worker,
+      entry: entryState(shard: index, block: Int(blocks.first)), deadline: now + leaseDuration)
+    add(lease)
+    return lease
+  }
+
+  private mutating func lowestPendingShard() -> Int? {
+    while let index = pendingShards.lowest() {
+      guard shards[index].pending.isEmpty else { return index }
+      pendingShards.remove(index)
+    }
+    return nil
+  }
+
+  /// What is known, or best guessed, about the cut before a block.
+  private func entryState(shard: Int, block: Int) -> RangeState {
+    let input = plan.inputIndex(of: ShardID(UInt32(shard)))
+    let end = chain[input]
+    if end.shard == shard, end.block == block { return end.state }
+    if block > 0 { return chain.guess(at: shard, block) ?? .recordStart }
+    guard shard > plan.shards(ofInput: input).lowerBound else { return .recordStart }
+    return chain.guess(at: shard - 1, Int(shards[shard - 1].blockCount)) ?? .recordStart
+  }
+
+  // MARK: Keeping
+
+  package enum Renewal: Hashable, Sendable {
+    case renewed
+    /// Committed by another, cancelled, or given to another: stop.
+    case revoked
+  }
+
+  /// Prolongs a lease that its worker still holds.
+  ///
+  /// A lease this table does not know (expired, or given before a restart) is taken up again where
+  /// its blocks are free; the caller has checked its MAC. A charge made when it expired is taken
+  /// back: its worker lives.
+  package mutating func renew(
+    _ held: Lease, progress: UInt64?, now: Instant, into effects: inout [LeaseEffect]
+  ) -> Renewal {
+    guard held.shard.index < shards.count else { return .revoked }
+    if let slot = slot(of: held) {
+      slots[slot]?.lease.deadline = now + leaseDuration
+      if let progress { slots[slot]?.lease.progress = progress }
+      return .renewed
+    }
+    let record = shards[held.shard.index]
+    guard Int(held.blocks.end) <= Int(record.blockCount),
+      BlockMask(held.blocks).subtracting(record.pending).isEmpty
+    else { return .revoked }
+    uncharge(held.shard, worker: held.worker, into: &effects)
+    var lease = held
+    lease.deadline = now + leaseDuration
+    lease.progress = progress
+    add(lease)
+    return .renewed
+  }
+
+  // MARK: Ending
+
+  package enum Outcome: Hashable, Sendable {
+    /// Some blocks were missing and are now committed.
+    case committed
+    /// Every block was committed before.
+    case already
+    /// It started from a state that is known to be wrong; its blocks are leased again, uncharged.
+    case wrongState
+    /// The shard or its blocks are not in the plan.
+    case unknown
+  }
+
+  /// Takes a valid partial: the first result of a block wins, whichever attempt made it.
+  package mutating func finish(
+    _ result: ShardResult, worker: WorkerID, into effects: inout [LeaseEffect]
+  ) -> Outcome {
+    let index = result.shard.index
+    guard index < shards.count, Int(result.blocks.end) <= Int(shards[index].blockCount) else {
+      return .unknown
+    }
+    if endLease(shard: result.shard, attempt: result.attempt, worker: worker) == nil {
+      uncharge(result.shard, worker: worker, into: &effects)
+    }
+    let missing = BlockMask(result.blocks).subtracting(shards[index].committed)
+    guard !missing.isEmpty else { return .already }
+    guard !contradictsChain(result) else { return .wrongState }
+    for run in missing.runs { commit(run, of: result, into: &effects) }
+    revokeFinishedLeases(of: result.shard, into: &effects)
+    followChain(input: plan.inputIndex(of: result.shard), into: &effects)
+    return .committed
+  }
+
+  /// Whether the result starts at the end of the chain from another state than the chain's.
+  private func contradictsChain(_ result: ShardResult) -> Bool {
+    let end = chain[plan.inputIndex(of: result.shard)]
+    guard end.shard == result.shard.index, result.blocks.indices.contains(end.block) else {
+      return false
+    }
+    return result.state(before: end.block) != end.state
+  }
+
+  private mutating func commit(
+    _ run: BlockRange, of result: ShardResult, into effects: inout [LeaseEffect]
+  ) {
+    let index = result.shard.index
+    let committed = CommittedBlocks(
+      shard: result.shard, blocks: run, attempt: result.attempt,
+      entry: result.state(before: Int(run.first)), exit: result.state(before: Int(run.end)),
+      counts: result.counts(of: run), partial: result.partial)
+    shards[index].committed = shards[index].committed.union(BlockMask(run))
+    recountLeased(index)
+    committedBlockCount += run.count
+    if shards[index].committed == shards[index].allBlocks { recover(index) }
+    effects.append(.commit(committed))
+    if !confirmAtEnd(committed, into: &effects) { chain.insert(committed) }
+  }
+
+  /// Ends the leases all of whose blocks are committed by now.
+  private mutating func revokeFinishedLeases(
+    of shard: ShardID, into effects: inout [LeaseEffect]
+  ) {
+    var slot = shards[shard.index].firstSlot
+    while slot >= 0, let entry = slots[Int(slot)] {
+      slot = entry.next
+      let open = BlockMask(entry.lease.blocks).subtracting(shards[shard.index].committed)
+      guard open.isEmpty else { continue }
+      remove(entry.lease)
+      effects.append(.revoke(entry.lease))
+    }
+  }
+
+  /// Gives blocks back unfinished: pre-emption, drain. Never charged.
+  package mutating func handBack(shard: ShardID, attempt: Attempt, worker: WorkerID) {
+    guard shard.index < shards.count else { return }
+    endLease(shard: shard, attempt: attempt, worker: worker)
+  }
+
+  /// Ends a lease whose worker says that it failed; counts against the shard.
+  package mutating func fail(
+    shard: ShardID, attempt: Attempt, worker: WorkerID, into effects: inout [LeaseEffect]
+  ) {
+    guard shard.index < shards.count,
+      let lease = endLease(shard: shard, attempt: attempt, worker: worker)
+    else { return }
+    charge(lease, into: &effects)
+  }
+
+  /// Ends overdue leases; those whose worker had begun count against their shard.
+  package mutating func tick(now: Instant, into effects: inout [LeaseEffect]) {
+    for slot in slots.indices {
+      guard let lease = slots[slot]?.lease, lease.deadline <= now else { continue }
+      remove(lease)
+      effects.append(.revoke(lease))
+      if lease.progress != nil { charge(lease, into: &effects) }
+    }
+  }
+
+  /// Ends a worker's leases because it left or was lost with its connection; never charged.
+  package mutating func release(worker: WorkerID) {
+    for slot in slots.indices {
+      guard let lease = slots[slot]?.lease, lease.worker == worker else { continue }
+      remove(lease)
+    }
+  }
+
+  /// Ends every lease: the job was cancelled or failed.
+  package mutating func revokeAll(into effects: inout [LeaseEffect]) {
+    for slot in slots.indices {
+      guard let lease = slots[slot]?.lease else { continue }
+      remove(lease)
+      effects.append(.revoke(lease))
+    }
+  }
+
+  // MARK: Charges
+
+  private mutating func charge(_ lease: Lease, into effects: inout [LeaseEffect]) {
+    let index = lease.shard.index
+    shards[index].charges += 1
+    shards[index].chargedWorker = lease.worker.rawValue
+    effects.append(.charge(lease.shard, charges: Int(shards[index].charges)))
+    guard shards[index].charges >= chargeLimit, shards[index].committed != shards[index].allBlocks
+    else { return }
+    shards[index].hasFailed = true
+    failedShardCount += 1
+    effects.append(.fail(lease.shard))
+  }
+
+  /// Takes the last charge back: the worker it was made for has shown that it lives.
+  private mutating func uncharge(
+    _ shard: ShardID, worker: WorkerID, into effects: inout [LeaseEffect]
+  ) {
+    let index = shard.index
+    guard shards[index].charges > 0, shards[index].chargedWorker == worker.rawValue else { return }
+    shards[index].charges -= 1
+    shards[index].chargedWorker = 0
+    recover(index)
+    effects.append(.charge(shard, charges: Int(shards[index].charges)))
+  }
+
+  /// Makes a failed shard an ordinary one again.
+  private mutating func recover(_ index: Int) {
+    guard shards[index].hasFailed else { return }
+    shards[index].hasFailed = false
+    failedShardCount -= 1
+    pendingShards.insert(index)
+  }
+
+  // MARK: The chain of states
+
+  /// Confirms blocks that begin at the end of the chain, in its state.
+  private mutating func confirmAtEnd(
+    _ committed: CommittedBlocks, into effects: inout [LeaseEffect]
+  ) -> Bool {
+    let input = plan.inputIndex(of: committed.shard)
+    let end = chain[input]
+    guard end.shard == committed.shard.index, end.block == Int(committed.blocks.first),
+      end.state == committed.entry
+    else { return false }
+    confirmedBlockCount += committed.blocks.count
+    effects.append(
+      .confirm(shard: committed.shard, blocks: committed.blocks, counts: committed.counts))
+    let isShardEnd = committed.blocks.end == shards[end.shard].blockCount
+    chain[input] = StateChain.End(
+      shard: isShardEnd ? end.shard + 1 : end.shard,
+      block: isShardEnd ? 0 : Int(committed.blocks.end), state: committed.exit)
+    return true
+  }
+
+  /// Confirms or refutes the provisional blocks that the chain now reaches.
+  private mutating func followChain(input: Int, into effects: inout [LeaseEffect]) {
+    while case let end = chain[input], let next = chain.provisional(at: end.shard, end.block) {
+      chain.remove(next)
+      guard !confirmAtEnd(next, into: &effects) else { continue }
+      shards[end.shard].committed = shards[end.shard].committed.subtracting(
+        BlockMask(next.blocks))
+      committedBlockCount -= next.blocks.count
+      recountLeased(end.shard)
+      pendingShards.insert(end.shard)
+      effects.append(.refute(next))
+    }
+  }
+
+  // MARK: Restoring from the journal
+
+  /// Takes up committed blocks from the journal, in any order, before the first lease.
+  ///
+  /// Returns the effects that the chain of states has: confirmations, and refutations that a
+  /// crash kept from the journal.
+  package mutating func restore(
+    _ committed: CommittedBlocks, into effects: inout [LeaseEffect]
+  ) -> Bool {
+    let index = committed.shard.index
+    guard index < shards.count, committed.blocks.end <= shards[index].blockCount,
+      BlockMask(committed.blocks).intersection(shards[index].committed).isEmpty
+    else { return false }
+    shards[index].committed = shards[index].committed.union(BlockMask(committed.blocks))
+    committedBlockCount += committed.blocks.count
+    if !confirmAtEnd(committed, into: &effects) { chain.insert(committed) }
+    followChain(input: plan.inputIndex(of: committed.shard), into: &effects)
+    return true
+  }
+
+  /// Takes up a shard's charges from the journal.
+  package mutating func restore(charges: Int, of shard: ShardID) {
+    guard shard.index < shards.count else { return }
+    shards[shard.index].charges = UInt8(clamping: charges)
+    if charges >= chargeLimit, shards[shard.index].state != .committed {
+      shards[shard.index].hasFailed = true
+      failedShardCount += 1
+    }
+  }
+
+  /// Forgets all charges: the user asks for another try.
+  package mutating func forgiveCharges(into effects: inout [LeaseEffect]) {
+    for index in shards.indices where shards[index].charges > 0 {
+      shards[index].charges = 0
+      recover(index)
+      effects.append(.charge(ShardID(UInt32(index)), charges: 0))
+    }
+  }
+
+  // MARK: Slots
+
+  private func slot(of lease: Lease) -> Int? {
+    slot(shard: lease.shard, attempt: lease.attempt, worker: lease.worker)
+  }
+
+  private func slot(shard: ShardID, attempt: Attempt, worker: WorkerID) -> Int? {
+    var slot = shards[shard.index].firstSlot
+    while slot >= 0, let entry = slots[Int(slot)] {
+      if entry.lease.attempt == attempt, entry.lease.worker == worker { return Int(slot) }
+      slot = entry.next
+    }
+    return nil
+  }
+
+  private mutating func add(_ lease: Lease) {
+    let index = lease.shard.index
+    let entry = Slot(lease: lease, next: shards[index].firstSlot)
+    if let free = freeSlots.popLast() {
+      slots[Int(free)] = entry
+      shards[index].firstSlot = free
+    } else {
+      slots.append(entry)
+      shards[index].firstSlot = Int32(slots.count - 1)
+    }
+    let newlyLeased = BlockMask(lease.blocks).subtracting(shards[index].committed)
+    shards[index].leased = shards[index].leased.union(newlyLeased)
+    leasedBlockCount += newlyLeased.count
+    leaseCount += 1
+  }
+
+  @discardableResult
+  private mutating func endLease(shard: ShardID, attempt: Attempt, worker: WorkerID) -> Lease? {
+    guard let slot = slot(shard: shard, attempt: attempt, worker: worker),
+      let lease = slots[slot]?.lease
+    else { return nil }
+    remove(lease)
+    return lease
+  }
+
+  /// Unlinks a lease; blocks of it that are not committed are pending again.
+  private mutating func remove(_ lease: Lease) {
+    let index = lease.shard.index
+    guard let slot = slot(of: lease), let entry = slots[slot] else { return }
+    if shards[index].firstSlot == Int32(slot) {
+      shards[index].firstSlot = entry.next
+    } else {
+      var previous = Int(shards[index].firstSlot)
+      while let next = slots[previous]?.next, next != Int32(slot) { previous = Int(next) }
+      slots[previous]?.next = entry.next
+    }
+    slots[slot] = nil
+    freeSlots.append(Int32(slot))
+    leaseCount -= 1
+    recountLeased(index)
+    if !shards[index].pending.isEmpty { pendingShards.insert(index) }
+  }
+
+  private mutating func recountLeased(_ index: Int) {
+    var leased = BlockMask.none
+    var slot = shards[index].firstSlot
+    while slot >= 0, let entry = slots[Int(slot)] {
+      leased = leased.union(BlockMask(entry.lease.blocks))
+      slot = entry.next
+    }
+    leased = leased.subtracting(shards[index].committed)
+    leasedBlockCount += leased.count - shards[index].leased.count
+    shards[index].leased = leased
+  }
+}

@@ -1,0 +1,354 @@
+package import Jobs
+package import Leasing
+
+/// A worker's decisions: when to ask, what to score next, what to send again, when to leave.
+///
+/// Reads no clock and does no I/O; randomness (jitter) comes in. Each event changes the state and
+/// appends what has to be done. Requests are sent again under the same names until answered, so the
+/// coordinator must take repeats as ordinary, and it does.
+package struct WorkerCore: Sendable {
+  package enum Phase: Hashable, Sendable {
+    /// Not yet known to the coordinator, or no longer since its restart.
+    case joining
+    case active
+    case ended
+  }
+
+  package private(set) var phase = Phase.joining
+  /// Set once no new leases are asked for.
+  package private(set) var leaving: WorkerExit?
+  /// Granted and waiting for a slot, in the order granted.
+  package private(set) var queue: [Grant] = []
+  package private(set) var slots: [Slot]
+  /// Scored and not yet acknowledged.
+  package private(set) var results: [PendingResult] = []
+
+  private let timing: WorkerTiming
+  private let name: String
+  private var lastContact: Instant
+  private var lastBusy: Instant
+  private var terminatedAt: Instant?
+  private var join = Timer()
+  private var acquire = Timer()
+  private var heartbeat = Timer()
+  /// Leases to give back or to report as failed, until the coordinator has heard.
+  private var reports: [Report] = []
+
+  package struct Slot: Hashable, Sendable {
+    package internal(set) var grant: Grant?
+    package internal(set) var progress: UInt64 = 0
+    var isStopping = false
+  }
+
+  package struct PendingResult: Hashable, Sendable {
+    package let grant: Grant
+    package let result: ShardResult
+    var timer = Timer()
+    var isUploading = false
+  }
+
+  /// When something may be sent, and how often it failed.
+  struct Timer: Hashable, Sendable {
+    var next = Instant.start
+    var isInFlight = false
+    var failureCount = 0
+
+    func isDue(_ now: Instant) -> Bool { !isInFlight && next <= now }
+  }
+
+  private struct Report: Hashable, Sendable {
+    let request: FleetRequest
+    var timer = Timer()
+  }
+
+  package init(name: String, slotCount: Int, timing: WorkerTiming, now: Instant) {
+    self.name = name
+    self.timing = timing
+    slots = Array(repeating: Slot(), count: max(1, slotCount))
+    lastContact = now
+    lastBusy = now
+  }
+
+  // MARK: Time
+
+  /// Sends what is due; called at least every 100 ms and after each event.
+  package mutating func tick(
+    now: Instant, using generator: inout some RandomNumberGenerator,
+    into effects: inout [WorkerEffect]
+  ) {
+    guard phase != .ended else { return }
+    if now - lastContact > timing.deadManTime { return end(.deadMan, into: &effects) }
+    fillSlots(into: &effects)
+    if phase == .joining { return sendHello(now: now, into: &effects) }
+    sendResults(now: now, into: &effects)
+    sendReports(now: now, into: &effects)
+    sendAcquire(now: now, into: &effects)
+    sendHeartbeat(now: now, into: &effects)
+    leaveIfDone(now: now, into: &effects)
+  }
+
+  private mutating func sendHello(now: Instant, into effects: inout [WorkerEffect]) {
+    if leaving != nil, holdsNothing { return leaveIfDone(now: now, into: &effects) }
+    guard join.isDue(now) else { return giveUpIfTerminated(now: now, into: &effects) }
+    join.isInFlight = true
+    effects.append(.send(.hello(name: name, threadCount: slots.count)))
+  }
+
+  private mutating func sendAcquire(now: Instant, into effects: inout [WorkerEffect]) {
+    let idle = slots.reduce(0) { $0 + ($1.grant == nil ? 1 : 0) }
+    let room = idle + slots.count - queue.count
+    guard leaving == nil, room > 0, acquire.isDue(now) else { return }
+    acquire.isInFlight = true
+    effects.append(.send(.acquire(leaseLimit: room)))
+  }
+
+  private mutating func sendHeartbeat(now: Instant, into effects: inout [WorkerEffect]) {
+    guard heartbeat.isDue(now) else { return }
+    heartbeat.isInFlight = true
+    effects.append(.send(.heartbeat(held)))
+  }
+
+  /// Everything the worker wants renewed: waiting, being scored, not yet acknowledged.
+  package var held: [HeldLease] {
+    queue.map { HeldLease(grant: $0, progress: nil) }
+      + slots.compactMap { slot in slot.grant.map { HeldLease(grant: $0, progress: slot.progress) }
+      }
+      + results.map {
+        HeldLease(
+          grant: $0.grant, progress: $0.result.results.reduce(0) { $0 + $1.counts.total })
+      }
+  }
+
+  private mutating func sendResults(now: Instant, into effects: inout [WorkerEffect]) {
+    for index in results.indices where results[index].timer.isDue(now) {
+      guard !results[index].isUploading else { continue }
+      results[index].timer.isInFlight = true
+      effects.append(.send(.finish(results[index].grant.job, results[index].result)))
+    }
+  }
+
+  private mutating func sendReports(now: Instant, into effects: inout [WorkerEffect]) {
+    for index in reports.indices where reports[index].timer.isDue(now) {
+      reports[index].timer.isInFlight = true
+      effects.append(.send(reports[index].request))
+    }
+  }
+
+  // MARK: Answers
+
+  /// The coordinator answered a request.
+  package mutating func answered(
+    _ request: FleetRequest, _ answer: FleetAnswer, now: Instant,
+    using generator: inout some RandomNumberGenerator, into effects: inout [WorkerEffect]
+  ) {
+    guard phase != .ended else { return }
+    lastContact = now
+    switch request {
+    case .hello: join = Timer()
+    case .acquire: acquire = Timer()
+    case .heartbeat: heartbeat = Timer(next: now + timing.heartbeatInterval)
+    case .finish(let job, let result):
+      finished(job, result, answer, now: now, using: &generator, into: &effects)
+    case .handBack, .fail: settleReport(request, answer)
+    case .goodbye: return
+    }
+    switch answer {
+    case .welcome: phase = .active
+    case .refused(let reason): end(.refused(reason), into: &effects)
+    case .grants(let grants): take(grants, now: now)
+    case .wait(let duration): acquire.next = now + duration
+    case .alive(let revoked, let drain):
+      for key in revoked { revoke(key, into: &effects) }
+      if drain { leave(.drained) }
+    case .unknownWorker: phase = .joining
+    case .drain: leave(.drained)
+    case .finish, .done: break
+    }
+    tick(now: now, using: &generator, into: &effects)
+  }
+
+  /// No answer came: the request is sent again later.
+  package mutating func unanswered(
+    _ request: FleetRequest, now: Instant, using generator: inout some RandomNumberGenerator
+  ) {
+    switch request {
+    case .hello: join.backOff(now, timing, using: &generator)
+    case .acquire: acquire.backOff(now, timing, using: &generator)
+    case .heartbeat: heartbeat.backOff(now, timing, using: &generator)
+    case .finish(let job, let result):
+      guard let index = resultIndex(job, result) else { return }
+      results[index].timer.backOff(now, timing, using: &generator)
+    case .handBack, .fail:
+      guard let index = reports.firstIndex(where: { $0.request == request }) else { return }
+      reports[index].timer.backOff(now, timing, using: &generator)
+    case .goodbye: break
+    }
+  }
+
+  private func resultIndex(_ job: JobID, _ result: ShardResult) -> Int? {
+    results.firstIndex { $0.grant.job == job && $0.result == result }
+  }
+
+  /// Takes a grant once, although its message may come twice.
+  private mutating func take(_ grants: [Grant], now: Instant) {
+    for grant in grants where !holds(grant.key) { queue.append(grant) }
+    lastBusy = now
+  }
+
+  private func holds(_ key: LeaseKey) -> Bool {
+    queue.contains { $0.key == key } || slots.contains { $0.grant?.key == key }
+      || results.contains { $0.grant.key == key }
+  }
+
+  private mutating func finished(
+    _ job: JobID, _ result: ShardResult, _ answer: FleetAnswer, now: Instant,
+    using generator: inout some RandomNumberGenerator, into effects: inout [WorkerEffect]
+  ) {
+    guard let index = resultIndex(job, result) else { return }
+    results[index].timer.isInFlight = false
+    guard case .finish(let verdict) = answer else {
+      return results[index].timer.backOff(now, timing, using: &generator)
+    }
+    let key = results[index].grant.key
+    switch verdict {
+    case .committed, .already, .wrongState, .refused:
+      results.remove(at: index)
+      lastBusy = now
+      effects.append(.discard(key))
+    case .sendPieces(let offset):
+      results[index].timer = Timer()
+      results[index].isUploading = true
+      effects.append(.upload(key, from: offset))
+    case .spoolFull:
+      results[index].timer.backOff(now, timing, using: &generator)
+    }
+  }
+
+  /// All bytes of a partial were taken: ask for the verdict.
+  package mutating func uploaded(_ key: LeaseKey) {
+    guard let index = results.firstIndex(where: { $0.grant.key == key }) else { return }
+    results[index].isUploading = false
+    results[index].timer = Timer()
+  }
+
+  package mutating func uploadFailed(
+    _ key: LeaseKey, now: Instant, using generator: inout some RandomNumberGenerator
+  ) {
+    guard let index = results.firstIndex(where: { $0.grant.key == key }) else { return }
+    results[index].isUploading = false
+    results[index].timer.backOff(now, timing, using: &generator)
+  }
+
+  private mutating func settleReport(_ request: FleetRequest, _ answer: FleetAnswer) {
+    guard let index = reports.firstIndex(where: { $0.request == request }) else { return }
+    if answer == .unknownWorker {
+      reports[index].timer = Timer()
+    } else {
+      reports.remove(at: index)
+    }
+  }
+
+  private mutating func revoke(_ key: LeaseKey, into effects: inout [WorkerEffect]) {
+    queue.removeAll { $0.key == key }
+    for index in slots.indices where slots[index].grant?.key == key && !slots[index].isStopping {
+      slots[index].isStopping = true
+      effects.append(.stop(slot: index, keepBlocks: false))
+    }
+    // A result that is already made is still offered: the blocks may be open.
+  }
+
+  // MARK: Scoring
+
+  private mutating func fillSlots(into effects: inout [WorkerEffect]) {
+    for index in slots.indices where slots[index].grant == nil && !queue.isEmpty {
+      let grant = queue.removeFirst()
+      slots[index] = Slot(grant: grant)
+      effects.append(.score(slot: index, grant))
+    }
+  }
+
+  /// Records scored so far on a slot.
+  package mutating func progressed(slot: Int, records: UInt64) {
+    slots[slot].progress = records
+  }
+
+  /// A slot has ended with a result: the whole lease, or its first blocks after `stop`.
+  package mutating func scored(slot: Int, _ result: ShardResult, now: Instant) {
+    guard let grant = slots[slot].grant else { return }
+    slots[slot] = Slot()
+    lastBusy = now
+    results.append(PendingResult(grant: grant, result: result))
+  }
+
+  /// A slot has ended without a result because it was told to stop.
+  package mutating func stopped(slot: Int) {
+    guard let grant = slots[slot].grant else { return }
+    slots[slot] = Slot()
+    if leaving != nil { reports.append(Report(request: .handBack(grant.key))) }
+  }
+
+  /// A slot has ended because the lease could not be scored here.
+  package mutating func failed(slot: Int, _ code: FailureCode, reason: String) {
+    guard let grant = slots[slot].grant else { return }
+    slots[slot] = Slot()
+    reports.append(Report(request: .fail(grant.key, code, reason: reason)))
+  }
+
+  // MARK: Leaving
+
+  /// SIGTERM: gives back what waits, keeps the finished blocks of what runs.
+  package mutating func terminate(now: Instant, into effects: inout [WorkerEffect]) {
+    guard terminatedAt == nil, phase != .ended else { return }
+    terminatedAt = now
+    leaving = .terminated
+    for grant in queue { reports.append(Report(request: .handBack(grant.key))) }
+    queue.removeAll()
+    for index in slots.indices where slots[index].grant != nil && !slots[index].isStopping {
+      slots[index].isStopping = true
+      effects.append(.stop(slot: index, keepBlocks: true))
+    }
+  }
+
+  private mutating func leave(_ reason: WorkerExit) {
+    if leaving == nil { leaving = reason }
+  }
+
+  private var holdsNothing: Bool {
+    queue.isEmpty && results.isEmpty && reports.isEmpty && slots.allSatisfy { $0.grant == nil }
+  }
+
+  private mutating func leaveIfDone(now: Instant, into effects: inout [WorkerEffect]) {
+    guard holdsNothing else { return giveUpIfTerminated(now: now, into: &effects) }
+    if let leaving {
+      effects.append(.send(.goodbye))
+      end(leaving, into: &effects)
+    } else if let idle = timing.idleTimeout, now - lastBusy > idle {
+      effects.append(.send(.goodbye))
+      end(.idle, into: &effects)
+    }
+  }
+
+  private mutating func giveUpIfTerminated(now: Instant, into effects: inout [WorkerEffect]) {
+    guard let terminatedAt, now - terminatedAt > timing.terminationTime else { return }
+    end(.terminated, into: &effects)
+  }
+
+  private mutating func end(_ reason: WorkerExit, into effects: inout [WorkerEffect]) {
+    phase = .ended
+    effects.append(.exit(reason))
+  }
+}
+
+extension WorkerCore.Timer {
+  /// Full jitter below a limit that doubles with each failure (Brooker, "Exponential Backoff and
+  /// Jitter", 2015).
+  mutating func backOff(
+    _ now: Instant, _ timing: WorkerTiming, using generator: inout some RandomNumberGenerator
+  ) {
+    isInFlight = false
+    failureCount = min(failureCount + 1, 16)
+    let ceiling = min(
+      timing.retryLimit.nanoseconds, timing.retryBase.nanoseconds << Int64(failureCount - 1))
+    next = now + .nanoseconds(Int64.random(in: 0...ceiling, using: &generator))
+  }
+}

@@ -1,0 +1,44 @@
+import Jobs
+package import Leasing
+
+/// What the worker's shell carries out, in order.
+package enum WorkerEffect: Hashable, Sendable {
+  /// Send it once, then call `answered` or `unanswered` with the same request.
+  case send(FleetRequest)
+  /// Score a lease on an idle slot, then call `scored`, `failed` or `stopped`.
+  case score(slot: Int, Grant)
+  /// Stop scoring: keep the finished blocks (hand-back) or none (revoked).
+  case stop(slot: Int, keepBlocks: Bool)
+  /// Send the partial's bytes from an offset on, then call `uploaded` or `uploadFailed`.
+  case upload(LeaseKey, from: UInt64)
+  /// The partial is no longer needed.
+  case discard(LeaseKey)
+  case exit(WorkerExit)
+}
+
+/// Why a worker ended.
+package enum WorkerExit: Hashable, Sendable {
+  /// The coordinator has no more work for it.
+  case drained
+  case idle
+  /// SIGTERM; what was unfinished has been handed back.
+  case terminated
+  /// The coordinator was silent for the dead-man time.
+  case deadMan
+  case refused(String)
+}
+
+/// A worker's own times.
+package struct WorkerTiming: Hashable, Sendable {
+  package var heartbeatInterval = Limits.heartbeatInterval
+  package var deadManTime = Limits.deadManTime
+  /// Without a lease for this long, the worker leaves; `nil`: never.
+  package var idleTimeout: Duration?
+  /// Between two tries of one request: full jitter below the first, doubling up to the second.
+  package var retryBase = Duration.milliseconds(100)
+  package var retryLimit = Duration.seconds(2)
+  /// After SIGTERM, before the worker leaves whatever is unfinished.
+  package var terminationTime = Duration.seconds(20)
+
+  package init() {}
+}
