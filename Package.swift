@@ -41,6 +41,11 @@ let package = Package(
     .target(name: "CoordinatorCore", dependencies: ["Jobs", "Leasing"], swiftSettings: settings),
     .target(name: "WorkerCore", dependencies: ["Jobs", "Leasing"], swiftSettings: settings),
 
+    // A thread of its own for whoever calls blocking C.
+    .target(name: "Executors", swiftSettings: settings),
+    // Places at which a test can kill the process.
+    .target(name: "Failpoints", swiftSettings: unsafeSettings),
+
     // One wrapper for each C library.
     .target(name: "Digests", dependencies: ["CCrypto", "CXXHash"], swiftSettings: unsafeSettings),
     .target(name: "Compression", dependencies: ["CZstd", "CZlib"], swiftSettings: unsafeSettings),
@@ -48,7 +53,7 @@ let package = Package(
     .target(name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
     .target(
       name: "Journal",
-      dependencies: ["Jobs", "Leasing", .product(name: "GRDB", package: "GRDB.swift")],
+      dependencies: ["CoordinatorCore", "Jobs", "Leasing", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: settings),
 
     // Data: bytes to columns, columns to scores, scores to partials, partials to output.
@@ -67,14 +72,14 @@ let package = Package(
     .target(
       name: "Coordinator",
       dependencies: [
-        "CoordinatorCore", "Destinations", "Digests", "Jobs", "Journal", "Leasing", "Partials",
+        "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints", "Jobs", "Journal", "Leasing", "Partials",
         "Scoring", "Tables", "Transport", "Wire", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "Digests", "Jobs", "Leasing", "Partials", "Scoring", "Tables", "Transport",
+        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Partials", "Scoring", "Tables", "Transport",
         "Wire", "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),

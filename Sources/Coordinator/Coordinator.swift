@@ -1,0 +1,261 @@
+package import CoordinatorCore
+import Destinations
+import Executors
+import Failpoints
+import Foundation
+package import Jobs
+import Journal
+import Leasing
+package import Logging
+import Scoring
+import Transport
+
+/// The coordinator's shell: carries out what `CoordinatorCore` decides.
+///
+/// One thread runs the core and SQLite. A request's answer leaves only after everything that was
+/// decided up to it is in the journal; requests that arrive while a transaction is under way share
+/// the next one (group commit).
+package actor Coordinator {
+  package nonisolated let options: CoordinatorOptions
+  package nonisolated let tokens: Tokens
+  nonisolated let seal: LeaseSeal
+  nonisolated let spools: [Spool]
+  nonisolated let spoolFolder: String
+  nonisolated let modelFolder: String
+  nonisolated let logger: Logger
+  nonisolated let probes = InputProbes()
+  private nonisolated let executor = QueueExecutor(label: "nightshift.coordinator")
+  private nonisolated let clock = ContinuousClock()
+  private nonisolated let started: ContinuousClock.Instant
+
+  private let journal: Journal
+  var core: CoordinatorCore
+  var logs: [JobID: JobLog] = [:]
+  /// What a worker needs to know of each planned job.
+  var configurations: [JobID: JobConfiguration] = [:]
+  /// Decided and not yet durable, in the order decided.
+  private var pending: [JournalEntry] = []
+  /// To do once `pending` is durable.
+  private var deferred: [CoordinatorEffect] = []
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+  private var isFlushing = false
+  /// Why the journal takes nothing at the moment; nothing new is decided until it does.
+  private(set) var journalTrouble: String?
+  /// Told once, when the coordinator cannot go on.
+  private var fatal: CheckedContinuation<CoordinatorError, Never>?
+  private var fatalError: CoordinatorError?
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    executor.asUnownedSerialExecutor()
+  }
+
+  nonisolated var now: Instant { Instant(sinceStart: clock.now - started) }
+  package nonisolated var upTime: Duration { clock.now - started }
+  package nonisolated let incarnation: Incarnation
+
+  /// Opens the state folder, takes its lock and replays the journal.
+  package init(_ options: CoordinatorOptions, logger: Logger) throws {
+    self.options = options
+    self.logger = logger
+    started = clock.now
+    journal = try Journal(folder: options.stateFolder)
+    tokens = try Tokens(stateFolder: options.stateFolder)
+    seal = LeaseSeal(secret: journal.secret)
+    incarnation = journal.incarnation
+    spoolFolder = "\(options.stateFolder)/spool"
+    modelFolder = "\(options.stateFolder)/models"
+    for folder in [spoolFolder, modelFolder] { try makeFolder(folder) }
+    spools = (0..<4).map { [spoolFolder] in Spool(folder: spoolFolder, lane: $0) }
+    let window = incarnation.rawValue == 1 ? Duration.zero : options.recoveryWindow
+    core = CoordinatorCore(
+      incarnation: incarnation, recoveredAt: .start + window,
+      leaseDuration: options.leaseDuration)
+  }
+
+  /// Replays the journal into the core; before the first request.
+  package func recover() throws {
+    var effects: [CoordinatorEffect] = []
+    for row in try journal.jobs() {
+      core.restore(row, into: &effects)
+      logs[row.id] = JobLog()
+      guard let planned = row.planned, !row.state.isTerminal else { continue }
+      configurations[row.id] = try? JobConfiguration(request: row.request, plan: planned.plan)
+      effects.append(.reload(row.id))
+    }
+    perform(effects)
+    removeOrphans()
+  }
+
+  // MARK: Deciding
+
+  /// Runs one event; returns once all that was decided up to it is durable.
+  func decide<Answer: Sendable>(
+    _ event: (inout CoordinatorCore, Instant, inout [CoordinatorEffect]) throws -> Answer
+  ) async throws -> Answer {
+    if let journalTrouble { throw CoordinatorError(journalTrouble) }
+    var effects: [CoordinatorEffect] = []
+    let answer = try event(&core, now, &effects)
+    perform(effects)
+    await durable()
+    return answer
+  }
+
+  /// Waits until everything decided so far is in the journal.
+  private func durable() async {
+    guard !pending.isEmpty || isFlushing else { return }
+    await withCheckedContinuation { continuation in
+      waiters.append(continuation)
+      scheduleFlush()
+    }
+  }
+
+  private func perform(_ effects: [CoordinatorEffect]) {
+    for effect in effects {
+      switch effect {
+      case .journal(let entry): pending.append(entry)
+      case .log(let id, let level, let message): log(id, level, message)
+      case .plan, .merge, .reload, .ended: deferred.append(effect)
+      }
+    }
+    if !pending.isEmpty || !deferred.isEmpty { scheduleFlush() }
+  }
+
+  /// The flush runs after the requests that are waiting now, and takes their entries along.
+  private func scheduleFlush() {
+    guard !isFlushing else { return }
+    isFlushing = true
+    Task { await flush() }
+  }
+
+  private func flush() async {
+    isFlushing = false
+    let answered = waiters
+    let effects = deferred
+    do {
+      if !pending.isEmpty {
+        Failpoint.coordinatorCommitting.hit()
+        try journal.append(pending)
+        Failpoint.coordinatorCommitted.hit()
+      }
+    } catch {
+      return await retryFlush(after: error)
+    }
+    pending.removeAll(keepingCapacity: true)
+    waiters.removeFirst(answered.count)
+    deferred.removeFirst(effects.count)
+    journalTrouble = nil
+    for waiter in answered { waiter.resume() }
+    for effect in effects { carryOut(effect) }
+  }
+
+  /// A full disk is waited out; anything else ends the process, because after a failed fsync the
+  /// kernel may call lost pages clean (Rebello et al., ATC 2020).
+  private func retryFlush(after error: any Error) async {
+    let text = "the journal cannot be written: \(error)"
+    guard let error = error as? JournalError, error.code == .diskFull else {
+      return end(CoordinatorError(text))
+    }
+    if journalTrouble == nil { logger.error("\(text); waiting for space") }
+    journalTrouble = text
+    isFlushing = true
+    Task {
+      try? await Task.sleep(for: .milliseconds(500))  // cancelled: flush at once
+      await flush()
+    }
+  }
+
+  private func carryOut(_ effect: CoordinatorEffect) {
+    switch effect {
+    case .plan(let id): Task { await plan(id) }
+    case .merge(let id): Task { await merge(id) }
+    case .reload(let id): reload(id)
+    case .ended(let id): Task { await cleanUp(id) }
+    case .journal, .log: break  // done before
+    }
+  }
+
+  private func reload(_ id: JobID) {
+    do {
+      var effects: [CoordinatorEffect] = []
+      core.reload(
+        id, commits: try journal.commits(of: id), charges: try journal.charges(of: id),
+        into: &effects)
+      perform(effects)
+    } catch {
+      end(CoordinatorError("job \(id) cannot be read from the journal: \(error)"))
+    }
+  }
+
+  /// The job's committed blocks in plan order, for the merge.
+  func commits(of id: JobID) throws -> [CommittedBlocks] { try journal.commits(of: id) }
+
+  // MARK: Running
+
+  /// Compares deadlines until cancelled; returns why the coordinator cannot go on.
+  package func runTicks() async {
+    while !Task.isCancelled {
+      try? await Task.sleep(for: .milliseconds(200))  // cancelled: the loop ends
+      guard journalTrouble == nil else { continue }
+      var effects: [CoordinatorEffect] = []
+      core.tick(now: now, into: &effects)
+      perform(effects)
+    }
+  }
+
+  /// Returns when something broke that only a restart can mend.
+  package func failure() async -> CoordinatorError {
+    await withCheckedContinuation { continuation in
+      if let fatalError {
+        continuation.resume(returning: fatalError)
+      } else {
+        fatal = continuation
+      }
+    }
+  }
+
+  private func end(_ error: CoordinatorError) {
+    guard fatalError == nil else { return }
+    fatalError = error
+    logger.critical("\(error)")
+    fatal?.resume(returning: error)
+    fatal = nil
+  }
+
+  /// Stops giving leases; workers are told to leave.
+  package func drain() { core.isDraining = true }
+
+  /// Checkpoints and closes the journal; nothing may be asked afterwards.
+  package func close() { journal.close() }
+
+  // MARK: Logs
+
+  func log(_ id: JobID, _ level: LogLevel, _ message: String, source: String = "coordinator") {
+    logs[id, default: JobLog()].append(
+      message, level: level, source: source, unixNanoseconds: wallClockNanoseconds())
+    let loggerLevel: Logger.Level =
+      switch level {
+      case .info: .info
+      case .warning: .warning
+      case .error: .error
+      }
+    logger.log(level: loggerLevel, "\(message)", metadata: ["job": "\(id)", "source": "\(source)"])
+  }
+
+  func noteDropped(_ count: UInt64, of id: JobID) {
+    logs[id, default: JobLog()].noteDropped(count)
+  }
+}
+
+/// Nanoseconds since 1970, for people and for names; nothing is decided by it.
+func wallClockNanoseconds() -> Int64 {
+  Int64(Date().timeIntervalSince1970 * 1e9)
+}
+
+func makeFolder(_ path: String) throws(CoordinatorError) {
+  do {
+    try FileManager.default.createDirectory(
+      atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+  } catch {
+    throw CoordinatorError("cannot make the folder \(path): \(error.localizedDescription)")
+  }
+}

@@ -1,0 +1,42 @@
+package import Jobs
+package import Transport
+
+/// How a coordinator is started.
+package struct CoordinatorOptions: Sendable {
+  /// Folder of the journal, the spool and the tokens.
+  package var stateFolder: String
+  /// Where the control listener binds; the bulk listener takes the next port, or any port where
+  /// the control port is 0.
+  package var listen: Address
+  package var tls: TLSIdentity?
+  /// Allows a plain listener that others can reach.
+  package var insecure = false
+  /// Without living workers from before, leases are given at once after a restart.
+  package var recoveryWindow = Limits.recoveryWindow
+  package var leaseDuration = Limits.leaseDuration
+  package var heartbeatInterval = Limits.heartbeatInterval
+  package var deadManTime = Limits.deadManTime
+  /// For the benchmark of leases alone: takes results without a partial.
+  package var acceptsEmptyPartials = false
+  /// Contexts of the control listener: requests handled at once.
+  package var controlContextCount = 64
+  package var bulkContextCount = 16
+  /// Connections taken on each listener; each costs a few kilobytes and two descriptors.
+  package var connectionLimit = 10_000
+
+  package init(stateFolder: String, listen: Address) {
+    self.stateFolder = stateFolder
+    self.listen = listen
+  }
+}
+
+/// Why a coordinator cannot start, or had to stop.
+package struct CoordinatorError: Error, CustomStringConvertible {
+  package let context: String
+
+  package init(_ context: String) {
+    self.context = context
+  }
+
+  package var description: String { context }
+}

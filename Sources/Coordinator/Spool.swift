@@ -1,0 +1,184 @@
+import Digests
+import Executors
+import Glibc
+package import Jobs
+
+/// Partials on their way from workers to the merge, one file each, named by content.
+///
+/// Pieces of one partial arrive in order into a file with a temporary name. `complete` makes it
+/// durable: file fsync, rename to the content's name, folder fsync. Only then may it be committed.
+/// Several spools share one folder, each with the digests of its lane, so that one partial's fsync
+/// does not hold up another's bytes.
+package actor Spool {
+  /// Uploads a lane holds open at once; the one that was idle longest makes room.
+  private static let uploadLimit = 256
+
+  package enum Failure: Error {
+    /// No space, or no inodes, on the spool's file system.
+    case full(String)
+    case refused(String)
+    case broken(String)
+  }
+
+  private let folder: String
+  private let executor: QueueExecutor
+  private var uploads: [ContentDigest: Upload] = [:]
+  private var useCount: UInt64 = 0
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor {
+    executor.asUnownedSerialExecutor()
+  }
+
+  /// - Parameter folder: holds one folder for each job; made when the first piece comes.
+  package init(folder: String, lane: Int) {
+    self.folder = folder
+    executor = QueueExecutor(label: "nightshift.spool.\(lane)")
+  }
+
+  /// Where a job's partials lie.
+  package static func folder(of job: JobID, in folder: String) -> String { "\(folder)/\(job)" }
+
+  /// Where a complete partial lies.
+  package static func path(of name: PartialName, job: JobID, in folder: String) -> String {
+    "\(Self.folder(of: job, in: folder))/\(name.digest.hexadecimal)"
+  }
+
+  /// Bytes of a partial that are here: all of them once it is complete.
+  package func heldByteCount(of name: PartialName, job: JobID) -> UInt64 {
+    if isComplete(name, job: job) { return name.byteCount }
+    return uploads[name.digest]?.byteCount ?? 0
+  }
+
+  private func isComplete(_ name: PartialName, job: JobID) -> Bool {
+    var status = stat()
+    let path = Self.path(of: name, job: job, in: folder)
+    return unsafe stat(path, &status) == 0 && UInt64(status.st_size) == name.byteCount
+  }
+
+  /// Takes the bytes at an offset; returns the offset wanted next.
+  ///
+  /// A piece that is not the next one is not taken: the answer tells the sender where to go on.
+  package func take(
+    _ bytes: [UInt8], at offset: UInt64, of name: PartialName, job: JobID
+  ) throws(Failure) -> UInt64 {
+    guard name.byteCount <= Limits.partialByteCount,
+      offset <= name.byteCount, UInt64(bytes.count) <= name.byteCount - offset
+    else { throw .refused("a piece of \(bytes.count) bytes at \(offset) exceeds the partial") }
+    let held = heldByteCount(of: name, job: job)
+    guard held == offset, held < name.byteCount else { return held }
+    let upload = try upload(name, job: job)
+    useCount += 1
+    upload.lastUse = useCount
+    do throws(Failure) {
+      try upload.append(bytes)
+    } catch {
+      drop(name.digest)
+      throw error
+    }
+    return upload.byteCount
+  }
+
+  /// Makes a partial durable under its content's name.
+  ///
+  /// Returns false, and forgets the bytes, where they are not what their name says: the sender
+  /// starts again.
+  package func complete(_ name: PartialName, job: JobID) throws(Failure) -> Bool {
+    if isComplete(name, job: job) { return true }
+    guard let upload = uploads[name.digest], upload.byteCount == name.byteCount else { return false }
+    defer { drop(name.digest) }
+    let path = Self.path(of: name, job: job, in: folder)
+    guard try upload.finish(movingTo: path, digest: name.digest) else { return false }
+    try synchronizeFolder(Self.folder(of: job, in: folder))
+    return true
+  }
+
+  /// Forgets a job's uploads; the caller removes the folder.
+  package func forget(_ job: JobID) {
+    for (digest, upload) in uploads where upload.job == job {
+      upload.discard()
+      uploads[digest] = nil
+    }
+  }
+
+  private func upload(_ name: PartialName, job: JobID) throws(Failure) -> Upload {
+    if let upload = uploads[name.digest] { return upload }
+    if uploads.count >= Self.uploadLimit,
+      let idle = uploads.min(by: { $0.value.lastUse < $1.value.lastUse })
+    {
+      drop(idle.key)
+    }
+    let jobFolder = Self.folder(of: job, in: folder)
+    if unsafe mkdir(jobFolder, 0o700) == 0 { try synchronizeFolder(folder) }
+    let upload = try Upload(
+      path: "\(jobFolder)/incoming-\(name.digest.hexadecimal)", job: job)
+    uploads[name.digest] = upload
+    return upload
+  }
+
+  private func drop(_ digest: ContentDigest) {
+    uploads.removeValue(forKey: digest)?.discard()
+  }
+}
+
+/// One partial whose bytes are arriving.
+private final class Upload {
+  let job: JobID
+  private(set) var byteCount: UInt64 = 0
+  var lastUse: UInt64 = 0
+  private let path: String
+  private var descriptor: Int32
+  private var hasher: SHA256? = SHA256()
+
+  init(path: String, job: JobID) throws(Spool.Failure) {
+    self.path = path
+    self.job = job
+    descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw failure("open \(path)") }
+  }
+
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+  }
+
+  func append(_ bytes: [UInt8]) throws(Spool.Failure) {
+    var written = 0
+    while written < bytes.count {
+      let count = unsafe bytes.withUnsafeBytes { buffer in
+        unsafe write(descriptor, buffer.baseAddress! + written, buffer.count - written)
+      }
+      guard count >= 0 || errno == EINTR else { throw failure("write \(path)") }
+      written += max(0, count)
+    }
+    hasher?.update(bytes)
+    byteCount += UInt64(bytes.count)
+  }
+
+  /// Returns whether the bytes have the digest; then they are durable but for the folder.
+  func finish(movingTo target: String, digest: ContentDigest) throws(Spool.Failure) -> Bool {
+    guard let found = hasher.take()?.finish(), found.bytes == digest.bytes else { return false }
+    guard fsync(descriptor) == 0 else { throw failure("fsync \(path)") }
+    guard unsafe rename(path, target) == 0 else { throw failure("rename \(path)") }
+    return true
+  }
+
+  /// Removes the temporary file, if it is still there.
+  func discard() {
+    unlink(path)
+    if descriptor >= 0 { close(descriptor) }
+    descriptor = -1
+  }
+}
+
+/// Makes renames in a folder durable.
+private func synchronizeFolder(_ folder: String) throws(Spool.Failure) {
+  let descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw failure("open \(folder)") }
+  defer { close(descriptor) }
+  guard fsync(descriptor) == 0 else { throw failure("fsync \(folder)") }
+}
+
+private func failure(_ call: String) -> Spool.Failure {
+  let code = errno
+  let text = unsafe "\(call): \(String(cString: strerror(code)))"
+  return code == ENOSPC || code == EDQUOT ? .full(text) : .broken(text)
+}

@@ -1,0 +1,26 @@
+import Dispatch
+
+/// Runs one actor's work on a thread outside the cooperative pool, one job at a time, in order.
+///
+/// For actors that call blocking C (SQLite, fsync, pread): the cooperative pool has one thread per
+/// core, and a blocked one starves everybody.
+package final class QueueExecutor: SerialExecutor {
+  private let queue: DispatchQueue
+
+  package init(label: String) {
+    queue = DispatchQueue(label: label)
+  }
+
+  package func enqueue(_ job: UnownedJob) {
+    queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+  }
+}
+
+/// Runs a blocking closure on a thread outside the cooperative pool.
+package func offPool<Value: Sendable>(
+  _ work: @escaping @Sendable () throws -> Value
+) async throws -> Value {
+  try await withCheckedThrowingContinuation { continuation in
+    DispatchQueue.global().async { continuation.resume(with: Result(catching: work)) }
+  }
+}

@@ -1,0 +1,199 @@
+import Digests
+import Executors
+import Failpoints
+import Foundation
+package import Jobs
+import Leasing
+package import Logging
+import Partials
+import Transport
+import Wire
+package import WorkerCore
+
+/// A worker's shell: carries out what `WorkerCore` decides.
+///
+/// Requests are awaited in tasks of their own; scoring runs on one thread for each slot. Every event
+/// comes back to this actor, which tells the core and carries out the effects.
+package actor Worker {
+  private let options: WorkerOptions
+  private let link: CoordinatorLink
+  private let jobs: JobCache
+  private let logger: Logger
+  private let outgoingLogs = OutgoingLogs()
+  private let clock = ContinuousClock()
+  private let started: ContinuousClock.Instant
+  private var core: WorkerCore
+  private var generator = SystemRandomNumberGenerator()
+  private var seals: [LeaseKey: SealedGrant] = [:]
+  private var partials: [LeaseKey: FinishedPartial] = [:]
+  private var slots: [ScoringSlot]
+  private var exit: WorkerExit?
+  private var exitWaiter: CheckedContinuation<WorkerExit, Never>?
+
+  package init(_ options: WorkerOptions, logger: Logger) throws {
+    self.options = options
+    self.logger = logger
+    started = clock.now
+    link = try CoordinatorLink(options)
+    jobs = JobCache(link: link)
+    core = WorkerCore(
+      name: options.name, slotCount: options.threadCount, timing: options.timing, now: .start)
+    slots = (0..<max(1, options.threadCount)).map { _ in ScoringSlot() }
+  }
+
+  private var now: Instant { Instant(sinceStart: clock.now - started) }
+
+  /// Works until there is a reason to leave.
+  package func run() async -> WorkerExit {
+    let ticks = Task { await tickUntilExit() }
+    defer { ticks.cancel() }
+    return await withCheckedContinuation { continuation in
+      if let exit { continuation.resume(returning: exit) } else { exitWaiter = continuation }
+    }
+  }
+
+  private func tickUntilExit() async {
+    while exit == nil, !Task.isCancelled {
+      for index in slots.indices {
+        core.progressed(slot: index, records: slots[index].recordCount)
+      }
+      update { core, now, generator, effects in
+        core.tick(now: now, using: &generator, into: &effects)
+      }
+      try? await Task.sleep(for: .milliseconds(50))  // cancelled: the loop ends
+    }
+  }
+
+  /// SIGTERM: hands back what is unfinished and leaves.
+  package func terminate() {
+    update { core, now, _, effects in core.terminate(now: now, into: &effects) }
+  }
+
+  /// Closes the connections; bounded.
+  package func close() async { await link.close() }
+
+  // MARK: Effects
+
+  private func update(
+    _ event: (
+      inout WorkerCore, Instant, inout SystemRandomNumberGenerator, inout [WorkerEffect]
+    ) -> Void
+  ) {
+    var effects: [WorkerEffect] = []
+    event(&core, now, &generator, &effects)
+    for effect in effects { carryOut(effect) }
+  }
+
+  private func carryOut(_ effect: WorkerEffect) {
+    switch effect {
+    case .send(let request): Task { await send(request) }
+    case .score(let slot, let grant): start(grant, on: slot)
+    case .stop(let slot, let keepBlocks): slots[slot].stop(keepBlocks: keepBlocks)
+    case .upload(let key, let offset): Task { await upload(key, from: offset) }
+    case .discard(let key):
+      Failpoint.workerAcknowledged.hit()
+      partials[key] = nil
+    case .exit(let reason):
+      exit = reason
+      exitWaiter?.resume(returning: reason)
+      exitWaiter = nil
+    }
+  }
+
+  // MARK: Requests
+
+  private func send(_ request: FleetRequest) async {
+    if case .acquire = request { Failpoint.workerAcquiring.hit() }
+    let logs = takeLogs(for: request)
+    do {
+      let (answer, sealed) = try await link.ask(request, seals: seals, logs: logs)
+      for grant in sealed { seals[grant.grant.key] = grant }
+      if case .finish = request { Failpoint.workerSent.hit() }
+      update { core, now, generator, effects in
+        core.answered(request, answer, now: now, using: &generator, into: &effects)
+      }
+      forgetEnded(answer)
+    } catch {
+      if let logs { outgoingLogs.putBack(logs) }
+      logger.debug("no answer: \(error)")
+      update { core, now, generator, _ in
+        core.unanswered(request, now: now, using: &generator)
+      }
+    }
+  }
+
+  private func takeLogs(for request: FleetRequest) -> OutgoingLogs.Batch? {
+    guard case .heartbeat = request else { return nil }
+    return outgoingLogs.take()
+  }
+
+  /// Seals of leases that have ended are of no more use.
+  private func forgetEnded(_ answer: FleetAnswer) {
+    guard case .alive = answer else { return }
+    let live = core.liveKeys
+    seals = seals.filter { live.contains($0.key) }
+  }
+
+  private func upload(_ key: LeaseKey, from offset: UInt64) async {
+    guard let partial = partials[key], let sealed = seals[key] else { return }
+    do {
+      Failpoint.workerSending.hit()
+      try await link.upload(partial, for: sealed, from: offset)
+      update { core, now, generator, effects in
+        core.uploaded(key)
+        core.tick(now: now, using: &generator, into: &effects)
+      }
+    } catch {
+      logger.warning("the partial of shard \(key.shard) was not taken: \(error)")
+      update { core, now, generator, _ in
+        core.uploadFailed(key, now: now, using: &generator)
+      }
+    }
+  }
+
+  // MARK: Scoring
+
+  private func start(_ grant: Grant, on index: Int) {
+    let slot = ScoringSlot()
+    slots[index] = slot
+    guard let sealed = seals[grant.key] else {
+      return ended(index, grant, .failed(.environment, "the lease's details are missing"))
+    }
+    let (jobs, link, options) = (jobs, link, options)
+    Task {
+      let end: ScoringEnd
+      do {
+        let context = try await jobs.context(of: grant.job)
+        end = await slot.run(named: "scoring \(index)") {
+          scoreLease(sealed, context: context, slot: slot, link: link, options: options)
+        }
+      } catch {
+        end = .failed(.modelUnusable, "\(error)")
+      }
+      ended(index, grant, end)
+    }
+  }
+
+  private func ended(_ index: Int, _ grant: Grant, _ end: ScoringEnd) {
+    switch end {
+    case .scored(let result, let partial):
+      partials[grant.key] = partial
+      update { core, now, generator, effects in
+        core.scored(slot: index, result, now: now)
+        core.tick(now: now, using: &generator, into: &effects)
+      }
+    case .stopped:
+      update { core, now, generator, effects in
+        core.stopped(slot: index)
+        core.tick(now: now, using: &generator, into: &effects)
+      }
+    case .failed(let code, let reason):
+      outgoingLogs.append(
+        job: grant.job, level: .error, "shard \(grant.lease.shard): \(code.rawValue): \(reason)")
+      update { core, now, generator, effects in
+        core.failed(slot: index, code, reason: reason)
+        core.tick(now: now, using: &generator, into: &effects)
+      }
+    }
+  }
+}

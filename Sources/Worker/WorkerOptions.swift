@@ -1,0 +1,40 @@
+package import Transport
+package import WorkerCore
+
+/// How a worker is started.
+package struct WorkerOptions: Sendable {
+  /// The coordinator's control listener.
+  package var join: Address
+  package var token: [UInt8]
+  package var tls: TLSIdentity?
+  /// Shards scored at once.
+  package var threadCount: Int
+  package var timing = WorkerTiming()
+  /// Partials wait here until they are acknowledged; files in it have no name.
+  package var scratchFolder: String
+  /// Host and process, for people.
+  package var name: String
+  /// Takes the bytes of every input from the coordinator although the path may be readable.
+  package var alwaysFetchesInput = false
+
+  package init(
+    join: Address, token: [UInt8], threadCount: Int, scratchFolder: String, name: String
+  ) {
+    self.join = join
+    self.token = token
+    self.threadCount = threadCount
+    self.scratchFolder = scratchFolder
+    self.name = name
+  }
+}
+
+/// Why something could not be done by this worker.
+package struct WorkerError: Error, CustomStringConvertible {
+  package let context: String
+
+  package init(_ context: String) {
+    self.context = context
+  }
+
+  package var description: String { context }
+}
