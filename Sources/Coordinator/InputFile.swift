@@ -1,0 +1,65 @@
+import Glibc
+import Jobs
+
+/// One planned input, open, and known to be what was planned.
+final class InputFile {
+  let input: PlannedInput
+  private let descriptor: Int32
+
+  /// Opens the file.
+  ///
+  /// - Throws: `CoordinatorError` where it cannot be read, or where its size, time or inode differ
+  ///   from the plan.
+  init(_ input: PlannedInput) throws(CoordinatorError) {
+    self.input = input
+    descriptor = unsafe open(input.path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw CoordinatorError(
+        "input changed: \(input.path) cannot be opened: \(unsafe String(cString: strerror(errno)))")
+    }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0, Self.matches(status, input) else {
+      throw CoordinatorError(
+        "input changed: \(input.path) is not the file that was planned: its size, time or inode "
+          + "differs; nothing was published, submit the job again")
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  private static func matches(_ status: stat, _ input: PlannedInput) -> Bool {
+    let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    return UInt64(status.st_size) == input.byteCount && modified == input.modifiedNanoseconds
+      && UInt64(status.st_ino) == input.inode
+  }
+
+  /// Whether every input is still what was planned; the first difference otherwise.
+  static func check(_ inputs: [PlannedInput]) throws(CoordinatorError) {
+    for input in inputs { _ = try InputFile(input) }
+  }
+
+  /// Reads a range; shorter only at the end of the file.
+  func read(at offset: UInt64, count: Int) throws(CoordinatorError) -> [UInt8] {
+    guard offset < input.byteCount else { return [] }
+    let wanted = Int(min(UInt64(count), input.byteCount - offset))
+    var trouble: Int32 = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
+      while filled < wanted {
+        let got = unsafe pread(
+          descriptor, buffer.baseAddress! + filled, wanted - filled, off_t(offset) + filled)
+        if got < 0, errno == EINTR { continue }
+        guard got > 0 else {
+          trouble = got < 0 ? errno : ENODATA
+          return
+        }
+        filled += got
+      }
+    }
+    guard trouble == 0 else {
+      throw CoordinatorError(
+        "input changed: \(input.path) cannot be read at \(offset): "
+          + (unsafe String(cString: strerror(trouble))))
+    }
+    return bytes
+  }
+}
