@@ -94,5 +94,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
+
+    .testTarget(
+      name: "TransportTests", dependencies: ["Transport"], path: "Tests/TransportTests",
+      swiftSettings: unsafeSettings),
   ]
 )

@@ -1,0 +1,50 @@
+import Dispatch
+import Synchronization
+
+/// A gate that opens once; callers wait for it with a limit.
+final class Latch: Sendable {
+  private struct State {
+    var isOpen = false
+    var nextWaiter = 0
+    var waiters: [Int: CheckedContinuation<Bool, Never>] = [:]
+  }
+  private let state = Mutex(State())
+
+  /// Opens the gate for those who wait and for those who come later.
+  func open() {
+    let waiters = state.withLock { state in
+      state.isOpen = true
+      defer { state.waiters = [:] }
+      return state.waiters
+    }
+    for waiter in waiters.values { waiter.resume(returning: true) }
+  }
+
+  /// Waits for the gate.
+  ///
+  /// - Returns: false where the gate was still shut at the limit.
+  func wait(within limit: Duration) async -> Bool {
+    await withCheckedContinuation { continuation in
+      let number: Int? = state.withLock { state in
+        guard !state.isOpen else { return nil }
+        state.nextWaiter += 1
+        state.waiters[state.nextWaiter] = continuation
+        return state.nextWaiter
+      }
+      guard let number else { return continuation.resume(returning: true) }
+      let delay = DispatchTimeInterval.milliseconds(Int(limit.milliseconds))
+      DispatchQueue.global().asyncAfter(deadline: .now() + delay) { [self] in
+        state.withLock { $0.waiters.removeValue(forKey: number) }?.resume(returning: false)
+      }
+    }
+  }
+}
+
+extension DispatchQueue {
+  /// Runs a blocking call on this queue's thread, so that the cooperative pool stays free.
+  func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+    await withCheckedContinuation { continuation in
+      async { continuation.resume(returning: body()) }
+    }
+  }
+}

@@ -1,0 +1,187 @@
+import CNNG
+import Dispatch
+import Synchronization
+
+/// A reply socket with one listener, answering up to `contextCount` requests at once.
+///
+/// Around libnng 1.5.2 it keeps guard over what that version lacks: see `Server+Watchdog.swift`,
+/// `Endpoint`, `Connection` and `Operation`, each with the fault that it answers.
+package final class Server: Sendable {
+  /// Answers one request. The bytes are as they came: any peer may have sent anything.
+  package typealias Handler = @Sendable ([UInt8]) async -> [UInt8]
+
+  /// The intervals of the guards; tests shorten them.
+  package struct Timing: Equatable, Sendable {
+    /// Between two probes of the listener, and how long one may take.
+    package var probeInterval = Duration.seconds(2)
+    package var probeTimeout = Duration.seconds(1)
+    /// Missed probes in a row that make a listener deaf.
+    package var missLimit = 2
+    /// Between two looks at the connections of the process.
+    package var reviewInterval = Duration.seconds(1)
+    /// How long a connection may take to negotiate.
+    package var negotiationTimeout = Duration.seconds(10)
+    /// How long a peer may leave a reply unread.
+    package var replyTimeout = Duration.seconds(5)
+
+    package init() {}
+  }
+
+  struct State {
+    var listener: Endpoint?
+    var isClosing = false
+    var recreationCount = 0
+    var missedProbeCount = 0
+    var pendingCount = 0
+    var evictedCount = 0
+    var lostReplyCount = 0
+  }
+
+  /// Where the server listens, with the port that the system chose if it was asked to.
+  package let boundAddress: Address
+  let channel: Channel
+  let tls: TLSIdentity?
+  let timing: Timing
+  /// The most connections that may be negotiating at once.
+  let pendingLimit: Int
+  let socket: Socket
+  let state: Mutex<State>
+  /// The thread on which endpoints are made and closed: libnng 1.5.2 frees too early where two
+  /// threads do it (issues 1610, 1657 and 1658).
+  let desk = DispatchQueue(label: "transport.server")
+  private let handler: Handler
+  private let contexts: [Context]
+  private let closed = Latch()
+
+  /// Opens the socket and starts to listen; requests are answered once `run` is called.
+  ///
+  /// - Parameters:
+  ///   - address: where; a port of 0 lets the system choose.
+  ///   - tls: required for `tls+tcp://` and refused for `tcp://`.
+  ///   - insecure: allows a plain address that other machines can reach.
+  ///   - contextCount: how many requests are handled at once.
+  ///   - connectionLimit: the most connections; more are closed as they arrive.
+  ///   - pendingLimit: the most connections that may be negotiating; the oldest go first.
+  /// - Throws: `TransportError`.
+  package init(
+    address: Address, channel: Channel, tls: TLSIdentity?, insecure: Bool, contextCount: Int,
+    connectionLimit: Int, pendingLimit: Int = 256, timing: Timing = Timing(),
+    handler: @escaping Handler
+  ) throws(TransportError) {
+    precondition(contextCount > 0 && connectionLimit > 0 && pendingLimit > 0)
+    try address.check(tls: tls, insecure: insecure)
+    socket = try Socket(.reply, pipeLimit: connectionLimit)
+    var contexts: [Context] = []
+    for _ in 0..<contextCount { contexts.append(try Context(on: socket.raw)) }
+    self.contexts = contexts
+    let listener = try Endpoint.listening(
+      on: socket.raw, at: address, channel: channel, tls: tls)
+    boundAddress = address.withPort(try listener.boundPort())
+    state = Mutex(State(listener: listener))
+    self.channel = channel
+    self.tls = tls
+    self.timing = timing
+    self.pendingLimit = pendingLimit
+    self.handler = handler
+  }
+
+  /// Answers requests and keeps guard until the server is closed or the task cancelled.
+  package func run() async {
+    await withTaskCancellationHandler {
+      await withTaskGroup { group in
+        for context in contexts { group.addTask { await self.serve(context) } }
+        group.addTask { await self.watchListener() }
+        group.addTask { await self.watchConnections() }
+        await group.next()  // a context that has been closed; the watches end by cancellation
+        group.cancelAll()
+      }
+    } onCancel: {
+      beginClosing()
+    }
+  }
+
+  /// Closes the server.
+  ///
+  /// - Returns: false where nng did not finish in time (issue 1813); it goes on in its own thread,
+  ///   and the process should exit rather than listen again.
+  @discardableResult
+  package func close(within limit: Duration) async -> Bool {
+    beginClosing()
+    return await closed.wait(within: limit)
+  }
+
+  /// What the listener applies to its connections, read from nng; nil once it is closed.
+  package var options: EndpointOptions? {
+    // A listener that is closed this moment has no options to tell either.
+    state.withLock { $0.listener }.flatMap { try? $0.options() }
+  }
+
+  private func beginClosing() {
+    let isFirst = state.withLock { state in
+      defer { state.isClosing = true }
+      return !state.isClosing
+    }
+    guard isFirst else { return }
+    desk.async { [self] in
+      for context in contexts { context.close() }
+      socket.close()
+      state.withLock { $0.listener = nil }
+      closed.open()
+    }
+  }
+
+  private func serve(_ context: Context) async {
+    while !state.withLock({ $0.isClosing }) {
+      do throws(TransportError) {
+        let request = try await context.receive().body
+        let reply = await handler(request)
+        try await answer(reply, in: context)
+      } catch {
+        guard error.code != .closed else { return }
+        state.withLock { $0.lostReplyCount += 1 }
+      }
+    }
+  }
+
+  private func answer(_ reply: [UInt8], in context: Context) async throws(TransportError) {
+    guard reply.count <= channel.bodyByteLimit else {
+      // The peer would drop the connection, and with it the requests of its neighbours.
+      throw TransportError(code: .messageTooLarge, context: "reply of \(reply.count) bytes")
+    }
+    try await context.send(Message(reply), timeout: timing.replyTimeout)
+  }
+}
+
+extension Endpoint {
+  /// Makes a listener, configures and starts it.
+  static func listening(
+    on socket: nng_socket, at address: Address, channel: Channel, tls: TLSIdentity?
+  ) throws(TransportError) -> Endpoint {
+    let listener = try Endpoint.listener(on: socket, at: address)
+    do throws(TransportError) {
+      try listener.configure(channel: channel, tls: tls, verification: .full(serverName: nil))
+      try listener.start()
+    } catch {
+      listener.close()
+      throw TransportError(code: error.code, context: "listen on \(address): \(error.context)")
+    }
+    return listener
+  }
+}
+
+extension Address {
+  /// Refuses what must not go over this address: plain text past this machine, or a mismatch of
+  /// scheme and identity.
+  func check(tls: TLSIdentity?, insecure: Bool) throws(TransportError) {
+    guard usesTLS == (tls != nil) else {
+      let reason = usesTLS ? "needs a TLS identity" : "has no use for a TLS identity"
+      throw TransportError(code: .refusedAddress, context: "\(self) \(reason)")
+    }
+    guard usesTLS || isLoopback || insecure else {
+      throw TransportError(
+        code: .refusedAddress,
+        context: "\(self) is plain and not loopback: use tls+tcp:// or say --insecure")
+    }
+    try tls?.check()
+  }
+}

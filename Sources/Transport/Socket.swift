@@ -1,0 +1,79 @@
+import CNNG
+import Synchronization
+
+/// One nng socket and the record of its pipes.
+///
+/// nng cannot be used after `fork` (it stops the process): children are made by `posix_spawn`.
+@safe final class Socket: Sendable {
+  /// The two ends of the request–reply pattern.
+  enum Role {
+    case request
+    case reply
+  }
+
+  let raw: nng_socket
+  let pipes: Pipes
+  private let observer: Unmanaged<Pipes>
+  private let isClosed = Mutex(false)
+
+  init(_ role: Role, pipeLimit: Int) throws(TransportError) {
+    var raw = nng_socket()
+    let status =
+      switch role {
+      case .request: unsafe nng_req0_open(&raw)
+      case .reply: unsafe nng_rep0_open(&raw)
+      }
+    try TransportError.check(status, "nng_open")
+    self.raw = raw
+    pipes = Pipes(limit: pipeLimit)
+    do throws(TransportError) {
+      unsafe observer = try pipes.observe(raw)
+    } catch {
+      _ = nng_close(raw)  // new and empty, so that nothing can fail
+      throw error
+    }
+  }
+
+  deinit { close() }
+
+  /// Closes the socket once; blocks until nng has let go of every pipe.
+  ///
+  /// Contexts are closed before: with a receive in flight this can wait for ever in libnng 1.5.2
+  /// (issue 1813).
+  func close() {
+    let isFirst = isClosed.withLock { isClosed in
+      defer { isClosed = true }
+      return !isClosed
+    }
+    guard isFirst else { return }
+    _ = nng_close(raw)  // fails only where it is closed already
+    unsafe observer.release()
+  }
+
+  /// Turns off nng's resending for this socket and for contexts made later.
+  ///
+  /// By default a request is sent again after 60 s and whenever its connection breaks.
+  func disableResending() throws(TransportError) {
+    let status = unsafe nng_socket_set_ms(raw, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE)
+    try TransportError.check(status, "nng_socket_set \(NNG_OPT_REQ_RESENDTIME)")
+    guard try resendTime() == NNG_DURATION_INFINITE else {
+      throw TransportError(code: .other(0), context: "a socket still resends by itself")
+    }
+  }
+
+  /// The socket's resend time in milliseconds; −1 is never.
+  func resendTime() throws(TransportError) -> Int32 {
+    var time: nng_duration = 0
+    let status = unsafe nng_socket_get_ms(raw, NNG_OPT_REQ_RESENDTIME, &time)
+    try TransportError.check(status, "nng_socket_get \(NNG_OPT_REQ_RESENDTIME)")
+    return time
+  }
+
+  /// How soon a dialer tries again: at random within a span that doubles from 100 ms to 2 s.
+  func limitRedialling() throws(TransportError) {
+    for (name, value) in [(NNG_OPT_RECONNMINT, Int32(100)), (NNG_OPT_RECONNMAXT, 2000)] {
+      let status = unsafe nng_socket_set_ms(raw, name, value)
+      try TransportError.check(status, "nng_socket_set \(name)")
+    }
+  }
+}

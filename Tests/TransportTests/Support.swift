@@ -1,0 +1,228 @@
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+import Transport
+
+/// Waits until a condition holds, looking every 10 ms.
+///
+/// - Returns: false where it did not hold within the limit.
+func holds(within limit: Duration, _ condition: () -> Bool) async -> Bool {
+  let deadline = ContinuousClock.now + limit
+  while !condition() {
+    guard ContinuousClock.now < deadline else { return false }
+    try? await Task.sleep(for: .milliseconds(10))
+  }
+  return true
+}
+
+/// Runs a body beside a server on loopback and closes the server afterwards.
+func withServer(
+  _ scheme: String = "tcp", channel: Channel = .control, tls: TLSIdentity? = nil,
+  contextCount: Int = 4, connectionLimit: Int = 64, pendingLimit: Int = 64,
+  timing: Server.Timing = Server.Timing(),
+  handler: @escaping Server.Handler = { $0 },
+  _ body: (Server) async throws -> Void
+) async throws {
+  let identity = scheme == "tcp" ? nil : tls ?? Certificates.shared.coordinator
+  let server = try Server(
+    address: Address("\(scheme)://127.0.0.1:0"), channel: channel, tls: identity, insecure: false,
+    contextCount: contextCount, connectionLimit: connectionLimit, pendingLimit: pendingLimit,
+    timing: timing, handler: handler)
+  let serving = Task { await server.run() }
+  do {
+    try await body(server)
+  } catch {
+    await server.close(within: .seconds(5))
+    throw error
+  }
+  #expect(await server.close(within: .seconds(5)))
+  await serving.value
+}
+
+/// Makes a client of a server, runs a body with it and closes it.
+func withClient<Result>(
+  of server: Server, tls: TLSIdentity? = nil, contextCount: Int = 4,
+  _ body: (Client) async throws -> Result
+) async throws -> Result {
+  let identity = server.boundAddress.usesTLS ? tls ?? Certificates.shared.worker : nil
+  let client = try Client(
+    address: server.boundAddress, channel: server.channel, tls: identity,
+    contextCount: contextCount)
+  do {
+    let result = try await body(client)
+    #expect(await client.close(within: .seconds(5)))
+    return result
+  } catch {
+    await client.close(within: .seconds(5))
+    throw error
+  }
+}
+
+/// The code that a request fails with, or nil where it succeeds.
+func failure(
+  of client: Client, timeout: Duration, body: [UInt8] = [1]
+) async -> TransportError.Code? {
+  do throws(TransportError) {
+    _ = try await client.request(body, timeout: timeout)
+    return nil
+  } catch {
+    return error.code
+  }
+}
+
+/// Bytes in a fixed order that differs with the seed.
+func pattern(_ count: Int, seed: Int = 1) -> [UInt8] {
+  (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 31) ^ ($0 >> 8) ^ seed) }
+}
+
+/// What a peer of a reply socket sends first: "SP", version 0, protocol 0x30 (REQ).
+let requestHello: [UInt8] = [0, 0x53, 0x50, 0, 0, 0x30, 0, 0]
+
+/// A frame's header: the length of what follows, big endian.
+func frameHeader(_ count: UInt64) -> [UInt8] {
+  (0..<8).map { UInt8(truncatingIfNeeded: count >> UInt64(56 - 8 * $0)) }
+}
+
+/// A TCP connection to loopback that speaks no protocol of its own.
+final class RawConnection {
+  let descriptor: Int32
+
+  init(port: UInt16) throws {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var limit = timeval(tv_sec: 5, tv_usec: 0)
+    let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let descriptor = descriptor
+    let status = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe connect(descriptor, $0, size)
+      }
+    }
+    unsafe setsockopt(
+      descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    try #require(status == 0, "connect: \(errno)")
+  }
+
+  deinit { close(descriptor) }
+
+  func send(_ bytes: [UInt8]) {
+    _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+  }
+
+  /// Reads until the peer closes; false where it has not within the receive limit of 5 s.
+  func waitForEnd() -> Bool {
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = unsafe recv(descriptor, &bytes, bytes.count, 0)
+      if count == 0 || (count < 0 && errno == ECONNRESET) { return true }
+      if count < 0 { return false }
+    }
+  }
+
+  /// True where the peer has closed, without waiting for it.
+  var hasEnded: Bool {
+    var byte: UInt8 = 0
+    let flags = Int32(MSG_PEEK.rawValue) | Int32(MSG_DONTWAIT.rawValue)
+    let count = unsafe recv(descriptor, &byte, 1, flags)
+    return count == 0 || (count < 0 && errno == ECONNRESET)
+  }
+
+  /// Arranges that closing resets the connection, after its end has been announced.
+  func finishAndReset() {
+    shutdown(descriptor, Int32(SHUT_WR))
+    var option = linger(l_onoff: 1, l_linger: 0)
+    unsafe setsockopt(
+      descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+  }
+}
+
+/// Certificates made by the command that users run, once per test run.
+final class Certificates: Sendable {
+  static let shared = Certificates()
+
+  let folder: String
+
+  private init() {
+    folder = FileManager.default.temporaryDirectory.path + "/nightshift-certs-\(getpid())"
+    Self.make(in: folder, [])
+    Self.make(in: folder + "/other", [])
+    Self.make(in: folder + "/elsewhere", ["--days", "3"])
+    for file in ["ca.key", "ca.pem"] {
+      // Absent only where openssl failed, and then every TLS test says so.
+      try? FileManager.default.createDirectory(
+        atPath: folder + "/expired", withIntermediateDirectories: true)
+      try? FileManager.default.copyItem(
+        atPath: folder + "/" + file, toPath: folder + "/expired/" + file)
+    }
+    Self.make(in: folder + "/expired", ["--days", "-1"])
+    atexit { try? FileManager.default.removeItem(atPath: Certificates.shared.folder) }
+  }
+
+  var coordinator: TLSIdentity { identity("coordinator") }
+  var worker: TLSIdentity { identity("worker") }
+
+  /// An identity from one of the folders, trusting the authority of the same or another.
+  func identity(
+    _ name: String, from part: String = "", trusting authority: String = "",
+    serverName: String? = nil
+  ) -> TLSIdentity {
+    TLSIdentity(
+      caFile: "\(folder)\(authority)/ca.pem", certificateFile: "\(folder)\(part)/\(name).pem",
+      keyFile: "\(folder)\(part)/\(name).key", serverName: serverName)
+  }
+
+  private static func make(in folder: String, _ options: [String]) {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    let process = Process()
+    process.executableURL = root.appendingPathComponent("cluster/certs")
+    process.arguments = options + [folder]
+    process.standardOutput = FileHandle.nullDevice
+    do {
+      try process.run()
+      process.waitUntilExit()
+    } catch {
+      Issue.record("cluster/certs: \(error)")
+    }
+  }
+}
+
+/// An `openssl s_client` whose standard input goes through TLS to a server.
+final class RawTLSConnection {
+  private let process = Process()
+  private let input = Pipe()
+  private let output = Pipe()
+
+  init(port: UInt16, identity: TLSIdentity?) throws {
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+    var arguments = ["s_client", "-quiet", "-connect", "127.0.0.1:\(port)"]
+    if let identity {
+      arguments += ["-cert", identity.certificateFile, "-key", identity.keyFile]
+    }
+    process.arguments = arguments
+    process.standardInput = input
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+  }
+
+  deinit { if process.isRunning { process.terminate() } }
+
+  var hasEnded: Bool { !process.isRunning }
+
+  func send(_ bytes: [UInt8]) {
+    // The server may have closed already, which is what the test is about.
+    try? input.fileHandleForWriting.write(contentsOf: bytes)
+  }
+}
+
+/// The memory of this process that is in use, in bytes.
+func residentByteCount() throws -> Int {
+  let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+  return try #require(Int(text.split(separator: " ")[1])) * 4096
+}
