@@ -89,5 +89,10 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
+
+    // Tests.
+    .testTarget(
+      name: "ScoringTests", dependencies: ["Scoring"], path: "Tests/ScoringTests",
+      exclude: ["Fixtures"], swiftSettings: unsafeSettings),
   ]
 )
