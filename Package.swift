@@ -72,15 +72,15 @@ let package = Package(
     .target(
       name: "Coordinator",
       dependencies: [
-        "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints", "Jobs", "Journal", "Leasing", "Partials",
-        "Scoring", "Tables", "Transport", "Wire", log,
+        "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints", "Jobs",
+        "Journal", "Leasing", "Partials", "Scoring", "Tables", "Transport", "Wire", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Partials", "Scoring", "Tables", "Transport",
-        "Wire", "WorkerCore", log,
+        "Compression", "CoordinatorCore", "Digests", "Executors", "Failpoints", "Jobs", "Leasing",
+        "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
@@ -95,6 +95,10 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // Tests.
+    .testTarget(
+      name: "ScoringTests", dependencies: ["Scoring"], path: "Tests/ScoringTests",
+      exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "TransportTests", dependencies: ["Transport"], path: "Tests/TransportTests",
       swiftSettings: unsafeSettings),
