@@ -7,6 +7,8 @@ package struct WorkerOptions: Sendable {
   package var join: Address
   package var token: [UInt8]
   package var tls: TLSIdentity?
+  /// Allows a plain connection to another machine.
+  package var insecure = false
   /// Shards scored at once.
   package var threadCount: Int
   package var timing = WorkerTiming()
