@@ -1,3 +1,4 @@
+import Foundation
 import Scoring
 import Testing
 
@@ -60,6 +61,23 @@ struct MappingTests {
     #expect(categories[2] == ["1999", "2001", "-5", "7"].map { .number($0) })
     #expect(categories[3] == ["0.5", "1.0", "2.25"].map { .number($0) })
     #expect(categories[4] == [.boolean(false), .boolean(true)])
+  }
+
+  @Test func theFlightsModelIsRead() throws {
+    let file = Fixture.folder.appending(path: "../../../bench/models/flights.txt")
+    let model = try Model(lightGBM: Array(try Data(contentsOf: file)))
+    #expect(model.treeCount == 100 && model.outputCount == 1 && model.objective == "binary")
+    #expect(
+      model.inputs.map(\.description) == [
+        "month", "day", "dep_time", "sched_dep_time", "dep_delay", "sched_arr_time",
+        "carrier (categorical)", "flight", "origin (categorical)", "dest (categorical)",
+        "distance", "hour", "minute",
+      ])
+    guard case .categorical(let origins?) = model.inputs[8].kind else {
+      Issue.record("origin has no categories")
+      return
+    }
+    #expect(["EWR", "JFK", "LGA"].map { origins.code(for: $0) } == [0, 1, 2])
   }
 
   @Test func inputsSayWhetherTheyAreUsed() throws {
