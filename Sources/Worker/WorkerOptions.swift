@@ -19,6 +19,9 @@ package struct WorkerOptions: Sendable {
   /// Takes the bytes of every input from the coordinator although the path may be readable.
   package var alwaysFetchesInput = false
 
+  /// This program's version, for people.
+  package static let versionText = "nightshift 0.1.0"
+
   package init(
     join: Address, token: [UInt8], threadCount: Int, scratchFolder: String, name: String
   ) {
