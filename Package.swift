@@ -89,5 +89,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
+    .testTarget(
+      name: "WireTests", dependencies: ["Wire", "CWire", "Jobs", "Leasing"],
+      path: "Tests/WireTests", swiftSettings: unsafeSettings),
   ]
 )
