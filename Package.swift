@@ -97,10 +97,16 @@ let package = Package(
 
     // Tests.
     .testTarget(
+      name: "ProcessTests", dependencies: ["nightshift"], path: "Tests/ProcessTests",
+      swiftSettings: settings),
+    .testTarget(
       name: "ScoringTests", dependencies: ["Scoring"], path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "TransportTests", dependencies: ["Transport"], path: "Tests/TransportTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "WireTests", dependencies: ["CWire", "Jobs", "Leasing", "Wire"], path: "Tests/WireTests",
       swiftSettings: unsafeSettings),
   ]
 )
