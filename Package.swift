@@ -48,7 +48,10 @@ let package = Package(
     .target(name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
     .target(
       name: "Journal",
-      dependencies: ["Jobs", "Leasing", .product(name: "GRDB", package: "GRDB.swift")],
+      dependencies: [
+        "CoordinatorCore", "Jobs", "Leasing", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ],
       swiftSettings: settings),
 
     // Data: bytes to columns, columns to scores, scores to partials, partials to output.
@@ -89,5 +92,20 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
+
+    // Tests.
+    .testTarget(
+      name: "JournalTests",
+      dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "PartialsTests", dependencies: ["Compression", "Digests", "Jobs", "Partials"],
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "DestinationsTests",
+      dependencies: [
+        "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials",
+      ],
+      swiftSettings: unsafeSettings),
   ]
 )
