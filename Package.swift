@@ -45,7 +45,8 @@ let package = Package(
     .target(name: "Digests", dependencies: ["CCrypto", "CXXHash"], swiftSettings: unsafeSettings),
     .target(name: "Compression", dependencies: ["CZstd", "CZlib"], swiftSettings: unsafeSettings),
     .target(name: "Transport", dependencies: ["CNNG"], swiftSettings: unsafeSettings),
-    .target(name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
+    .target(
+      name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
     .target(
       name: "Journal",
       dependencies: ["Jobs", "Leasing", .product(name: "GRDB", package: "GRDB.swift")],
@@ -89,5 +90,17 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
-  ]
+
+    .testTarget(
+      name: "DigestsTests", dependencies: ["Digests"], path: "Tests/DigestsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "CompressionTests", dependencies: ["CZlib", "Compression"],
+      path: "Tests/CompressionTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "TablesTests", dependencies: ["CKernels", "Compression", "Tables"],
+      path: "Tests/TablesTests", swiftSettings: unsafeSettings),
+  ],
+  cxxLanguageStandard: .cxx17
 )
