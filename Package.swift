@@ -45,7 +45,8 @@ let package = Package(
     .target(name: "Digests", dependencies: ["CCrypto", "CXXHash"], swiftSettings: unsafeSettings),
     .target(name: "Compression", dependencies: ["CZstd", "CZlib"], swiftSettings: unsafeSettings),
     .target(name: "Transport", dependencies: ["CNNG"], swiftSettings: unsafeSettings),
-    .target(name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
+    .target(
+      name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
     .target(
       name: "Journal",
       dependencies: [
@@ -63,7 +64,8 @@ let package = Package(
       name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
       swiftSettings: unsafeSettings),
     .target(
-      name: "Destinations", dependencies: ["Compression", "Digests", "Jobs", "Partials"],
+      name: "Destinations",
+      dependencies: ["Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials"],
       swiftSettings: unsafeSettings),
 
     // Shells.
@@ -107,5 +109,16 @@ let package = Package(
         "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials",
       ],
       swiftSettings: unsafeSettings),
-  ]
+    .testTarget(
+      name: "DigestsTests", dependencies: ["Digests"], path: "Tests/DigestsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "CompressionTests", dependencies: ["CZlib", "Compression"],
+      path: "Tests/CompressionTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "TablesTests", dependencies: ["CKernels", "Compression", "Tables"],
+      path: "Tests/TablesTests", swiftSettings: unsafeSettings),
+  ],
+  cxxLanguageStandard: .cxx17
 )
