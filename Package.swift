@@ -97,11 +97,29 @@ let package = Package(
 
     // Tests.
     .testTarget(
+      name: "CompressionTests", dependencies: ["Compression"], path: "Tests/CompressionTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "DestinationsTests", dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"], path: "Tests/DestinationsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "DigestsTests", dependencies: ["Digests"], path: "Tests/DigestsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "JournalTests", dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"], path: "Tests/JournalTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "PartialsTests", dependencies: ["Compression", "Digests", "Jobs", "Leasing", "Partials"], path: "Tests/PartialsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
       name: "ProcessTests", dependencies: ["nightshift"], path: "Tests/ProcessTests",
       swiftSettings: settings),
     .testTarget(
       name: "ScoringTests", dependencies: ["Scoring"], path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "TablesTests", dependencies: ["CKernels", "Compression", "Jobs", "Tables"], path: "Tests/TablesTests",
+      swiftSettings: unsafeSettings),
     .testTarget(
       name: "TransportTests", dependencies: ["Transport"], path: "Tests/TransportTests",
       swiftSettings: unsafeSettings),
