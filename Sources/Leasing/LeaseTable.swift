@@ -207,7 +207,7 @@ package struct LeaseTable: Sendable {
     }
   }
 
-  /// Gives blocks back unfinished: pre-emption, drain. Never charged.
+  /// Gives blocks back unfinished, for pre-emption or drain; never charged.
   package mutating func handBack(shard: ShardID, attempt: Attempt, worker: WorkerID) {
     guard shard.index < shards.count else { return }
     endLease(shard: shard, attempt: attempt, worker: worker)
