@@ -86,6 +86,19 @@ let package = Package(
     .target(
       name: "Simulation", dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
       swiftSettings: settings),
+    .testTarget(
+      name: "JobsTests", dependencies: ["Jobs"], path: "Tests/JobsTests", swiftSettings: settings),
+    .testTarget(
+      name: "LeasingTests", dependencies: ["Jobs", "Leasing"], path: "Tests/LeasingTests",
+      swiftSettings: settings),
+    .testTarget(
+      name: "CoordinatorCoreTests",
+      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
+      path: "Tests/CoordinatorCoreTests", swiftSettings: settings),
+    .testTarget(
+      name: "SimulationTests",
+      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "Simulation", "WorkerCore"],
+      path: "Tests/SimulationTests", swiftSettings: settings),
     .executableTarget(
       name: "nightshift",
       dependencies: [
@@ -100,14 +113,23 @@ let package = Package(
       name: "CompressionTests", dependencies: ["Compression"], path: "Tests/CompressionTests",
       swiftSettings: unsafeSettings),
     .testTarget(
+      name: "CoordinatorCoreTests", dependencies: ["CoordinatorCore", "Jobs", "Leasing"], path: "Tests/CoordinatorCoreTests",
+      swiftSettings: settings),
+    .testTarget(
       name: "DestinationsTests", dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"], path: "Tests/DestinationsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
       name: "DigestsTests", dependencies: ["Digests"], path: "Tests/DigestsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
+      name: "JobsTests", dependencies: ["Jobs"], path: "Tests/JobsTests",
+      swiftSettings: settings),
+    .testTarget(
       name: "JournalTests", dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"], path: "Tests/JournalTests",
       swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "LeasingTests", dependencies: ["Jobs", "Leasing"], path: "Tests/LeasingTests",
+      swiftSettings: settings),
     .testTarget(
       name: "PartialsTests", dependencies: ["Compression", "Digests", "Jobs", "Leasing", "Partials"], path: "Tests/PartialsTests",
       swiftSettings: unsafeSettings),
