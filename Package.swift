@@ -116,9 +116,6 @@ let package = Package(
       name: "CoordinatorCoreTests", dependencies: ["CoordinatorCore", "Jobs", "Leasing"], path: "Tests/CoordinatorCoreTests",
       swiftSettings: settings),
     .testTarget(
-      name: "DestinationsTests", dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"], path: "Tests/DestinationsTests",
-      swiftSettings: unsafeSettings),
-    .testTarget(
       name: "DigestsTests", dependencies: ["Digests"], path: "Tests/DigestsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
@@ -131,17 +128,11 @@ let package = Package(
       name: "LeasingTests", dependencies: ["Jobs", "Leasing"], path: "Tests/LeasingTests",
       swiftSettings: settings),
     .testTarget(
-      name: "PartialsTests", dependencies: ["Compression", "Digests", "Jobs", "Leasing", "Partials"], path: "Tests/PartialsTests",
-      swiftSettings: unsafeSettings),
-    .testTarget(
       name: "ProcessTests", dependencies: ["nightshift"], path: "Tests/ProcessTests",
       swiftSettings: settings),
     .testTarget(
       name: "ScoringTests", dependencies: ["Scoring"], path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
-    .testTarget(
-      name: "TablesTests", dependencies: ["CKernels", "Compression", "Jobs", "Tables"], path: "Tests/TablesTests",
-      swiftSettings: unsafeSettings),
     .testTarget(
       name: "TransportTests", dependencies: ["Transport"], path: "Tests/TransportTests",
       swiftSettings: unsafeSettings),

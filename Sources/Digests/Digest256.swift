@@ -1,7 +1,7 @@
 /// A SHA-256 digest or an HMAC made with it: 32 bytes.
 package struct Digest256: Hashable, Sendable {
   /// The digest's bytes, eight to a word, first byte highest.
-  private let words: SIMD4<UInt64>
+  package let words: SIMD4<UInt64>
 
   /// Number of bytes of a digest.
   package static let byteCount = 32

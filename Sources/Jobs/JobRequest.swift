@@ -36,11 +36,7 @@ package struct JobRequest: Hashable, Sendable, Codable {
     package var instanceType = InstanceType.array
     /// Column written as `key` instead of the whole instance.
     package var keyField: String?
-<<<<<<< HEAD
-    /// Columns the instance in the output has, or none for all; excludes `excludedFields`.
-=======
     /// Columns the instance in the output has, empty for all; excludes `excludedFields`.
->>>>>>> simulation
     package var includedFields: [String] = []
     package var excludedFields: [String] = []
 
