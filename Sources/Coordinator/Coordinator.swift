@@ -46,7 +46,7 @@ package actor Coordinator {
   /// Why the journal takes nothing at the moment; nothing new is decided until it does.
   private(set) var journalTrouble: String?
   /// Told once, when the coordinator cannot go on.
-  private var fatal: CheckedContinuation<CoordinatorError, Never>?
+  private var fatal: CheckedContinuation<CoordinatorError?, Never>?
   private var fatalError: CoordinatorError?
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -107,12 +107,12 @@ package actor Coordinator {
     var effects: [CoordinatorEffect] = []
     let answer = try event(&core, now, &effects)
     perform(effects)
-    await durable()
+    await settle()
     return answer
   }
 
   /// Waits until everything decided so far is in the journal.
-  private func durable() async {
+  func settle() async {
     guard !pending.isEmpty || isFlushing else { return }
     await withCheckedContinuation { continuation in
       waiters.append(continuation)
@@ -213,8 +213,8 @@ package actor Coordinator {
     }
   }
 
-  /// Returns when something broke that only a restart can mend.
-  package func failure() async -> CoordinatorError {
+  /// Returns what broke that only a restart can mend; `nil` once the coordinator is closed.
+  package func failure() async -> CoordinatorError? {
     await withCheckedContinuation { continuation in
       if let fatalError {
         continuation.resume(returning: fatalError)
@@ -224,7 +224,7 @@ package actor Coordinator {
     }
   }
 
-  private func end(_ error: CoordinatorError) {
+  func end(_ error: CoordinatorError) {
     guard fatalError == nil else { return }
     fatalError = error
     logger.critical("\(error)")
@@ -236,7 +236,11 @@ package actor Coordinator {
   package func drain() { core.isDraining = true }
 
   /// Checkpoints and closes the journal; nothing may be asked afterwards.
-  package func close() { journal.close() }
+  package func close() {
+    journal.close()
+    fatal?.resume(returning: nil)
+    fatal = nil
+  }
 
   // MARK: Logs
 
