@@ -3,6 +3,8 @@ import Executors
 import Failpoints
 import Foundation
 import Jobs
+import Leasing
+import Logging
 import Wire
 
 /// The client plane: what the command line asks.
@@ -190,7 +192,8 @@ extension Coordinator {
     let confirmed = core.tables[id]?.confirmedBlockCount ?? 0
     let committed = core.tables[id]?.committedBlockCount ?? 0
     summary.shardCount = UInt64(core.tables[id]?.shards.count ?? 0)
-    summary.committedShardCount = UInt64(core.tables[id]?.committedShardCount ?? 0)
+    summary.committedShardCount = UInt64(
+      core.tables[id]?.shards.reduce(0) { $0 + ($1.state == .committed ? 1 : 0) } ?? 0)
     summary.failedShardCount = UInt64(core.tables[id]?.failedShardCount ?? 0)
     summary.blockCount = UInt64(blockCount)
     summary.confirmedBlockCount = UInt64(confirmed)

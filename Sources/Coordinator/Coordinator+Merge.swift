@@ -1,9 +1,11 @@
 import CoordinatorCore
-import Destinations
+
 import Executors
 import Failpoints
 import Foundation
 import Jobs
+import Leasing
+import Logging
 import Scoring
 import Tables
 

@@ -1,5 +1,5 @@
-package import CoordinatorCore
-import Destinations
+import CoordinatorCore
+
 import Executors
 import Failpoints
 import Foundation
@@ -50,7 +50,7 @@ package actor Coordinator {
   private var fatalError: CoordinatorError?
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    executor.asUnownedSerialExecutor()
+    unsafe executor.asUnownedSerialExecutor()
   }
 
   nonisolated var now: Instant { Instant(sinceStart: clock.now - started) }

@@ -33,7 +33,7 @@ struct JobPlanner {
       let header = try readHeader(first, options)
       for file in files.dropFirst() {
         try header.requireSame(
-          as: readHeader(file, options), at: file.path, here: first.path)
+          as: readHeader(file, options), at: file.path, path: first.path)
       }
       let bytes = try readModel()
       let model = try parse(bytes)
@@ -110,7 +110,9 @@ struct JobPlanner {
     }
     let path = "\(modelFolder)/\(content.hexadecimal)"
     do {
-      if access(path, R_OK) != 0 { try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic) }
+      if unsafe access(path, R_OK) != 0 {
+        try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+      }
     } catch {
       throw CoordinatorError("cannot keep the model at \(path): \(error.localizedDescription)")
     }

@@ -26,7 +26,7 @@ package actor Spool {
   private var useCount: UInt64 = 0
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    executor.asUnownedSerialExecutor()
+    unsafe executor.asUnownedSerialExecutor()
   }
 
   /// - Parameter folder: holds one folder for each job; made when the first piece comes.
@@ -165,7 +165,7 @@ private final class Upload {
 
   /// Removes the temporary file, if it is still there.
   func discard() {
-    unlink(path)
+    unsafe unlink(path)
     if descriptor >= 0 { close(descriptor) }
     descriptor = -1
   }

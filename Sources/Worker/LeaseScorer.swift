@@ -57,30 +57,33 @@ private struct LeaseScorer: ~Copyable {
     _ sealed: SealedGrant, context: JobContext, slot: ScoringSlot, link: CoordinatorLink,
     options: WorkerOptions
   ) throws {
-    grant = sealed.grant
-    self.slot = slot
     let (lease, details) = (sealed.grant.lease, sealed.details)
     let begin = details.rangeOffset + UInt64(lease.blocks.first) * details.blockByteCount
-    let isShardEnd = Int(lease.blocks.end) == details.blockCount
-    let end =
-      isShardEnd
-      ? details.rangeEnd ?? .max
-      : details.rangeOffset + UInt64(lease.blocks.end) * details.blockByteCount
-    let open = { try openText(sealed, link: link, alwaysFetches: options.alwaysFetchesInput) }
-    let header = begin == 0 ? try checkHeader(open(), sealed, context) : nil
+    let end = Self.end(of: lease, details)
+    let header =
+      begin == 0 ? try checkHeader(openText(sealed, link, options), sealed, context) : nil
+    let text = try openText(sealed, link, options)
+    file = try ScratchFile(in: options.scratchFolder)
+    grant = sealed.grant
+    self.slot = slot
     source = HashingSource(
-      try open(), begin: begin, end: end, blockByteCount: details.blockByteCount,
+      text, begin: begin, end: end, blockByteCount: details.blockByteCount,
       blockCount: lease.blocks.count)
     parser = CSVRangeParser(
       source: source, range: begin..<end, blockByteCount: details.blockByteCount,
       entryState: lease.entry, headerOffset: header?.offset, fieldCount: context.columns.count,
       options: context.csv)
     scorer = TileScorer(context: context, inputPath: details.input.path)
-    file = try ScratchFile(in: options.scratchFolder)
     writer = PartialWriter(
       descriptor: file.descriptor, path: options.scratchFolder, job: grant.job,
       shard: lease.shard, attempt: lease.attempt, firstBlock: Int(lease.blocks.first),
       entry: lease.entry)
+  }
+
+  /// The lease's nominal end in the text; the largest number where that ends wherever it ends.
+  private static func end(of lease: Lease, _ details: GrantDetails) -> UInt64 {
+    guard Int(lease.blocks.end) < details.blockCount else { return details.rangeEnd ?? .max }
+    return details.rangeOffset + UInt64(lease.blocks.end) * details.blockByteCount
   }
 
   /// Scores block after block until the lease or the worker's patience ends.
@@ -107,7 +110,7 @@ private struct LeaseScorer: ~Copyable {
     counts += added
     recordCount += added.total
     slot.note(records: recordCount)
-    try results.withUnsafeBytes { text in try unsafe writer.append(results: text) }
+    try unsafe results.withUnsafeBytes { text in try unsafe writer.append(results: text) }
     results.removeAll()
   }
 
@@ -148,9 +151,9 @@ private struct LeaseScorer: ~Copyable {
 
 /// The lease's input as text.
 private func openText(
-  _ sealed: SealedGrant, link: CoordinatorLink, alwaysFetches: Bool
+  _ sealed: SealedGrant, _ link: CoordinatorLink, _ options: WorkerOptions
 ) throws -> any ByteSource {
-  let stored = try openInput(sealed, link: link, alwaysFetches: alwaysFetches)
+  let stored = try openInput(sealed, link: link, alwaysFetches: options.alwaysFetchesInput)
   let compression: TextCompression
   switch sealed.details.input.compression {
   case .none: return stored
