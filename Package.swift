@@ -86,16 +86,23 @@ let package = Package(
     .target(
       name: "Simulation", dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
       swiftSettings: settings),
-    .executableTarget(
-      name: "nightshift",
+    .target(
+      name: "Commands",
       dependencies: [
         "Coordinator", "Destinations", "Digests", "Jobs", "Partials", "Scoring", "Tables",
-        "Transport", "Wire", "Worker", "Yams", log,
+        "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: settings),
+      swiftSettings: unsafeSettings),
+    .executableTarget(name: "nightshift", dependencies: ["Commands"], swiftSettings: settings),
 
     // Tests.
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "Commands", "Jobs", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/CommandTests", swiftSettings: settings),
     .testTarget(
       name: "ScoringTests", dependencies: ["Scoring"], path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
