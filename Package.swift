@@ -109,5 +109,8 @@ let package = Package(
     .testTarget(
       name: "TransportTests", dependencies: ["Transport"], path: "Tests/TransportTests",
       swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "WireTests", dependencies: ["Wire", "CWire", "Jobs", "Leasing"],
+      path: "Tests/WireTests", swiftSettings: unsafeSettings),
   ]
 )
