@@ -78,21 +78,11 @@ package final class CoordinatorClient: Sendable {
     }
   }
 
-  /// A page of a job's log.
-  package struct LogPage: Sendable {
-    package let events: [JobEvent]
-    package let nextCursor: UInt64
-    package let droppedCount: UInt64
-    /// Whether the job has ended and nothing follows.
-    package let isEnd: Bool
-  }
-
-  package func logs(of id: JobID, after cursor: UInt64) async throws -> LogPage {
+  /// A page of a job's log: events after a cursor.
+  package func logs(of id: JobID, after cursor: UInt64) async throws -> JobEvents {
     let answer = try await ask(.logs(id, after: cursor, limit: WireLimits.eventsPerPage))
-    guard case .logs(let events, let next, let dropped, let isEnd) = answer else {
-      throw unexpected(answer)
-    }
-    return LogPage(events: events, nextCursor: next, droppedCount: dropped, isEnd: isEnd)
+    guard case .logs(let events) = answer else { throw unexpected(answer) }
+    return events
   }
 
   package func workers() async throws -> [WorkerSummary] {
@@ -115,11 +105,11 @@ package final class CoordinatorClient: Sendable {
 
   package func delete(_ id: JobID) async throws { _ = try await ask(.delete(id)) }
 
-  /// The coordinator's program version.
-  package func ping() async throws -> String {
+  /// What the coordinator says of itself.
+  package func ping() async throws -> Pong {
     let answer = try await ask(.ping)
-    guard case .pong(let versionText, _, _) = answer else { throw unexpected(answer) }
-    return versionText
+    guard case .pong(let pong) = answer else { throw unexpected(answer) }
+    return pong
   }
 
   /// The job that a user means by its id or the beginning of it.

@@ -62,12 +62,17 @@ package struct JobDocument: Encodable, Sendable {
       committedBlockCount: job.confirmedBlockCount, leasedBlockCount: job.leasedBlockCount,
       inputByteCount: job.inputByteCount, doneByteCount: job.doneByteCount,
       fraction: ProgressSnapshot(job).fraction, recordsPerSecond: job.recordsPerSecond)
-    workerCount = job.workerCount
+    workerCount = Int(job.workerCount)
     errorThreshold = job.errorThreshold
     leaseCount = job.grantCount
     repeatedResultCount = job.repeatedResultCount
     outputInfo = job.resultFolder.map(OutputInfo.init)
   }
+}
+
+extension JobSummary {
+  /// Since the first lease, up to the end; `nil` before it.
+  var elapsed: Duration? { elapsedMilliseconds.map { .milliseconds(Int64(clamping: $0)) } }
 }
 
 extension ProgressSnapshot {
@@ -120,6 +125,13 @@ package func description(of job: JobSummary) -> String {
 func recordLine(_ counts: RecordCounts) -> String {
   let (ok, filtered) = (Figures.grouped(counts.ok), Figures.grouped(counts.filtered))
   return "\(ok) scored, \(Figures.counted(counts.error, "error")), \(filtered) filtered"
+}
+
+/// A job as `describe --output json` prints it: with what else the coordinator says, as `details`.
+func describedText(_ job: JobSummary, details: [UInt8]) throws -> String {
+  let text = try jsonText(JobDocument(job))
+  guard !details.isEmpty else { return text }
+  return text.dropLast() + ",\"details\":" + String(decoding: details, as: UTF8.self) + "}"
 }
 
 /// JSON as commands print it: one object on one line, sorted keys.

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CoordinatorCore
 import Jobs
 import Wire
 
@@ -55,7 +54,7 @@ struct LogDocument: Encodable {
 
   init(_ event: JobEvent) {
     time = Figures.time(unixNanoseconds: event.unixNanoseconds)
-    level = event.level.rawValue
+    level = event.level.name
     source = event.source
     message = event.message
   }
@@ -63,13 +62,25 @@ struct LogDocument: Encodable {
 
 /// A log event as people read it.
 func logLine(_ event: JobEvent, on terminal: Terminal) -> String {
-  let padding = String(repeating: " ", count: max(0, 7 - event.level.rawValue.count))
+  let name = event.level.name
+  let padding = String(repeating: " ", count: max(0, 7 - name.count))
   let level =
     switch event.level {
-    case .info: event.level.rawValue
-    case .warning: terminal.colour(.yellow, event.level.rawValue)
-    case .error: terminal.colour(.red, event.level.rawValue)
+    case .info: name
+    case .warning: terminal.colour(.yellow, name)
+    case .error: terminal.colour(.red, name)
     }
   let time = Figures.time(unixNanoseconds: event.unixNanoseconds)
   return "\(time)  \(level)\(padding)  \(printable(event.source))  \(printable(event.message))"
+}
+
+extension EventLevel {
+  /// As users read it.
+  var name: String {
+    switch self {
+    case .info: "INFO"
+    case .warning: "WARNING"
+    case .error: "ERROR"
+    }
+  }
 }

@@ -31,13 +31,13 @@ struct WorkersCommand: AsyncParsableCommand {
     init(_ worker: WorkerSummary) {
       id = worker.id.description
       name = worker.name
-      threadCount = worker.threadCount
-      leaseCount = worker.leaseCount
+      threadCount = Int(worker.threadCount)
+      leaseCount = Int(worker.leaseCount)
       recordCount = worker.recordCount
       byteCount = worker.byteCount
-      processorSeconds = worker.processorTime.inSeconds
-      joinedSecondsAgo = worker.joinedAgo.inSeconds
-      seenSecondsAgo = worker.seenAgo.inSeconds
+      processorSeconds = Double(worker.processorMilliseconds) / 1e3
+      joinedSecondsAgo = Double(worker.joinedMillisecondsAgo) / 1e3
+      seenSecondsAgo = Double(worker.seenMillisecondsAgo) / 1e3
       isDraining = worker.isDraining
     }
   }
@@ -56,11 +56,15 @@ struct WorkersCommand: AsyncParsableCommand {
     for worker in workers {
       table.append([
         worker.id.description, String(worker.threadCount), String(worker.leaseCount),
-        Figures.grouped(worker.recordCount), Figures.clock(worker.joinedAgo) + " ago",
-        Figures.clock(worker.seenAgo) + " ago",
+        Figures.grouped(worker.recordCount), ago(worker.joinedMillisecondsAgo),
+        ago(worker.seenMillisecondsAgo),
         worker.name + (worker.isDraining ? " (draining)" : ""),
       ])
     }
     return table
+  }
+
+  private static func ago(_ milliseconds: UInt64) -> String {
+    Figures.clock(.milliseconds(Int64(clamping: milliseconds))) + " ago"
   }
 }

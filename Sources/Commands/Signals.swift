@@ -1,0 +1,41 @@
+import Dispatch
+import Foundation
+import Glibc
+
+/// SIGINT and SIGTERM as a stream, instead of the end of the process.
+enum Signals {
+  /// Begins to catch the signals; once in a process.
+  static func catchTermination() -> AsyncStream<Int32> {
+    var ends: [Int32] = [-1, -1]
+    let status = unsafe pipe2(&ends, O_CLOEXEC)
+    guard status == 0 else { return AsyncStream { $0.finish() } }  // then signals end the process
+    writeEnd = ends[1]
+    for number in [SIGINT, SIGTERM] {
+      var action = sigaction()
+      unsafe action.__sigaction_handler.sa_handler = { number in
+        var byte = UInt8(truncatingIfNeeded: number)
+        _ = unsafe write(writeEnd, &byte, 1)
+      }
+      action.sa_flags = Int32(SA_RESTART)
+      _ = unsafe sigaction(number, &action, nil)
+    }
+    let readEnd = ends[0]
+    return AsyncStream { continuation in
+      Thread.detachNewThread {
+        var byte: UInt8 = 0
+        while true {
+          let count = unsafe read(readEnd, &byte, 1)
+          if count == 1 { continuation.yield(Int32(byte)) } else if errno != EINTR { return }
+        }
+      }
+    }
+  }
+
+  /// The exit code of a process that a signal ended.
+  static func exitCode(_ number: Int32) -> Int32 { 128 + number }
+
+  static func name(_ number: Int32) -> String { number == SIGINT ? "SIGINT" : "SIGTERM" }
+}
+
+/// Where the signal handler writes; set before the handler is installed and never again.
+private nonisolated(unsafe) var writeEnd: Int32 = -1
