@@ -86,6 +86,19 @@ let package = Package(
     .target(
       name: "Simulation", dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
       swiftSettings: settings),
+    .testTarget(
+      name: "JobsTests", dependencies: ["Jobs"], path: "Tests/JobsTests", swiftSettings: settings),
+    .testTarget(
+      name: "LeasingTests", dependencies: ["Jobs", "Leasing"], path: "Tests/LeasingTests",
+      swiftSettings: settings),
+    .testTarget(
+      name: "CoordinatorCoreTests",
+      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
+      path: "Tests/CoordinatorCoreTests", swiftSettings: settings),
+    .testTarget(
+      name: "SimulationTests",
+      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "Simulation", "WorkerCore"],
+      path: "Tests/SimulationTests", swiftSettings: settings),
     .target(
       name: "Commands",
       dependencies: [
@@ -104,13 +117,34 @@ let package = Package(
       ],
       path: "Tests/CommandTests", swiftSettings: settings),
     .testTarget(
+      name: "CompressionTests", dependencies: ["Compression"], path: "Tests/CompressionTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "CoordinatorCoreTests", dependencies: ["CoordinatorCore", "Jobs", "Leasing"], path: "Tests/CoordinatorCoreTests",
+      swiftSettings: settings),
+    .testTarget(
+      name: "DigestsTests", dependencies: ["Digests"], path: "Tests/DigestsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "JobsTests", dependencies: ["Jobs"], path: "Tests/JobsTests",
+      swiftSettings: settings),
+    .testTarget(
+      name: "JournalTests", dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"], path: "Tests/JournalTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "LeasingTests", dependencies: ["Jobs", "Leasing"], path: "Tests/LeasingTests",
+      swiftSettings: settings),
+    .testTarget(
+      name: "ProcessTests", dependencies: ["nightshift"], path: "Tests/ProcessTests",
+      swiftSettings: settings),
+    .testTarget(
       name: "ScoringTests", dependencies: ["Scoring"], path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "TransportTests", dependencies: ["Transport"], path: "Tests/TransportTests",
       swiftSettings: unsafeSettings),
     .testTarget(
-      name: "WireTests", dependencies: ["Wire", "CWire", "Jobs", "Leasing"],
-      path: "Tests/WireTests", swiftSettings: unsafeSettings),
+      name: "WireTests", dependencies: ["CWire", "Jobs", "Leasing", "Wire"], path: "Tests/WireTests",
+      swiftSettings: unsafeSettings),
   ]
 )

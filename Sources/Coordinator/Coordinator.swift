@@ -9,6 +9,7 @@ import Leasing
 package import Logging
 import Scoring
 import Transport
+import Wire
 
 /// The coordinator's shell: carries out what `CoordinatorCore` decides.
 ///
@@ -31,8 +32,11 @@ package actor Coordinator {
   private let journal: Journal
   var core: CoordinatorCore
   var logs: [JobID: JobLog] = [:]
-  /// What a worker needs to know of each planned job.
-  var configurations: [JobID: JobConfiguration] = [:]
+  /// What a worker needs to know of each planned job, as JSON.
+  var configurations: [JobID: [UInt8]] = [:]
+  var statistics: [WorkerID: WorkerStatistics] = [:]
+  var bulkPort: UInt16 = 0
+  var isSpoolFull = false
   /// Decided and not yet durable, in the order decided.
   private var pending: [JournalEntry] = []
   /// To do once `pending` is durable.
@@ -73,14 +77,21 @@ package actor Coordinator {
   }
 
   /// Replays the journal into the core; before the first request.
-  package func recover() throws {
+  package func recover(bulkPort: UInt16) throws {
+    self.bulkPort = bulkPort
     var effects: [CoordinatorEffect] = []
     for row in try journal.jobs() {
       core.restore(row, into: &effects)
       logs[row.id] = JobLog()
       guard let planned = row.planned, !row.state.isTerminal else { continue }
-      configurations[row.id] = try? JobConfiguration(request: row.request, plan: planned.plan)
       effects.append(.reload(row.id))
+      do {
+        let columns = try JobPlanner.columns(of: row.request, planned.plan)
+        let configuration = JobConfiguration(request: row.request, columns: columns)
+        configurations[row.id] = try JSONEncoder.sorted.encode(configuration).bytes
+      } catch {
+        core.fail(row.id, reason: "\(error)", now: now, into: &effects)
+      }
     }
     perform(effects)
     removeOrphans()
@@ -113,7 +124,7 @@ package actor Coordinator {
     for effect in effects {
       switch effect {
       case .journal(let entry): pending.append(entry)
-      case .log(let id, let level, let message): log(id, level, message)
+      case .log(let id, let level, let message): log(id, EventLevel(level), message)
       case .plan, .merge, .reload, .ended: deferred.append(effect)
       }
     }
@@ -229,7 +240,9 @@ package actor Coordinator {
 
   // MARK: Logs
 
-  func log(_ id: JobID, _ level: LogLevel, _ message: String, source: String = "coordinator") {
+  func log(
+    _ id: JobID, _ level: EventLevel, _ message: String, source: String = "coordinator"
+  ) {
     logs[id, default: JobLog()].append(
       message, level: level, source: source, unixNanoseconds: wallClockNanoseconds())
     let loggerLevel: Logger.Level =
@@ -243,6 +256,16 @@ package actor Coordinator {
 
   func noteDropped(_ count: UInt64, of id: JobID) {
     logs[id, default: JobLog()].noteDropped(count)
+  }
+}
+
+extension EventLevel {
+  init(_ level: LogLevel) {
+    switch level {
+    case .info: self = .info
+    case .warning: self = .warning
+    case .error: self = .error
+    }
   }
 }
 

@@ -24,6 +24,9 @@ package struct CoordinatorOptions: Sendable {
   /// Connections taken on each listener; each costs a few kilobytes and two descriptors.
   package var connectionLimit = 10_000
 
+  /// This program's version, for people.
+  package static let versionText = "nightshift 0.1.0"
+
   package init(stateFolder: String, listen: Address) {
     self.stateFolder = stateFolder
     self.listen = listen

@@ -17,7 +17,7 @@ final class InputProbes: Sendable {
 
   /// What a worker has to find in the range of a lease; reads the file, so it runs off the pool.
   func probes(for input: PlannedInput, range: ShardRange) throws(CoordinatorError) -> [InputProbe] {
-    let file = try InputFile(input)
+    let file = try PinnedInput(input)
     var probes = try edges(of: file)
     let end = min(range.end ?? input.byteCount, input.byteCount)
     // Text offsets of a compressed input are not places of the file: probe all of it.
@@ -31,7 +31,7 @@ final class InputProbes: Sendable {
     return probes
   }
 
-  private func edges(of file: InputFile) throws(CoordinatorError) -> [InputProbe] {
+  private func edges(of file: PinnedInput) throws(CoordinatorError) -> [InputProbe] {
     if let known = edges.withLock({ $0[file.input.path] }) { return known }
     let count = Int(min(file.input.byteCount, UInt64(Self.pieceByteCount)))
     guard count > 0 else { return [] }
@@ -47,10 +47,11 @@ final class InputProbes: Sendable {
   }
 
   private func probe(
-    _ file: InputFile, at offset: UInt64, count: Int
+    _ file: PinnedInput, at offset: UInt64, count: Int
   ) throws(CoordinatorError) -> InputProbe {
     let bytes = try file.read(at: offset, count: count)
+    let digest = XXH3.digest(of: bytes)
     return InputProbe(
-      offset: offset, byteCount: UInt32(bytes.count), digest: XXH3.digest(of: bytes).bytes)
+      offset: offset, byteCount: UInt32(bytes.count), digest: [digest.high, digest.low])
   }
 }

@@ -1,35 +1,25 @@
-import CoordinatorCore
 import Jobs
-
-/// One line of a job's log, from the coordinator or from a worker.
-package struct JobLogEvent: Sendable {
-  package let cursor: UInt64
-  package let unixNanoseconds: Int64
-  package let level: LogLevel
-  /// "coordinator", or the worker's name.
-  package let source: String
-  package let message: String
-}
+import Wire
 
 /// The newest log events of one job, in memory, bounded; older ones are dropped and counted.
 struct JobLog: Sendable {
-  private(set) var events: [JobLogEvent] = []
-  private(set) var droppedCount: UInt64 = 0
-  private var nextCursor: UInt64 = 1
+  private var events: [JobEvent] = []
+  private var droppedCount: UInt64 = 0
+  private var lastCursor: UInt64 = 0
 
   mutating func append(
-    _ message: String, level: LogLevel, source: String, unixNanoseconds: Int64
+    _ message: String, level: EventLevel, source: String, unixNanoseconds: Int64
   ) {
     if events.count >= Limits.logEventsPerJob {
-      // Half at once, so that dropping costs O(1) per event.
+      // Half at once, so that dropping costs O(1) for each event.
       events.removeFirst(Limits.logEventsPerJob / 2)
       droppedCount += UInt64(Limits.logEventsPerJob / 2)
     }
+    lastCursor += 1
     events.append(
-      JobLogEvent(
-        cursor: nextCursor, unixNanoseconds: unixNanoseconds, level: level, source: source,
+      JobEvent(
+        cursor: lastCursor, unixNanoseconds: unixNanoseconds, level: level, source: source,
         message: message))
-    nextCursor += 1
   }
 
   /// Counts events that a worker had to drop.
@@ -37,9 +27,14 @@ struct JobLog: Sendable {
     droppedCount += count
   }
 
-  /// At most `limit` events after a cursor, oldest first.
-  func events(after cursor: UInt64, limit: Int) -> [JobLogEvent] {
-    guard let first = events.firstIndex(where: { $0.cursor > cursor }) else { return [] }
-    return Array(events[first..<min(events.count, first + limit)])
+  /// At most `limit` events after a cursor, oldest first, as many as fit in one frame.
+  func page(after cursor: UInt64, limit: Int, isEnded: Bool) -> JobEvents {
+    let first = events.firstIndex { $0.cursor > cursor } ?? events.count
+    let wanted = Array(events[first..<min(events.count, first + limit)])
+    let page = Array(wanted.prefix(FrameFit.count(of: wanted)))
+    let next = page.last?.cursor ?? max(cursor, lastCursor)
+    return JobEvents(
+      events: page, nextCursor: next, droppedCount: droppedCount,
+      isEnd: isEnded && next >= lastCursor)
   }
 }

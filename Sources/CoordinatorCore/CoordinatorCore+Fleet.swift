@@ -116,15 +116,16 @@ extension CoordinatorCore {
   }
 
   /// Whether a result is of use, before its bytes are asked for; changes nothing.
+  ///
+  /// Its `already` may rest on a commit that is not durable yet: it waits for the same sync.
   package func preview(_ id: JobID, _ result: ShardResult) -> FinishAnswer? {
     guard let job = jobs[id], !job.state.isTerminal, job.phase == .scoring else {
       return .refused("the job has ended")
     }
-    guard let shardCount = tables[id]?.shards.count, result.shard.index < shardCount else {
-      return .refused("no shard \(result.shard) in the plan")
-    }
-    let committed = tables[id]?.shards[result.shard.index].committed ?? .none
-    return BlockMask(result.blocks).subtracting(committed).isEmpty ? .already : nil
+    guard let shardCount = tables[id]?.shards.count, result.shard.index < shardCount,
+      let shard = tables[id]?.shards[result.shard.index], result.blocks.end <= shard.blockCount
+    else { return .refused("the plan has no blocks \(result.blocks) of shard \(result.shard)") }
+    return BlockMask(result.blocks).subtracting(shard.committed).isEmpty ? .already : nil
   }
 
   /// Takes a result whose partial is durable.

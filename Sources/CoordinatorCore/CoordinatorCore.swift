@@ -91,6 +91,9 @@ package struct CoordinatorCore: Sendable {
     guard !job.state.isTerminal else { throw .state(job.state) }
     if job.phase == .merging {
       enter(.cancelling, id, into: &effects)  // a publication under way may still win
+    } else if tables[id]?.isComplete == true {
+      enter(.cancelling, id, into: &effects)
+      findPublication(id, into: &effects)
     } else {
       end(id, .cancelled, reason: "cancelled by the user", now, &effects)
     }
@@ -110,8 +113,7 @@ package struct CoordinatorCore: Sendable {
     guard let job = jobs[id] else { throw .noSuchJob }
     guard job.state == .paused else { throw .state(job.state) }
     enter(job.phase == .planning ? .queued : .running, id, into: &effects)
-    if job.phase == .merging { effects.append(.merge(id)) }
-    mergeIfComplete(id, into: &effects)
+    mergeIfComplete(id, into: &effects)  // not where a merge is under way: it was never stopped
   }
 
   /// Forgets a job that has ended.
@@ -141,7 +143,7 @@ package struct CoordinatorCore: Sendable {
   package mutating func mergeEnded(
     _ id: JobID, _ outcome: MergeOutcome, now: Instant, into effects: inout [CoordinatorEffect]
   ) {
-    guard let job = jobs[id], !job.state.isTerminal else { return }
+    guard let job = jobs[id], job.phase == .merging, !job.state.isTerminal else { return }
     switch outcome {
     case .published(let folder):
       jobs[id]?.folder = folder
@@ -154,8 +156,12 @@ package struct CoordinatorCore: Sendable {
       guard job.state != .cancelling else {
         return fail(id, reason: reason, now: now, into: &effects)
       }
+      jobs[id]?.phase = .scoring  // complete, so that `resume` starts the merge again
       enter(.paused, id, reason: reason, into: &effects)
     case .damaged(let blocks):
+      guard job.state != .cancelling else {
+        return fail(id, reason: "cancelled by the user", now: now, into: &effects)
+      }
       for damaged in blocks { effects.append(.journal(.refute(id, damaged))) }
       effects.append(.log(id, .warning, "\(blocks.count) damaged partials are scored again"))
       effects.append(.reload(id))
@@ -168,8 +174,10 @@ package struct CoordinatorCore: Sendable {
     _ id: JobID, commits: some Sequence<CommittedBlocks>, charges: [(ShardID, Int)],
     into effects: inout [CoordinatorEffect]
   ) {
-    guard let plan = tables[id]?.plan else { return }
-    tables[id] = table(for: plan)
+    guard let former = tables[id] else { return }
+    var rebuilt = table(for: former.plan)
+    rebuilt.continueAttempts(of: former)
+    tables[id] = rebuilt
     jobs[id]?.counts = RecordCounts()
     jobs[id]?.phase = .scoring
     leaseEffects.removeAll(keepingCapacity: true)
@@ -179,7 +187,33 @@ package struct CoordinatorCore: Sendable {
     }
     for (shard, count) in charges { tables[id]?.restore(charges: count, of: shard) }
     carryOut(id, now: .start, into: &effects)
-    mergeIfComplete(id, into: &effects)
+    settleReloaded(id, into: &effects)
+  }
+
+  /// Ends, or brings to its merge, a job that the journal shows to be that far.
+  private mutating func settleReloaded(
+    _ id: JobID, into effects: inout [CoordinatorEffect]
+  ) {
+    guard let job = jobs[id], !job.state.isTerminal, let table = tables[id] else { return }
+    if let failed = table.shards.firstIndex(where: { $0.state == .failed }) {
+      let reason = describeFailure(of: ShardID(UInt32(failed)), in: id)
+      fail(id, reason: reason, now: .start, into: &effects)
+    } else if job.state != .cancelling {
+      mergeIfComplete(id, into: &effects)
+    } else if table.isComplete {
+      findPublication(id, into: &effects)
+    } else {
+      end(id, .cancelled, reason: "cancelled by the user", .start, &effects)
+    }
+  }
+
+  /// Looks for the output of a complete job that is to be cancelled: an earlier life may have
+  /// published it and died before the journal knew.
+  private mutating func findPublication(
+    _ id: JobID, into effects: inout [CoordinatorEffect]
+  ) {
+    jobs[id]?.phase = .merging
+    effects.append(.merge(id))
   }
 
   // MARK: Restoring from the journal
@@ -221,10 +255,12 @@ package struct CoordinatorCore: Sendable {
     }
     jobs[row.id] = job
     order.append(row.id)
-    if row.state == .cancelling {
+    switch (row.state, row.planned == nil) {
+    case (.cancelling, true):
       end(row.id, .cancelled, reason: "cancelled by the user", .start, &effects)
-    } else if row.planned == nil, !row.state.isTerminal {
-      effects.append(.plan(row.id))
+    case (.queued, false): enter(.pending, row.id, into: &effects)
+    case (_, true) where !row.state.isTerminal: effects.append(.plan(row.id))
+    default: break  // `reload` decides
     }
   }
 

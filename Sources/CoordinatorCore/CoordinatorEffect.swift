@@ -24,14 +24,18 @@ package struct PlannedModel: Hashable, Sendable {
   }
 }
 
-/// What the shell carries out, in order. Journal entries are durable before anyone is answered.
+/// What the shell carries out, in order; journal entries are durable before anyone is answered.
 package enum CoordinatorEffect: Hashable, Sendable {
   case journal(JournalEntry)
   /// List the inputs, read the model, then call `planned` or `planFailed`.
   case plan(JobID)
   /// Merge the committed blocks and publish, then call `mergeEnded`.
+  ///
+  /// Only one merge of a job is under way at a time. For a job that is `cancelling` when this
+  /// comes it is enough to find out whether the output was published, and to say `failed` if not.
   case merge(JobID)
-  /// Read the job's committed blocks and charges from the journal, then call `reload`.
+  /// Read the job's committed blocks and charges from the journal, then call `reload`, before any
+  /// other event of the job.
   case reload(JobID)
   /// The job has ended: its spool is no longer needed.
   case ended(JobID)

@@ -36,7 +36,7 @@ package struct JobRequest: Hashable, Sendable, Codable {
     package var instanceType = InstanceType.array
     /// Column written as `key` instead of the whole instance.
     package var keyField: String?
-    /// Columns the instance in the output has, or none for all; excludes `excludedFields`.
+    /// Columns the instance in the output has, empty for all; excludes `excludedFields`.
     package var includedFields: [String] = []
     package var excludedFields: [String] = []
 

@@ -74,7 +74,7 @@ package struct Plan: Hashable, Sendable {
       let shardByteCount = blockByteCount * UInt64(Limits.blocksPerShard)
       total +=
         input.compression == .none
-        ? max(1, (input.byteCount + shardByteCount - 1) / shardByteCount) : 1
+        ? (max(1, input.byteCount) - 1) / shardByteCount + 1 : 1
       guard total <= Limits.shardsPerJob else { throw .tooManyShards(total) }
       firstShards.append(UInt32(total))
     }
@@ -122,7 +122,7 @@ package struct Plan: Hashable, Sendable {
   /// text eight times the stored size and the last block takes what lies beyond.
   private func compressedRange(_ index: Int) -> ShardRange {
     let lastBlock = UInt64(Limits.blocksPerShard - 1)
-    let expected = inputs[index].byteCount * 8
+    let expected = min(inputs[index].byteCount, 1 << 59) * 8
     let unit = blockByteCount
     let perBlock = max(1, (expected / lastBlock + unit - 1) / unit) * unit
     return ShardRange(

@@ -207,7 +207,7 @@ package struct LeaseTable: Sendable {
     }
   }
 
-  /// Gives blocks back unfinished: pre-emption, drain. Never charged.
+  /// Gives blocks back unfinished, for pre-emption or drain; never charged.
   package mutating func handBack(shard: ShardID, attempt: Attempt, worker: WorkerID) {
     guard shard.index < shards.count else { return }
     endLease(shard: shard, attempt: attempt, worker: worker)
@@ -254,14 +254,21 @@ package struct LeaseTable: Sendable {
 
   private mutating func charge(_ lease: Lease, into effects: inout [LeaseEffect]) {
     let index = lease.shard.index
-    shards[index].charges += 1
+    shards[index].charges = UInt8(clamping: Int(shards[index].charges) + 1)
     shards[index].chargedWorker = lease.worker.rawValue
     effects.append(.charge(lease.shard, charges: Int(shards[index].charges)))
-    guard shards[index].charges >= chargeLimit, shards[index].committed != shards[index].allBlocks
-    else { return }
+    guard failAtLimit(index) else { return }
+    effects.append(.fail(lease.shard))
+  }
+
+  /// Marks a shard as failed, once, if its charges reach the limit and blocks are still open.
+  private mutating func failAtLimit(_ index: Int) -> Bool {
+    let record = shards[index]
+    guard !record.hasFailed, record.charges >= chargeLimit, record.committed != record.allBlocks
+    else { return false }
     shards[index].hasFailed = true
     failedShardCount += 1
-    effects.append(.fail(lease.shard))
+    return true
   }
 
   /// Takes the last charge back: the worker it was made for has shown that it lives.
@@ -307,7 +314,10 @@ package struct LeaseTable: Sendable {
 
   /// Confirms or refutes the provisional blocks that the chain now reaches.
   private mutating func followChain(input: Int, into effects: inout [LeaseEffect]) {
-    while case let end = chain[input], let next = chain.provisional(at: end.shard, end.block) {
+    let inputEnd = plan.shards(ofInput: input).upperBound
+    while case let end = chain[input], end.shard < inputEnd,
+      let next = chain.provisional(at: end.shard, end.block)
+    {
       chain.remove(next)
       guard !confirmAtEnd(next, into: &effects) else { continue }
       shards[end.shard].committed = shards[end.shard].committed.subtracting(
@@ -334,7 +344,9 @@ package struct LeaseTable: Sendable {
     else { return false }
     shards[index].committed = shards[index].committed.union(BlockMask(committed.blocks))
     committedBlockCount += committed.blocks.count
+    recountLeased(index)
     if !confirmAtEnd(committed, into: &effects) { chain.insert(committed) }
+    revokeFinishedLeases(of: committed.shard, into: &effects)
     followChain(input: plan.inputIndex(of: committed.shard), into: &effects)
     return true
   }
@@ -343,10 +355,14 @@ package struct LeaseTable: Sendable {
   package mutating func restore(charges: Int, of shard: ShardID) {
     guard shard.index < shards.count else { return }
     shards[shard.index].charges = UInt8(clamping: charges)
-    if charges >= chargeLimit, shards[shard.index].state != .committed {
-      shards[shard.index].hasFailed = true
-      failedShardCount += 1
-    }
+    _ = failAtLimit(shard.index)
+  }
+
+  /// Goes on counting attempts where another table of the same plan stopped.
+  ///
+  /// A table rebuilt within one incarnation would otherwise give two leases one name.
+  package mutating func continueAttempts(of other: LeaseTable) {
+    for index in shards.indices { shards[index].attempts = other.shards[index].attempts }
   }
 
   /// Forgets all charges: the user asks for another try.

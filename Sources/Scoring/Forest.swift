@@ -161,7 +161,7 @@ struct Forest: Sendable {
 private struct NodeOrder {
   private(set) var slots: [Slot]
 
-  /// How deep the mean training row got.
+  /// How deep the mean training row got, at most 32: counts are the model's claim.
   private(set) var meanDepth: UInt32 = 0
 
   enum Slot {
@@ -210,6 +210,6 @@ private struct NodeOrder {
     if let leaf = isLeafReached.firstIndex(of: false) {
       throw tree.error("leaf \(leaf) is never reached")
     }
-    meanDepth = rowCount > 0 ? UInt32(depthSum / rowCount) : 0
+    meanDepth = rowCount > 0 ? UInt32(min(depthSum / rowCount, 32)) : 0
   }
 }

@@ -58,8 +58,7 @@ package struct Model: Sendable {
     isAverage = header.isAverage
     var trees = TreeReader(header)
     try trees.readAll(&text)
-    let trailer = try ModelTrailer(
-      &text, featureNames: header.featureNames, isEndRequired: header.treeCount == nil)
+    let trailer = try ModelTrailer(&text, featureNames: header.featureNames)
     forest = trees.forest
     let categorical = header.categoricalFeatures.union(trailer.categoricalFeatures)
       .union(trees.setFeatures)

@@ -11,18 +11,15 @@ struct ModelTrailer {
   /// - Parameters:
   ///   - text: what is left of the model after its trees.
   ///   - featureNames: the model's, in order.
-  ///   - isEndRequired: whether nothing else has shown that all trees are there.
   /// - Throws: `ModelError` naming the line and key.
-  init(
-    _ text: inout ModelText, featureNames: [String], isEndRequired: Bool
-  ) throws(ModelError) {
+  init(_ text: inout ModelText, featureNames: [String]) throws(ModelError) {
     var hasEnd = false
     var isInParameters = false
     var last: (line: ArraySlice<UInt8>, number: Int)?
     while let line = text.nextLine() {
       guard !line.isEmpty else { continue }
       last = (line, text.lineNumber)
-      if line.elementsEqual("end of trees".utf8) || line.starts(with: "feature".utf8) {
+      if Self.ends.contains(where: { line.elementsEqual($0.utf8) }) {
         hasEnd = true
       } else if line.elementsEqual("parameters:".utf8) {
         isInParameters = true
@@ -34,7 +31,7 @@ struct ModelTrailer {
           lineNumber: text.lineNumber)
       }
     }
-    guard !isInParameters, hasEnd || !isEndRequired else {
+    guard hasEnd, !isInParameters else {
       throw ModelError(code: .truncated, context: "line \(text.lineNumber): the model ends early")
     }
     guard let last else { return }
@@ -47,6 +44,8 @@ struct ModelTrailer {
     }
   }
 
+  /// What follows the last tree, in the spellings of versions 2 to 4.
+  private static let ends = ["end of trees", "feature importances:", "feature_importances:"]
   private static let categoricalKey = "[categorical_feature: "
 
   /// Reads `6,8,9`, or `name:dest,origin` from LightGBM's command line.

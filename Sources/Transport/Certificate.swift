@@ -2,15 +2,15 @@
 ///
 /// nng reports an expired certificate as silence (non-blocking dial) or as "cryptographic error",
 /// so the dates are checked here before the library sees the file.
-struct Certificate: Equatable {
+package struct Certificate: Equatable, Sendable {
   /// Seconds since 1970, UTC.
-  let notBefore: Int
-  let notAfter: Int
+  package let notBefore: Int
+  package let notAfter: Int
 
   /// Reads the first certificate of a PEM text.
   ///
   /// - Returns: nil where there is none or its structure is not RFC 5280, section 4.1.
-  init?(pem: String) {
+  package init?(pem: String) {
     let opening = "-----BEGIN CERTIFICATE-----"
     let closing = "-----END CERTIFICATE-----"
     guard let start = pem.firstRange(of: opening)?.upperBound,

@@ -16,7 +16,7 @@ package final class Client: Sendable {
   }
 
   package let address: Address
-  let channel: Channel
+  package let channel: Channel
   let tls: TLSIdentity?
   /// Without any reply for this long, a timeout makes the client dial anew.
   private let redialAfter: Duration

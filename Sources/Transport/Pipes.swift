@@ -2,10 +2,16 @@ import CNNG
 import Synchronization
 
 /// The other end of a connection, IPv4 written as IPv6.
-struct Peer: Hashable, Sendable {
-  let high: UInt64
-  let low: UInt64
-  let port: UInt16
+package struct Peer: Hashable, Sendable {
+  package let high: UInt64
+  package let low: UInt64
+  package let port: UInt16
+
+  package init(high: UInt64, low: UInt64, port: UInt16) {
+    self.high = high
+    self.low = low
+    self.port = port
+  }
 }
 
 /// The negotiated connections of one socket, kept by nng's notifications.

@@ -133,37 +133,3 @@ extension Server {
     }
   }
 }
-
-/// Which connections have not negotiated, and since when.
-struct PendingConnections {
-  let limit: Int
-  let timeout: Duration
-  private var firstSeen: [Peer: Duration] = [:]
-
-  init(limit: Int, timeout: Duration) {
-    self.limit = limit
-    self.timeout = timeout
-  }
-
-  var count: Int { firstSeen.count }
-
-  /// Takes note of one look at the connections.
-  ///
-  /// - Returns: those to end: older than `timeout`, and the oldest beyond `limit`, so that an
-  ///   honest peer has as long as an attacker takes to open `limit` connections.
-  mutating func review(
-    connected: Set<Peer>, negotiated: Set<Peer>, now: Duration
-  ) -> Set<Peer> {
-    let pending = connected.subtracting(negotiated)
-    firstSeen = firstSeen.filter { pending.contains($0.key) }
-    for peer in pending where firstSeen[peer] == nil { firstSeen[peer] = now }
-    var overdue = Set(firstSeen.filter { now - $0.value >= timeout }.keys)
-    let excess = firstSeen.count - overdue.count - limit
-    if excess > 0 {
-      let rest = firstSeen.filter { !overdue.contains($0.key) }.sorted { $0.value < $1.value }
-      overdue.formUnion(rest.prefix(excess).map(\.key))
-    }
-    for peer in overdue { firstSeen[peer] = nil }
-    return overdue
-  }
-}

@@ -39,7 +39,7 @@ package final class Server: Sendable {
 
   /// Where the server listens, with the port that the system chose if it was asked to.
   package let boundAddress: Address
-  let channel: Channel
+  package let channel: Channel
   let tls: TLSIdentity?
   let timing: Timing
   /// The most connections that may be negotiating at once.

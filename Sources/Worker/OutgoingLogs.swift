@@ -1,4 +1,3 @@
-import CoordinatorCore
 import Foundation
 import Jobs
 import Synchronization
@@ -14,7 +13,7 @@ final class OutgoingLogs: Sendable {
 
   private let waiting = Mutex(Batch())
 
-  func append(job: JobID?, level: LogLevel, _ message: String) {
+  func append(job: JobID?, level: EventLevel, _ message: String) {
     let event = LogEvent(
       job: job, level: level, unixNanoseconds: Int64(Date().timeIntervalSince1970 * 1e9),
       message: String(message.prefix(1_000)))
@@ -29,8 +28,10 @@ final class OutgoingLogs: Sendable {
 
   func take() -> Batch {
     waiting.withLock { batch in
-      defer { batch = Batch() }
-      return batch
+      let taken = Batch(
+        events: LogEvent.clipping(batch.events), droppedCount: batch.droppedCount)
+      batch = Batch(events: Array(batch.events.dropFirst(taken.events.count)))
+      return taken
     }
   }
 

@@ -27,6 +27,7 @@ package actor Worker {
   private var seals: [LeaseKey: SealedGrant] = [:]
   private var partials: [LeaseKey: FinishedPartial] = [:]
   private var slots: [ScoringSlot]
+  private var statistics = WorkerStatistics()
   private var exit: WorkerExit?
   private var exitWaiter: CheckedContinuation<WorkerExit, Never>?
 
@@ -106,7 +107,8 @@ package actor Worker {
     if case .acquire = request { Failpoint.workerAcquiring.hit() }
     let logs = takeLogs(for: request)
     do {
-      let (answer, sealed) = try await link.ask(request, seals: seals, logs: logs)
+      let (answer, sealed) = try await link.ask(
+        request, seals: seals, logs: logs, statistics: statistics)
       for grant in sealed { seals[grant.grant.key] = grant }
       if case .finish = request { Failpoint.workerSent.hit() }
       update { core, now, generator, effects in

@@ -7,6 +7,8 @@ package struct WorkerOptions: Sendable {
   package var join: Address
   package var token: [UInt8]
   package var tls: TLSIdentity?
+  /// Allows a plain connection to another machine.
+  package var insecure = false
   /// Shards scored at once.
   package var threadCount: Int
   package var timing = WorkerTiming()
@@ -16,6 +18,9 @@ package struct WorkerOptions: Sendable {
   package var name: String
   /// Takes the bytes of every input from the coordinator although the path may be readable.
   package var alwaysFetchesInput = false
+
+  /// This program's version, for people.
+  package static let versionText = "nightshift 0.1.0"
 
   package init(
     join: Address, token: [UInt8], threadCount: Int, scratchFolder: String, name: String

@@ -23,6 +23,10 @@ package struct WorkerCore: Sendable {
   /// Scored and not yet acknowledged.
   package private(set) var results: [PendingResult] = []
 
+  /// Results not yet acknowledged, for each slot, beyond which no more work is asked for: a full
+  /// spool must not fill the worker's disk as well.
+  package static let resultsPerSlot = 16
+
   private let timing: WorkerTiming
   private let name: String
   private var lastContact: Instant
@@ -82,8 +86,8 @@ package struct WorkerCore: Sendable {
     if phase == .joining { return sendHello(now: now, into: &effects) }
     sendResults(now: now, into: &effects)
     sendReports(now: now, into: &effects)
-    sendAcquire(now: now, into: &effects)
     sendHeartbeat(now: now, into: &effects)
+    sendAcquire(now: now, into: &effects)
     leaveIfDone(now: now, into: &effects)
   }
 
@@ -97,7 +101,8 @@ package struct WorkerCore: Sendable {
   private mutating func sendAcquire(now: Instant, into effects: inout [WorkerEffect]) {
     let idle = slots.reduce(0) { $0 + ($1.grant == nil ? 1 : 0) }
     let room = idle + slots.count - queue.count
-    guard leaving == nil, room > 0, acquire.isDue(now) else { return }
+    let mayFinishMore = results.count < Self.resultsPerSlot * slots.count
+    guard leaving == nil, room > 0, mayFinishMore, acquire.isDue(now) else { return }
     acquire.isInFlight = true
     effects.append(.send(.acquire(leaseLimit: room)))
   }
@@ -153,7 +158,9 @@ package struct WorkerCore: Sendable {
     case .goodbye: return
     }
     switch answer {
-    case .welcome: phase = .active
+    case .welcome:
+      phase = .active
+      heartbeat.next = now  // a restarted coordinator leases again what nobody claims soon
     case .refused(let reason): end(.refused(reason), into: &effects)
     case .grants(let grants): take(grants, now: now)
     case .wait(let duration): acquire.next = now + duration
@@ -191,7 +198,13 @@ package struct WorkerCore: Sendable {
 
   /// Takes a grant once, although its message may come twice.
   private mutating func take(_ grants: [Grant], now: Instant) {
-    for grant in grants where !holds(grant.key) { queue.append(grant) }
+    for grant in grants where !holds(grant.key) {
+      if leaving == nil {
+        queue.append(grant)
+      } else {
+        reports.append(Report(request: .handBack(grant.key)))
+      }
+    }
     lastBusy = now
   }
 
@@ -260,10 +273,22 @@ package struct WorkerCore: Sendable {
   // MARK: Scoring
 
   private mutating func fillSlots(into effects: inout [WorkerEffect]) {
-    for index in slots.indices where slots[index].grant == nil && !queue.isEmpty {
-      let grant = queue.removeFirst()
+    for index in slots.indices where slots[index].grant == nil {
+      guard let next = queue.firstIndex(where: { !isBeingScored($0) }) else { return }
+      let grant = queue.remove(at: next)
       slots[index] = Slot(grant: grant)
       effects.append(.score(slot: index, grant))
+    }
+  }
+
+  /// Whether a slot works on blocks of the grant: a lease that ran out unnoticed may be granted
+  /// to the same worker again, and the next heartbeat ends the older one.
+  private func isBeingScored(_ grant: Grant) -> Bool {
+    slots.contains { slot in
+      guard let other = slot.grant, other.job == grant.job,
+        other.lease.shard == grant.lease.shard
+      else { return false }
+      return BlockMask(other.lease.blocks).bits & BlockMask(grant.lease.blocks).bits != 0
     }
   }
 

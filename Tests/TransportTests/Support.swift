@@ -2,7 +2,6 @@ import Foundation
 import Glibc
 import Synchronization
 import Testing
-
 import Transport
 
 /// Waits until a condition holds, looking every 10 ms.
@@ -72,6 +71,16 @@ func failure(
   }
 }
 
+/// The reply to a request, or nil and a recorded issue where it fails.
+func reply(of client: Client, to body: [UInt8]) async -> [UInt8]? {
+  do throws(TransportError) {
+    return try await client.request(body, timeout: .seconds(10))
+  } catch {
+    Issue.record(error)
+    return nil
+  }
+}
+
 /// Bytes in a fixed order that differs with the seed.
 func pattern(_ count: Int, seed: Int = 1) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 31) ^ ($0 >> 8) ^ seed) }
@@ -111,7 +120,7 @@ final class RawConnection {
   deinit { close(descriptor) }
 
   func send(_ bytes: [UInt8]) {
-    _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+    _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
   }
 
   /// Reads until the peer closes; false where it has not within the receive limit of 5 s.
@@ -127,7 +136,7 @@ final class RawConnection {
   /// True where the peer has closed, without waiting for it.
   var hasEnded: Bool {
     var byte: UInt8 = 0
-    let flags = Int32(MSG_PEEK.rawValue) | Int32(MSG_DONTWAIT.rawValue)
+    let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
     let count = unsafe recv(descriptor, &byte, 1, flags)
     return count == 0 || (count < 0 && errno == ECONNRESET)
   }

@@ -289,7 +289,8 @@ def edited(fixtures):
                  if line.startswith("tree_sizes="))
     # Every missing type with both default directions, mixed within one tree.
     fixtures.edit("missing_mixed", "missing_nan", "holes", (sizes + "\n", ""),
-                  ("decision_type=10 ", "decision_type=4 "), ("decision_type=8 ", "decision_type=6 "),
+                  ("decision_type=10 ", "decision_type=4 "),
+                  ("decision_type=8 ", "decision_type=6 "),
                   (" 10 8 ", " 0 2 "), (" 8 10 ", " 10 6 "))
 
 

@@ -2,7 +2,7 @@ import Glibc
 import Jobs
 
 /// One planned input, open, and known to be what was planned.
-final class InputFile {
+final class PinnedInput {
   let input: PlannedInput
   private let descriptor: Int32
 
@@ -35,7 +35,7 @@ final class InputFile {
 
   /// Whether every input is still what was planned; the first difference otherwise.
   static func check(_ inputs: [PlannedInput]) throws(CoordinatorError) {
-    for input in inputs { _ = try InputFile(input) }
+    for input in inputs { _ = try PinnedInput(input) }
   }
 
   /// Reads a range; shorter only at the end of the file.

@@ -1,0 +1,244 @@
+import CoordinatorCore
+import Executors
+import Failpoints
+import Foundation
+import Jobs
+import Wire
+
+/// The client plane: what the command line asks.
+extension Coordinator {
+  func answer(_ envelope: ClientEnvelope) async -> ClientAnswer {
+    do {
+      return try await answer(envelope.body)
+    } catch let refusal as Refusal {
+      return .refusal(refusal)
+    } catch let refusal as CoordinatorCore.Refusal {
+      return .refusal(Refusal(refusal))
+    } catch {
+      return .refusal(Refusal(code: .unavailable, text: "\(error)"))
+    }
+  }
+
+  private func answer(_ request: ClientRequest) async throws -> ClientAnswer {
+    switch request {
+    case .submit(let id, let bytes): return try await submit(id, bytes)
+    case .list(let after, let limit, let states):
+      return list(after: after, limit: limit, states: states)
+    case .describe(let id): return try describe(id)
+    case .logs(let id, let cursor, let limit): return try logs(of: id, after: cursor, limit)
+    case .cancel(let id):
+      try await decide { core, now, effects in try core.cancel(id, now: now, into: &effects) }
+    case .pause(let id):
+      try await decide { core, _, effects in
+        try core.pause(id, reason: "paused by the user", into: &effects)
+      }
+    case .resume(let id), .retry(let id):
+      try await decide { core, _, effects in try core.resume(id, into: &effects) }
+    case .delete(let id):
+      try await decide { core, _, effects in try core.delete(id, into: &effects) }
+      logs[id] = nil
+      configurations[id] = nil
+    case .workers(let after, let limit): return workers(after: after, limit: limit)
+    case .ping:
+      return .pong(
+        Pong(
+          versionText: CoordinatorOptions.versionText, incarnation: incarnation, uptime: upTime))
+    }
+    return .done
+  }
+
+  // MARK: Submitting
+
+  private func submit(_ id: JobID, _ bytes: [UInt8]) async throws -> ClientAnswer {
+    let request: JobRequest
+    do {
+      request = try JSONDecoder().decode(JobRequest.self, from: Data(bytes))
+    } catch {
+      throw Refusal(code: .invalidRequest, text: "the job request cannot be read: \(error)")
+    }
+    // The same request again, because its answer was lost.
+    if core.jobs[id]?.request == request { return .accepted(id) }
+    let planner = JobPlanner(request: request, modelFolder: modelFolder)
+    do {
+      try checkDestination(request)
+      _ = try await offPool { try planner.plan() }
+    } catch {
+      throw Refusal(code: .invalidRequest, text: "\(error)")
+    }
+    let created = wallClockNanoseconds()
+    try await decide { core, _, effects in
+      guard core.jobs[id] == nil else { return }  // submitted twice at the same time
+      try core.submit(id, request, createdNanoseconds: created, into: &effects)
+    }
+    return .accepted(id)
+  }
+
+  private func checkDestination(_ request: JobRequest) throws(CoordinatorError) {
+    let folder = request.outputConfig.uri
+    guard folder.hasPrefix("/") else {
+      throw CoordinatorError("outputConfig.uri: \(folder) is not an absolute path")
+    }
+    try makeFolder(folder)
+    guard FileManager.default.isWritableFile(atPath: folder) else {
+      throw CoordinatorError("outputConfig.uri: \(folder) cannot be written")
+    }
+  }
+
+  /// Plans a job that was taken in, also after a restart.
+  func plan(_ id: JobID) async {
+    guard let request = core.jobs[id]?.request else { return }
+    Failpoint.coordinatorPlanning.hit()
+    let planner = JobPlanner(request: request, modelFolder: modelFolder)
+    do {
+      let planned = try await offPool { try planner.plan() }
+      configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
+      try await decide { core, _, effects in
+        core.planned(id, planned.plan, planned.model, into: &effects)
+      }
+    } catch {
+      await failQuietly(id, reason: "\(error)")
+    }
+  }
+
+  /// Fails a job where the journal may be in trouble: the tick tries again by itself.
+  func failQuietly(_ id: JobID, reason: String) async {
+    do {
+      try await failJob(id, reason: reason)
+    } catch {
+      logger.error("job \(id) could not be failed: \(error)")
+    }
+  }
+
+  // MARK: Looking
+
+  private func list(after: JobID?, limit: Int, states: [JobState]) -> ClientAnswer {
+    let start = after.flatMap { core.order.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
+    let chosen = core.order[start...].filter { id in
+      states.isEmpty || core.jobs[id].map { states.contains($0.state) } == true
+    }
+    let page = chosen.prefix(min(limit, WireLimits.jobsPerPage)).compactMap(summary)
+    let fitting = Array(page.prefix(FrameFit.count(of: page)))
+    return .jobs(fitting, next: fitting.count < chosen.count ? fitting.last?.id : nil)
+  }
+
+  private func describe(_ id: JobID) throws -> ClientAnswer {
+    guard let job = core.jobs[id], let summary = summary(id) else {
+      throw CoordinatorCore.Refusal.noSuchJob
+    }
+    let details = JobDetails(
+      request: job.request, modelDigest: job.model?.digest.hexadecimal,
+      modelByteCount: job.model?.byteCount,
+      inputs: core.tables[id]?.plan.inputs.prefix(JobDetails.inputLimit).map(\.path),
+      inputCount: core.tables[id]?.plan.inputs.count,
+      resultFileCount: core.tables[id]?.plan.resultFileCount)
+    let bytes = try JSONEncoder.sorted.encode(details).bytes
+    return .description(summary, details: bytes)
+  }
+
+  private func logs(of id: JobID, after cursor: UInt64, _ limit: Int) throws -> ClientAnswer {
+    guard let job = core.jobs[id] else { throw CoordinatorCore.Refusal.noSuchJob }
+    let log = logs[id] ?? JobLog()
+    return .logs(
+      log.page(
+        after: cursor, limit: min(limit, WireLimits.eventsPerPage),
+        isEnded: job.state.isTerminal))
+  }
+
+  private func workers(after: WorkerID?, limit: Int) -> ClientAnswer {
+    let all = core.sessions.values.sorted { $0.worker < $1.worker }
+      .filter { session in after.map { session.worker > $0 } ?? true }
+    let page = all.prefix(min(limit, WireLimits.workersPerPage)).map { session in
+      var summary = WorkerSummary(
+        id: session.worker, name: session.name, threadCount: UInt32(session.threadCount))
+      summary.leaseCount = UInt32(session.leaseCount)
+      summary.recordCount = session.recordCount
+      summary.byteCount = statistics[session.worker]?.byteCount ?? 0
+      summary.processorMilliseconds = statistics[session.worker]?.processorMilliseconds ?? 0
+      summary.joinedMillisecondsAgo = UInt64(max(0, (now - session.joined).milliseconds))
+      summary.seenMillisecondsAgo = UInt64(max(0, (now - session.lastSeen).milliseconds))
+      summary.isDraining = session.isDraining
+      return summary
+    }
+    let fitting = Array(page.prefix(FrameFit.count(of: page)))
+    return .workers(fitting, next: fitting.count < all.count ? fitting.last?.id : nil)
+  }
+
+  func summary(_ id: JobID) -> JobSummary? {
+    guard let job = core.jobs[id] else { return nil }
+    var summary = JobSummary(
+      id: id, displayName: job.request.displayName, state: job.state, phase: job.phase,
+      createdNanoseconds: job.createdNanoseconds, errorThreshold: job.request.errorThreshold)
+    summary.reason = job.reason
+    summary.counts = job.counts
+    summary.resultFolder = job.folder
+    summary.grantCount = UInt64(job.grantCount)
+    summary.repeatedResultCount = UInt64(job.repeatedResultCount)
+    summary.workerCount = UInt32(core.sessions.count)
+    if let started = job.startedAt {
+      let elapsed = (job.endedAt ?? now) - started
+      summary.elapsedMilliseconds = UInt64(max(0, elapsed.milliseconds))
+      let seconds = max(elapsed.inSeconds, 1e-3)
+      summary.recordsPerSecond = Double(job.counts.total) / seconds
+    }
+    if core.tables[id] != nil { addShards(of: id, to: &summary) }
+    return summary
+  }
+
+  private func addShards(of id: JobID, to summary: inout JobSummary) {
+    let byteCount = core.tables[id]?.plan.inputs.reduce(0) { $0 + $1.byteCount } ?? 0
+    let blockCount = core.tables[id]?.blockCount ?? 0
+    let confirmed = core.tables[id]?.confirmedBlockCount ?? 0
+    let committed = core.tables[id]?.committedBlockCount ?? 0
+    summary.shardCount = UInt64(core.tables[id]?.shards.count ?? 0)
+    summary.committedShardCount = UInt64(core.tables[id]?.committedShardCount ?? 0)
+    summary.failedShardCount = UInt64(core.tables[id]?.failedShardCount ?? 0)
+    summary.blockCount = UInt64(blockCount)
+    summary.confirmedBlockCount = UInt64(confirmed)
+    summary.provisionalBlockCount = UInt64(committed - confirmed)
+    summary.leasedBlockCount = UInt64(core.tables[id]?.leasedBlockCount ?? 0)
+    summary.inputByteCount = byteCount
+    // Blocks are of one size but for the last ones: good enough for a progress bar.
+    summary.doneByteCount =
+      blockCount == 0 ? 0 : UInt64(Double(byteCount) * Double(confirmed) / Double(blockCount))
+  }
+}
+
+/// What `describe` shows beside the summary.
+struct JobDetails: Codable {
+  /// Names of inputs that fit in a frame beside the rest.
+  static let inputLimit = 20
+
+  let request: JobRequest
+  let modelDigest: String?
+  let modelByteCount: UInt64?
+  let inputs: [String]?
+  let inputCount: Int?
+  let resultFileCount: Int?
+}
+
+extension Refusal {
+  init(_ refusal: CoordinatorCore.Refusal) {
+    switch refusal {
+    case .noSuchJob: self.init(code: .notFound, text: "there is no such job")
+    case .alreadyExists:
+      self.init(code: .alreadyExists, text: "another job has this id")
+    case .tooManyJobs:
+      self.init(code: .limit, text: "\(Limits.openJobs) jobs are open: wait for some to end")
+    case .state(let state):
+      self.init(code: .state, text: "the job is \(state.rawValue)")
+    }
+  }
+}
+
+extension JSONEncoder {
+  /// One form for one value.
+  static var sorted: JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return encoder
+  }
+}
+
+extension Data {
+  var bytes: [UInt8] { Array(self) }
+}

@@ -1,0 +1,272 @@
+import CoordinatorCore
+import Executors
+import Failpoints
+import Foundation
+import Jobs
+import Leasing
+import Partials
+import Transport
+import Wire
+
+/// The fleet plane: workers' requests on the control listener.
+extension Coordinator {
+  func answer(_ envelope: FleetEnvelope) async -> FleetAnswerBody {
+    let worker = envelope.worker
+    do {
+      switch envelope.body {
+      case .hello(let name, let threadCount, _):
+        return try await hello(worker, name: name, threadCount: threadCount)
+      case .acquire(let limit): return try await acquire(worker, limit: limit)
+      case .heartbeat(let heartbeat): return try await note(heartbeat, from: worker)
+      case .finish(let leases):
+        var answers: [FinishAnswer] = []
+        for lease in leases { answers.append(try await finish(lease, worker: worker)) }
+        return .finish(answers)
+      case .handBack(let lease):
+        guard accepts(lease, from: worker) else { return .refusal(Self.sealRefusal) }
+        try await decide { core, _, _ in core.handBack(lease.grant.key, worker: worker) }
+        return .done
+      case .fail(let lease, let code, let reason):
+        return try await fail(lease, code, reason: reason, worker: worker)
+      case .goodbye:
+        try await decide { core, _, _ in core.goodbye(worker) }
+        return .done
+      case .configuration(let job, let offset): return configuration(of: job, from: offset)
+      }
+    } catch {
+      return .refusal(Refusal(code: .unavailable, text: "\(error)"))
+    }
+  }
+
+  private static let sealRefusal = Refusal(
+    code: .seal, text: "the lease was not given by this coordinator's state folder")
+
+  /// Whether a lease is the asker's, and was given by a coordinator of this state folder.
+  private func accepts(_ lease: SealedLease, from worker: WorkerID) -> Bool {
+    lease.grant.lease.worker == worker && seal.accepts(lease.grant, seal: lease.seal)
+  }
+
+  private func hello(
+    _ worker: WorkerID, name: String, threadCount: Int
+  ) async throws -> FleetAnswerBody {
+    let answer = try await decide { core, now, _ in
+      core.hello(worker, name: name, threadCount: threadCount, now: now)
+    }
+    switch answer {
+    case .refused(let reason): return .refusal(Refusal(code: .limit, text: reason))
+    case .welcome:
+      return .welcome(
+        Welcome(
+          incarnation: incarnation, heartbeatInterval: options.heartbeatInterval,
+          leaseDuration: options.leaseDuration, deadManTime: options.deadManTime,
+          bulkPort: bulkPort, versionText: CoordinatorOptions.versionText))
+    }
+  }
+
+  // MARK: Grants
+
+  private func acquire(_ worker: WorkerID, limit: Int) async throws -> FleetAnswerBody {
+    let answer = try await decide { core, now, effects in
+      core.acquire(worker, leaseLimit: limit, now: now, into: &effects)
+    }
+    switch answer {
+    case .wait: return .wait(idleWait)
+    case .unknownWorker: return .unknownWorker
+    case .drain: return .drain
+    case .grants(let grants):
+      Failpoint.coordinatorGranting.hit()
+      return try await details(of: grants, for: worker)
+    }
+  }
+
+  /// How long idle workers wait: together they ask at most 500 times a second.
+  private var idleWait: Duration {
+    .milliseconds(max(100, core.sessions.count * 2))
+  }
+
+  /// Adds what the worker needs to read the input; a changed input fails its job instead.
+  private func details(
+    of grants: [Grant], for worker: WorkerID
+  ) async throws -> FleetAnswerBody {
+    var sealed: [SealedGrant] = []
+    var unused: [Grant] = []
+    for grant in grants {
+      do throws(CoordinatorError) {
+        sealed.append(try await sealedGrant(grant))
+      } catch {
+        unused.append(grant)
+        try await failJob(grant.job, reason: error.context)
+      }
+    }
+    let fitting = FrameFit.count(of: sealed, now: now)
+    unused += sealed[fitting...].map(\.grant)
+    for grant in unused {
+      try await decide { core, _, _ in core.handBack(grant.key, worker: worker) }
+    }
+    return sealed.isEmpty ? .wait(idleWait) : .grants(Array(sealed.prefix(fitting)))
+  }
+
+  private func sealedGrant(_ grant: Grant) async throws(CoordinatorError) -> SealedGrant {
+    guard let plan = core.tables[grant.job]?.plan else {
+      throw CoordinatorError("the job has ended")
+    }
+    let range = plan.range(of: grant.lease.shard)
+    let input = plan.inputs[range.inputIndex]
+    let found: Result<[InputProbe], CoordinatorError>
+    do {
+      found = try await offPool { [probes] in
+        Result { () throws(CoordinatorError) in try probes.probes(for: input, range: range) }
+      }
+    } catch {
+      throw CoordinatorError("\(error)")
+    }
+    let details = GrantDetails(
+      input: GrantInput(
+        path: input.path, byteCount: input.byteCount,
+        modifiedNanoseconds: input.modifiedNanoseconds, compression: input.compression),
+      rangeOffset: range.offset, rangeEnd: range.end, blockByteCount: range.blockByteCount,
+      blockCount: range.blockCount, probes: try found.get())
+    return SealedGrant(grant: grant, seal: seal.seal(grant), details: details)
+  }
+
+  func failJob(_ id: JobID, reason: String) async throws {
+    try await decide { core, now, effects in
+      core.fail(id, reason: reason, now: now, into: &effects)
+    }
+  }
+
+  // MARK: Reports
+
+  private func note(
+    _ heartbeat: Heartbeat, from worker: WorkerID
+  ) async throws -> FleetAnswerBody {
+    let name = core.sessions[worker]?.name ?? worker.description
+    for event in heartbeat.events {
+      guard let job = event.job, core.jobs[job] != nil else { continue }
+      log(job, event.level, event.message, source: name)
+      if heartbeat.droppedCount > 0 { noteDropped(heartbeat.droppedCount, of: job) }
+    }
+    statistics[worker] = heartbeat.statistics
+    let forged = heartbeat.held.filter { !accepts($0.lease, from: worker) }
+    let held = heartbeat.held.filter { accepts($0.lease, from: worker) }.map(\.held)
+    let answer = try await decide { core, now, effects in
+      core.heartbeat(worker, held: held, now: now, into: &effects)
+    }
+    switch answer {
+    case .unknownWorker: return .unknownWorker
+    case .alive(let revoked, let drain):
+      return .alive(revoked: revoked + forged.map(\.lease.grant.key), drain: drain)
+    }
+  }
+
+  private func fail(
+    _ lease: SealedLease, _ code: FailureCode, reason: String, worker: WorkerID
+  ) async throws -> FleetAnswerBody {
+    guard accepts(lease, from: worker) else { return .refusal(Self.sealRefusal) }
+    let job = lease.grant.job
+    // The worker's word alone does not end a job: look at the input ourselves.
+    if code == .inputChanged, let plan = core.tables[job]?.plan {
+      let input = plan.inputs[plan.inputIndex(of: lease.grant.lease.shard)]
+      do throws(CoordinatorError) {
+        _ = try PinnedInput(input)
+      } catch {
+        try await failJob(job, reason: error.context)
+        return .done
+      }
+    }
+    try await decide { core, now, effects in
+      core.fail(
+        lease.grant.key, worker: worker, reason: "\(code.rawValue): \(reason)", now: now,
+        into: &effects)
+    }
+    return .done
+  }
+
+  // MARK: Results
+
+  private func finish(
+    _ finished: FinishedLease, worker: WorkerID
+  ) async throws -> FinishAnswer {
+    guard accepts(finished.lease, from: worker) else { return .refused(Self.sealRefusal.text) }
+    let (job, result) = (finished.lease.grant.job, finished.result)
+    if let answer = core.preview(job, result) { return answer }
+    if result.partial.byteCount > 0 || !options.acceptsEmptyPartials {
+      if let answer = await secure(result, job: job) { return answer }
+    }
+    let answer = try await decide { core, now, effects in
+      core.finish(job, result, worker: worker, now: now, into: &effects)
+    }
+    return answer
+  }
+
+  /// Makes the partial durable and checks that it says what the result says; an answer where that
+  /// cannot be done now.
+  private func secure(_ result: ShardResult, job: JobID) async -> FinishAnswer? {
+    let name = result.partial
+    do throws(Spool.Failure) {
+      let held = await spool(for: name).heldByteCount(of: name, job: job)
+      guard held == name.byteCount else { return .sendPieces(from: held) }
+      guard try await spool(for: name).complete(name, job: job) else {
+        return .sendPieces(from: 0)
+      }
+    } catch {
+      return answer(to: error, job: job)
+    }
+    let path = Spool.path(of: name, job: job, in: spoolFolder)
+    let problem = try? await offPool { checkPartial(at: path, against: result, job: job) }
+    if let problem { return .refused(problem) }
+    isSpoolFull = false
+    return nil
+  }
+
+  private func answer(to failure: Spool.Failure, job: JobID) -> FinishAnswer {
+    switch failure {
+    case .full(let text):
+      noteFullSpool(text, job: job)
+      return .spoolFull
+    case .refused(let text): return .refused(text)
+    case .broken(let text):
+      log(job, .error, "the spool is broken: \(text)")
+      return .spoolFull
+    }
+  }
+
+  /// Says once that the spool is full; workers keep their partials and ask again.
+  func noteFullSpool(_ text: String, job: JobID) {
+    guard !isSpoolFull else { return }
+    isSpoolFull = true
+    log(job, .error, "the spool is full: \(text); free some space, the job goes on by itself")
+  }
+
+  nonisolated func spool(for name: PartialName) -> Spool {
+    spools[Int(name.digest.words[0] % UInt64(spools.count))]
+  }
+
+  // MARK: Configurations
+
+  private func configuration(of job: JobID, from offset: UInt64) -> FleetAnswerBody {
+    guard let content = configurations[job], let model = core.jobs[job]?.model else {
+      return .refusal(Refusal(code: .notFound, text: "no job \(job) that can be run"))
+    }
+    let start = Int(min(offset, UInt64(content.count)))
+    let end = min(content.count, start + WireLimits.configurationPartByteCount)
+    return .configuration(
+      ConfigurationPart(
+        totalByteCount: UInt64(content.count), offset: UInt64(start),
+        bytes: Array(content[start..<end]), modelDigest: model.digest,
+        modelByteCount: model.byteCount))
+  }
+}
+
+/// What is wrong with a partial that a worker announced; `nil` if it says what the result says.
+private func checkPartial(at path: String, against result: ShardResult, job: JobID) -> String? {
+  do {
+    let header = try PartialReader(path: path).header
+    guard header.describes(result, job: job) else {
+      return "the partial's header does not say what its result says"
+    }
+    return nil
+  } catch {
+    return "the partial cannot be read: \(error)"
+  }
+}

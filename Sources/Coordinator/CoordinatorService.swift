@@ -1,0 +1,133 @@
+import Executors
+import Foundation
+import Jobs
+package import Logging
+import Synchronization
+package import Transport
+import Wire
+
+/// A coordinator with its listeners, from start to stop.
+package final class CoordinatorService: Sendable {
+  package let coordinator: Coordinator
+  private let control: Server
+  private let bulk: Server
+  private let stopping = Mutex<CheckedContinuation<Void, Never>?>(nil)
+  private let isStopped = Atomic<Bool>(false)
+
+  /// Opens the state folder, replays the journal and binds both listeners.
+  package init(_ options: CoordinatorOptions, logger: Logger) async throws {
+    let coordinator = try Coordinator(options, logger: logger)
+    self.coordinator = coordinator
+    bulk = try Server(
+      address: options.listen.withPort(Self.bulkPort(options.listen)), channel: .bulk,
+      tls: options.tls, insecure: options.insecure, contextCount: options.bulkContextCount,
+      connectionLimit: options.connectionLimit
+    ) { frame in await coordinator.answerBulk(frame) }
+    control = try Server(
+      address: options.listen, channel: .control, tls: options.tls, insecure: options.insecure,
+      contextCount: options.controlContextCount, connectionLimit: options.connectionLimit
+    ) { frame in await coordinator.answerControl(frame) }
+    try await coordinator.recover(bulkPort: bulk.boundAddress.port)
+  }
+
+  /// The next port, or any port where the control port is to be chosen by the system.
+  private static func bulkPort(_ address: Address) -> UInt16 {
+    address.port == 0 || address.port == .max ? 0 : address.port + 1
+  }
+
+  /// Where the control listener is bound.
+  package var address: Address { control.boundAddress }
+
+  /// Serves until `stop`.
+  ///
+  /// - Throws: `CoordinatorError` where only a restart helps.
+  package func run() async throws {
+    let failure = try await withThrowingTaskGroup(of: CoordinatorError?.self) { group in
+      group.addTask { [control] in
+        await control.run()
+        return nil
+      }
+      group.addTask { [bulk] in
+        await bulk.run()
+        return nil
+      }
+      group.addTask { [coordinator] in
+        await coordinator.runTicks()
+        return nil
+      }
+      group.addTask { [coordinator] in await coordinator.failure() }
+      group.addTask {
+        await self.waitForStop()
+        return nil
+      }
+      let failure = try await group.next() ?? nil
+      await shutDown()
+      group.cancelAll()
+      return failure
+    }
+    if let failure { throw failure }
+  }
+
+  private func waitForStop() async {
+    await withCheckedContinuation { continuation in
+      let isLate = stopping.withLock { waiting in
+        if isStopped.load(ordering: .acquiring) { return true }
+        waiting = continuation
+        return false
+      }
+      if isLate { continuation.resume() }
+    }
+  }
+
+  private func shutDown() async {
+    await control.close(within: .seconds(2))
+    await bulk.close(within: .seconds(2))
+    await coordinator.close()
+  }
+
+  /// Ends `run`: no more answers, the journal closed. At most five seconds.
+  package func stop() {
+    let waiting = stopping.withLock { waiting in
+      isStopped.store(true, ordering: .releasing)
+      defer { waiting = nil }
+      return waiting
+    }
+    waiting?.resume()
+  }
+}
+
+extension Coordinator {
+  /// Answers one frame of the control listener, of either plane.
+  nonisolated func answerControl(_ frame: [UInt8]) async -> [UInt8] {
+    let fleet = Result { () throws(WireError) in try FleetEnvelope(decoding: frame, now: now) }
+    if case .success(let envelope) = fleet, isSameSecret(envelope.token, tokens.fleet) {
+      let body = await answer(envelope)
+      return encoded { () throws(WireError) in
+        try FleetAnswerEnvelope(requestID: envelope.requestID, body: body).encode(now: now)
+      }
+    }
+    let client = Result { () throws(WireError) in try ClientEnvelope(decoding: frame) }
+    if case .success(let envelope) = client, isSameSecret(envelope.token, tokens.client) {
+      let body = await answer(envelope)
+      return encoded { () throws(WireError) in
+        try ClientAnswerEnvelope(requestID: envelope.requestID, body: body).encode()
+      }
+    }
+    return refuse(fleet, client)
+  }
+
+  /// Refuses a frame that is of no plane, under the request's number where it can be read.
+  private nonisolated func refuse(
+    _ fleet: Result<FleetEnvelope, WireError>, _ client: Result<ClientEnvelope, WireError>
+  ) -> [UInt8] {
+    let (requestID, refusal): (UInt64, Refusal) =
+      switch (fleet, client) {
+      case (.success(let envelope), _): (envelope.requestID, Self.tokenRefusal)
+      case (_, .success(let envelope)): (envelope.requestID, Self.tokenRefusal)
+      case (.failure(let error), .failure): (error.requestID ?? 0, Refusal(error))
+      }
+    return encoded { () throws(WireError) in
+      try FleetAnswerEnvelope(requestID: requestID, body: .refusal(refusal)).encode(now: now)
+    }
+  }
+}

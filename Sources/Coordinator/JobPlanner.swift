@@ -1,0 +1,178 @@
+import Compression
+import CoordinatorCore
+import Digests
+import Foundation
+import Glibc
+import Jobs
+import Scoring
+import Tables
+
+/// What planning finds out about a job.
+struct PlannedJob: Sendable {
+  let plan: Plan
+  let model: PlannedModel
+  let configuration: JobConfiguration
+}
+
+/// Lists a job's inputs, reads its model, and checks that they go together.
+///
+/// Blocks; runs off the pool.
+struct JobPlanner {
+  let request: JobRequest
+  /// Where models are kept under their digests.
+  let modelFolder: String
+
+  /// Plans the job.
+  ///
+  /// - Throws: `CoordinatorError` in words for the person who submitted the job.
+  func plan() throws(CoordinatorError) -> PlannedJob {
+    do {
+      let options = try CSVOptions(request: request)
+      let files = try InputListing.files(of: request.inputConfig.uris)
+      guard let first = files.first else { throw CoordinatorError("no input files") }
+      let header = try readHeader(first, options)
+      for file in files.dropFirst() {
+        try header.requireSame(
+          as: readHeader(file, options), at: file.path, here: first.path)
+      }
+      let bytes = try readModel()
+      let model = try parse(bytes)
+      let mapping = try ColumnMapping(inputs: model.inputs, columns: header.names)
+      try checkTypes(first, header, model, mapping, options)
+      _ = try RowFormat(request: request, columns: header.names, outputCount: model.outputCount)
+      let plan = try Plan(
+        inputs: files.map(PlannedInput.init), blockByteCount: request.blockByteCount)
+      return PlannedJob(
+        plan: plan, model: try keep(bytes),
+        configuration: JobConfiguration(request: request, columns: header.names))
+    } catch let error as CoordinatorError {
+      throw error
+    } catch let error as ModelError {
+      throw CoordinatorError("\(request.model): \(error.context)")
+    } catch let error as Plan.Refusal {
+      throw CoordinatorError("the inputs cannot be planned: \(error)")
+    } catch {
+      throw CoordinatorError("\(error)")
+    }
+  }
+
+  private func readHeader(_ file: InputFile, _ options: CSVOptions) throws -> CSVHeader {
+    try CSVHeader.read(from: Self.text(of: file), path: file.path, options: options)
+  }
+
+  private static func text(of file: InputFile) throws -> any ByteSource {
+    let stored = try FileSource(path: file.path)
+    guard let compression = file.compression else { return stored }
+    return DecompressingSource(stored, compression: compression, name: file.path)
+  }
+
+  /// The columns of a job that was planned before, read from its first input.
+  static func columns(of request: JobRequest, _ plan: Plan) throws -> [String] {
+    let options = try CSVOptions(request: request)
+    let input = plan.inputs[0]
+    _ = try PinnedInput(input)
+    let stored = try FileSource(path: input.path)
+    let text: any ByteSource =
+      switch input.compression {
+      case .none: stored
+      case .gzip: DecompressingSource(stored, compression: .gzip, name: input.path)
+      case .zstd: DecompressingSource(stored, compression: .zstd, name: input.path)
+      }
+    return try CSVHeader.read(from: text, path: input.path, options: options).names
+  }
+
+  // MARK: The model
+
+  private func readModel() throws(CoordinatorError) -> [UInt8] {
+    var status = stat()
+    guard unsafe stat(request.model, &status) == 0 else {
+      throw CoordinatorError(
+        "cannot read the model \(request.model): \(unsafe String(cString: strerror(errno)))")
+    }
+    guard UInt64(status.st_size) <= Limits.modelByteCount else {
+      throw CoordinatorError(
+        "the model \(request.model) has \(status.st_size) bytes; the limit is "
+          + "\(Limits.modelByteCount)")
+    }
+    guard let data = FileManager.default.contents(atPath: request.model) else {
+      throw CoordinatorError("cannot read the model \(request.model)")
+    }
+    return Array(data)
+  }
+
+  private func parse(_ bytes: [UInt8]) throws -> Model { try Model(lightGBM: bytes) }
+
+  /// Keeps a copy under its digest: the job does not see later changes of the file.
+  private func keep(_ bytes: [UInt8]) throws(CoordinatorError) -> PlannedModel {
+    let digest = SHA256.digest(of: bytes)
+    guard let content = ContentDigest(bytes: digest.bytes) else {
+      throw CoordinatorError("a digest of \(digest.bytes.count) bytes")
+    }
+    let path = "\(modelFolder)/\(content.hexadecimal)"
+    do {
+      if access(path, R_OK) != 0 { try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic) }
+    } catch {
+      throw CoordinatorError("cannot keep the model at \(path): \(error.localizedDescription)")
+    }
+    return PlannedModel(digest: content, byteCount: UInt64(bytes.count))
+  }
+
+  // MARK: Types
+
+  /// Refuses a column of which no value among the first records is a number where the model needs
+  /// numbers.
+  private func checkTypes(
+    _ file: InputFile, _ header: CSVHeader, _ model: Model, _ mapping: ColumnMapping,
+    _ options: CSVOptions
+  ) throws {
+    var parser = CSVRangeParser(
+      source: try Self.text(of: file), range: 0..<UInt64.max, blockByteCount: .max,
+      headerOffset: header.offset, fieldCount: header.names.count, options: options)
+    var tile = RecordTile()
+    guard try parser.readTile(into: &tile) else { return }
+    var wrong: [String] = []
+    var values = Array(repeating: 0.0, count: RecordTile.recordLimit)
+    for (index, input) in model.inputs.enumerated() where input.isUsed {
+      guard needsNumbers(input) else { continue }
+      var failures = RecordSet()
+      let failureCount = unsafe values.withUnsafeMutableBufferPointer { values in
+        unsafe tile.readNumbers(
+          column: mapping.columnIndices[index], nullWords: options.nullWords, into: values,
+          failures: &failures)
+      }
+      let hasNumber = values.prefix(tile.count).contains { !$0.isNaN }
+      if failureCount > 0, !hasNumber { wrong.append(input.name) }
+    }
+    guard wrong.isEmpty else { throw wrongTypes(wrong, file, header, model) }
+  }
+
+  private func needsNumbers(_ input: ModelInput) -> Bool {
+    if case .categorical(.some) = input.kind { return false }
+    return true
+  }
+
+  private func wrongTypes(
+    _ wrong: [String], _ file: InputFile, _ header: CSVHeader, _ model: Model
+  ) -> CoordinatorError {
+    let inputs = model.inputs.map(\.description).joined(separator: ", ")
+    return CoordinatorError(
+      "\(file.path): the model needs numbers in \(wrong.joined(separator: ", ")), but the first "
+        + "records have text there; the model's inputs are \(inputs); the table's columns are "
+        + "\(header.names.joined(separator: ", "))")
+  }
+}
+
+extension PlannedInput {
+  init(_ file: InputFile) {
+    let compression: InputCompression =
+      switch file.compression {
+      case nil: .none
+      case .gzip: .gzip
+      case .zstd: .zstd
+      }
+    self.init(
+      path: file.path, byteCount: file.byteCount,
+      modifiedNanoseconds: file.modificationNanoseconds, inode: file.inode,
+      compression: compression)
+  }
+}

@@ -1,0 +1,111 @@
+import CoordinatorCore
+import Foundation
+import GRDB
+import Jobs
+import Leasing
+
+/// Entries to rows. The column order is that of `Schema.tables`, the sum's as well.
+extension Journal {
+  static func write(_ entry: JournalEntry, _ database: Database) throws {
+    switch entry {
+    case .submitted(let job, let request, let createdNanoseconds):
+      try writeJob(job, request, createdNanoseconds, database)
+      try writeState(job, .queued, reason: "", database)
+    case .planned(let job, let plan, let model): try writePlan(job, plan, model, database)
+    case .state(let job, let state, let reason):
+      try writeState(job, state, reason: reason, database)
+    case .commit(let job, let committed): try writeCommit(job, committed, database)
+    case .refute(let job, let committed):
+      var row = try NewRow(
+        database, "DELETE FROM committed WHERE job = ? AND shard = ? AND first_block = ?")
+      row.add(job)
+      row.add(Int64(committed.shard.rawValue))
+      row.add(Int64(committed.blocks.first))
+      try row.execute()
+    case .charge(let job, let shard, let charges):
+      var row = try NewRow(database, into: "charge")
+      row.add(job)
+      row.add(Int64(shard.rawValue))
+      row.add(Int64(charges))
+      try row.insert()
+    case .published(let job, let folder):
+      var row = try NewRow(database, into: "publication")
+      row.add(job)
+      row.add(folder)
+      try row.insert()
+    case .deleted(let job):
+      for table in Schema.tables where table.name != "meta" {
+        var row = try NewRow(database, "DELETE FROM \(table.name) WHERE job = ?")
+        row.add(job)
+        try row.execute()
+      }
+    }
+  }
+
+  private static func writeJob(
+    _ job: JobID, _ request: JobRequest, _ createdNanoseconds: Int64, _ database: Database
+  ) throws {
+    let last = try Int64.fetchOne(database, sql: "SELECT max(place) FROM job") ?? 0
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var row = try NewRow(database, into: "job")
+    row.add(last + 1)
+    row.add(job)
+    row.add(createdNanoseconds)
+    row.add(String(decoding: try encoder.encode(request), as: UTF8.self))
+    try row.insert()
+  }
+
+  private static func writeState(
+    _ job: JobID, _ state: JobState, reason: String, _ database: Database
+  ) throws {
+    var row = try NewRow(database, into: "state")
+    row.add(job)
+    row.add(state.rawValue)
+    row.add(reason)
+    try row.insert()
+  }
+
+  private static func writePlan(
+    _ job: JobID, _ plan: Plan, _ model: PlannedModel, _ database: Database
+  ) throws {
+    var row = try NewRow(database, into: "plan")
+    row.add(job)
+    row.add(Int64(bitPattern: plan.blockByteCount))
+    row.add(Int64(plan.inputs.count))
+    row.add(model.digest.bytes)
+    row.add(Int64(bitPattern: model.byteCount))
+    try row.insert()
+    for (place, input) in plan.inputs.enumerated() {
+      var row = try NewRow(database, into: "input")
+      row.add(job)
+      row.add(Int64(place))
+      row.add(input.path)
+      row.add(Int64(bitPattern: input.byteCount))
+      row.add(input.modifiedNanoseconds)
+      row.add(Int64(bitPattern: input.inode))
+      row.add(input.compression.rawValue)
+      try row.insert()
+    }
+  }
+
+  private static func writeCommit(
+    _ job: JobID, _ committed: CommittedBlocks, _ database: Database
+  ) throws {
+    var row = try NewRow(database, into: "committed")
+    row.add(job)
+    row.add(Int64(committed.shard.rawValue))
+    row.add(Int64(committed.blocks.first))
+    row.add(Int64(committed.blocks.end))
+    row.add(Int64(committed.attempt.incarnation.rawValue))
+    row.add(Int64(committed.attempt.counter))
+    row.add(committed.entry.code)
+    row.add(committed.exit.code)
+    row.add(Int64(bitPattern: committed.counts.ok))
+    row.add(Int64(bitPattern: committed.counts.error))
+    row.add(Int64(bitPattern: committed.counts.filtered))
+    row.add(committed.partial.digest.bytes)
+    row.add(Int64(bitPattern: committed.partial.byteCount))
+    try row.insert()
+  }
+}

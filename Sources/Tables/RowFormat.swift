@@ -1,0 +1,155 @@
+package import Jobs
+
+/// How one scored record is written: fixed by the job's request, the columns and the model.
+package struct RowFormat: Sendable {
+  private let format: JobRequest.PredictionsFormat
+  private let instanceType: JobRequest.InstanceType
+  private let keyColumn: Int?
+  /// Columns that the instance in the output has, in the order of the table.
+  private let instanceColumns: [Int]
+  private let columns: [String]
+  private let outputCount: Int
+  private let csv: CSVOptions
+
+  /// - Throws: `TableError` naming a column of the request that the table lacks, with the table's.
+  package init(
+    request: JobRequest, columns: [String], outputCount: Int
+  ) throws(TableError) {
+    let instance = request.instanceConfig
+    let named = instance.includedFields + instance.excludedFields + [instance.keyField].compactMap { $0 }
+    if let missing = named.first(where: { !columns.contains($0) }) {
+      throw TableError(
+        code: .headerMismatch,
+        context: "instanceConfig names the column \(missing); the table has "
+          + columns.joined(separator: ", "))
+    }
+    format = request.outputConfig.predictionsFormat
+    instanceType = instance.instanceType
+    keyColumn = instance.keyField.flatMap { columns.firstIndex(of: $0) }
+    instanceColumns = columns.indices.filter { index in
+      instance.includedFields.isEmpty
+        ? !instance.excludedFields.contains(columns[index])
+        : instance.includedFields.contains(columns[index])
+    }
+    self.columns = columns
+    self.outputCount = outputCount
+    csv = try CSVOptions(request: request)
+  }
+
+  /// What stands at the start of each result file: a header for CSV, nothing for JSONL.
+  package var fileHeader: [UInt8] {
+    guard format == .csv else { return [] }
+    let writer = writer()
+    var text = TextBuffer()
+    writer.appendHeader(to: &text)
+    return text.copy()
+  }
+
+  /// A writer of rows; one for each thread.
+  package func writer() -> RowWriter {
+    let chosen = keyColumn.map { [$0] } ?? instanceColumns
+    return RowWriter(
+      format: format, instanceType: instanceType,
+      outputCount: outputCount,
+      instance: InstanceWriter(
+        columns: chosen, header: CSVHeader(names: columns, offset: 0), nullWords: csv.nullWords,
+        delimiter: csv.delimiter),
+      keyColumn: keyColumn,
+      delimiter: csv.delimiter)
+  }
+}
+
+/// Writes scored records as the lines of a result file.
+package struct RowWriter: ~Copyable {
+  private let format: JobRequest.PredictionsFormat
+  private let keyColumn: Int?
+  private let instanceType: JobRequest.InstanceType
+  private let outputCount: Int
+  private var instance: InstanceWriter
+  private let delimiter: UInt8
+
+  init(
+    format: JobRequest.PredictionsFormat, instanceType: JobRequest.InstanceType,
+    outputCount: Int, instance: consuming InstanceWriter, keyColumn: Int?, delimiter: UInt8
+  ) {
+    self.format = format
+    self.keyColumn = keyColumn
+    self.instanceType = instanceType
+    self.outputCount = outputCount
+    self.instance = instance
+    self.delimiter = delimiter
+  }
+
+  /// Appends one record with its prediction: `outputCount` numbers.
+  package mutating func append(
+    _ tile: borrowing RecordTile, record: Int, prediction: UnsafeBufferPointer<Double>,
+    to text: inout TextBuffer
+  ) {
+    switch format {
+    case .jsonl: unsafe appendJSON(tile, record: record, prediction: prediction, to: &text)
+    case .csv:
+      instance.appendCSV(of: record, in: tile, to: &text)
+      for value in unsafe prediction {
+        text.append(delimiter)
+        text.append(value)
+      }
+      text.append(UInt8(ascii: "\n"))
+    }
+  }
+
+  private mutating func appendJSON(
+    _ tile: borrowing RecordTile, record: Int, prediction: UnsafeBufferPointer<Double>,
+    to text: inout TextBuffer
+  ) {
+    if let keyColumn {
+      text.append("{\"key\":")
+      instance.appendJSONValue(of: record, column: keyColumn, in: tile, to: &text)
+    } else {
+      text.append("{\"instance\":")
+      switch instanceType {
+      case .array: instance.appendJSONArray(of: record, in: tile, to: &text)
+      case .object: instance.appendJSONObject(of: record, in: tile, to: &text)
+      }
+    }
+    text.append(",\"prediction\":")
+    unsafe appendPrediction(prediction, to: &text)
+    text.append("}\n")
+  }
+
+  /// One number as a number, several as an array.
+  private func appendPrediction(
+    _ prediction: UnsafeBufferPointer<Double>, to text: inout TextBuffer
+  ) {
+    if outputCount == 1 { return text.append(unsafe prediction[0]) }
+    text.append(UInt8(ascii: "["))
+    for index in 0..<outputCount {
+      if index > 0 { text.append(UInt8(ascii: ",")) }
+      text.append(unsafe prediction[index])
+    }
+    text.append(UInt8(ascii: "]"))
+  }
+
+  /// Appends the header of a CSV result file.
+  func appendHeader(to text: inout TextBuffer) {
+    instance.appendCSVHeader(to: &text)
+    for index in 0..<outputCount {
+      text.append(delimiter)
+      text.append(Array((outputCount == 1 ? "prediction" : "prediction_\(index)").utf8))
+    }
+    text.append(UInt8(ascii: "\n"))
+  }
+}
+
+extension CSVOptions {
+  /// The options that a job asks for.
+  package init(request: JobRequest) throws(TableError) {
+    let input = request.inputConfig
+    let delimiter = Array(input.delimiter.utf8)
+    guard delimiter.count == 1 else {
+      throw TableError(
+        code: .unsupported, context: "delimiter \"\(input.delimiter)\": it has to be one byte")
+    }
+    try self.init(
+      delimiter: delimiter[0], nullWords: input.nullWords ?? CSVOptions.standardNullWords)
+  }
+}

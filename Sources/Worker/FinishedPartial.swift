@@ -1,0 +1,46 @@
+import Glibc
+import Jobs
+
+/// A partial that is written and waits to be acknowledged.
+final class FinishedPartial: Sendable {
+  let name: PartialName
+  private let file: ScratchFile
+
+  init(name: PartialName, file: ScratchFile) {
+    self.name = name
+    self.file = file
+  }
+
+  /// Reads a range; shorter only at the end.
+  func read(at offset: UInt64, count: Int) throws -> [UInt8] {
+    let wanted = Int(min(UInt64(count), name.byteCount - min(offset, name.byteCount)))
+    var filled = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
+      while filled < wanted {
+        let got = unsafe pread(
+          file.descriptor, buffer.baseAddress! + filled, wanted - filled, off_t(offset) + filled)
+        if got < 0, errno == EINTR { continue }
+        guard got > 0 else { break }
+        filled += got
+      }
+      initialized = filled
+    }
+    guard filled == wanted else { throw WorkerError("the partial cannot be read at \(offset)") }
+    return bytes
+  }
+}
+
+/// An open file without a name; its space is free again when it is closed, also by a crash.
+final class ScratchFile: Sendable {
+  let descriptor: Int32
+
+  init(in folder: String) throws {
+    descriptor = unsafe open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      let reason = unsafe String(cString: strerror(errno))
+      throw WorkerError("cannot make a scratch file in \(folder): \(reason)")
+    }
+  }
+
+  deinit { close(descriptor) }
+}

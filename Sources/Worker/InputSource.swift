@@ -1,0 +1,165 @@
+import Digests
+import Dispatch
+import Foundation
+import Glibc
+import Synchronization
+import Tables
+import Wire
+
+/// Opens a lease's input: the worker's own path where it shows the same file, otherwise the
+/// coordinator's bytes.
+func openInput(
+  _ sealed: SealedGrant, link: CoordinatorLink, alwaysFetches: Bool
+) throws -> any ByteSource {
+  if !alwaysFetches, showsSameFile(sealed.details) {
+    return try FileSource(path: sealed.details.input.path)
+  }
+  return RemoteSource(sealed, link: link)
+}
+
+/// Whether a local path has the planned size and time and, at each probed place, the same bytes.
+private func showsSameFile(_ details: GrantDetails) -> Bool {
+  let descriptor = unsafe open(details.input.path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { return false }
+  defer { close(descriptor) }
+  var status = stat()
+  guard unsafe fstat(descriptor, &status) == 0,
+    UInt64(status.st_size) == details.input.byteCount
+  else { return false }
+  return details.probes.allSatisfy { probe in
+    let count = Int(probe.byteCount)
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      filled = max(
+        0, unsafe pread(descriptor, buffer.baseAddress, count, off_t(probe.offset)))
+    }
+    let digest = XXH3.digest(of: bytes)
+    return bytes.count == count && probe.digest == [digest.high, digest.low]
+  }
+}
+
+/// An input read through the coordinator's bulk listener, one piece ahead.
+///
+/// `read` blocks the scoring thread, never the cooperative pool.
+final class RemoteSource: ByteSource {
+  private static let pieceByteCount = 1 << 20
+
+  private let sealed: SealedGrant
+  private let link: CoordinatorLink
+  private var piece: [UInt8] = []
+  private var pieceOffset: UInt64 = 0
+  private var ahead: Fetch?
+
+  init(_ sealed: SealedGrant, link: CoordinatorLink) {
+    self.sealed = sealed
+    self.link = link
+  }
+
+  var byteCount: UInt64? { sealed.details.input.byteCount }
+
+  func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    guard offset < sealed.details.input.byteCount else { return 0 }
+    if offset < pieceOffset || offset >= pieceOffset + UInt64(piece.count) {
+      try load(offset)
+    }
+    let start = Int(offset - pieceOffset)
+    let count = min(buffer.count, piece.count - start)
+    unsafe piece.withUnsafeBytes { bytes in
+      unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
+    }
+    return count
+  }
+
+  private func load(_ offset: UInt64) throws {
+    let fetch = ahead?.offset == offset ? ahead : nil
+    piece = try (fetch ?? Fetch(sealed, at: offset, link: link)).wait()
+    pieceOffset = offset
+    guard !piece.isEmpty else {
+      throw WorkerError("\(sealed.details.input.path): the coordinator sent no bytes at \(offset)")
+    }
+    let next = offset + UInt64(piece.count)
+    ahead = next < sealed.details.input.byteCount ? Fetch(sealed, at: next, link: link) : nil
+  }
+
+  /// One piece on its way.
+  private final class Fetch: Sendable {
+    let offset: UInt64
+    private let result = Mutex<Result<[UInt8], any Error>?>(nil)
+    private let arrived = DispatchSemaphore(value: 0)
+
+    init(_ sealed: SealedGrant, at offset: UInt64, link: CoordinatorLink) {
+      self.offset = offset
+      Task {
+        do {
+          let bytes = try await link.input(sealed, at: offset, count: pieceByteCount)
+          result.withLock { $0 = .success(bytes) }
+        } catch {
+          result.withLock { $0 = .failure(error) }
+        }
+        arrived.signal()
+      }
+    }
+
+    func wait() throws -> [UInt8] {
+      arrived.wait()
+      guard let result = result.withLock({ $0 }) else { return [] }
+      return try result.get()
+    }
+  }
+}
+
+/// Hashes the nominal bytes of each block while a parser reads them.
+final class HashingSource: ByteSource {
+  private var base: any ByteSource
+  private let blockByteCount: UInt64
+  private let blockCount: Int
+  private let end: UInt64
+  private var hasher = XXH3()
+  private var next: UInt64
+  private var blockEnd: UInt64
+  private var digests: [Digest128] = []
+
+  /// - Parameters:
+  ///   - begin: nominal begin of the first block.
+  ///   - end: nominal end of the last; `UInt64.max` where the text ends wherever it ends.
+  init(
+    _ base: any ByteSource, begin: UInt64, end: UInt64, blockByteCount: UInt64, blockCount: Int
+  ) {
+    self.base = base
+    self.blockByteCount = blockByteCount
+    self.blockCount = blockCount
+    self.end = end
+    next = begin
+    blockEnd = blockCount == 1 ? end : begin + blockByteCount
+  }
+
+  var byteCount: UInt64? { base.byteCount }
+
+  func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    let count = try unsafe base.read(at: offset, into: buffer)
+    var place = max(next, offset)
+    let readEnd = min(end, offset + UInt64(count))
+    while place < readEnd {
+      let stop = min(readEnd, blockEnd)
+      let range = Int(place - offset)..<Int(stop - offset)
+      unsafe hasher.update(UnsafeRawBufferPointer(rebasing: buffer[range]))
+      place = stop
+      if place == blockEnd { endBlock() }
+    }
+    next = max(next, place)
+    return count
+  }
+
+  private func endBlock() {
+    digests.append(hasher.finish())
+    hasher = XXH3()
+    // The last block takes what is left: of a compressed input nobody knows how much.
+    blockEnd = digests.count + 1 == blockCount ? end : blockEnd + blockByteCount
+  }
+
+  /// The digest of a block's nominal bytes, counted from the first; for the last block, only once
+  /// the parser has read to its end.
+  func digest(ofBlock index: Int) -> Digest128 {
+    while digests.count <= index { endBlock() }
+    return digests[index]
+  }
+}

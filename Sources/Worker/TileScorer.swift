@@ -1,0 +1,185 @@
+import Compression
+import Jobs
+import Scoring
+import Tables
+
+/// Turns tiles of records into lines of results and of errors; one for each scoring thread.
+///
+/// Holds all memory that scoring needs, so that nothing is allocated for a record.
+struct TileScorer: ~Copyable {
+  private let context: JobContext
+  private let inputPath: String
+  private let mode: ScoreMode
+  private var features: [Double]
+  private var outputs: [Double]
+  private var failures: [RecordSet]
+  private var scratch = ScoringScratch()
+  private var rows: RowWriter
+  private var unescaped: [UInt8] = []
+
+  init(context: JobContext, inputPath: String) {
+    self.context = context
+    self.inputPath = inputPath
+    mode = context.request.modelParameters.rawScore ? .raw : .transformed
+    let inputCount = context.model.inputs.count
+    features = Array(repeating: .nan, count: inputCount * RecordTile.recordLimit)
+    outputs = Array(
+      repeating: 0, count: context.model.outputCount * RecordTile.recordLimit)
+    failures = Array(repeating: RecordSet(), count: inputCount)
+    rows = context.output.writer()
+  }
+
+  /// Scores one tile and appends its lines.
+  ///
+  /// - Parameters:
+  ///   - firstOrdinal: of the tile's first record within its block.
+  ///   - results: lines of the result file.
+  ///   - errors: lines of an error frame: ordinal, tab, JSON object.
+  mutating func score(
+    _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
+    errors: inout TextBuffer
+  ) -> RecordCounts {
+    readFeatures(tile)
+    scoreFeatures(rowCount: tile.count)
+    var counts = RecordCounts()
+    let width = context.model.outputCount
+    for record in 0..<tile.count {
+      if let problem = problem(of: record, in: tile) {
+        counts.error += 1
+        append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
+        continue
+      }
+      counts.ok += 1
+      unsafe outputs.withUnsafeBufferPointer { outputs in
+        let prediction = unsafe UnsafeBufferPointer(
+          rebasing: outputs[record * width..<(record + 1) * width])
+        unsafe rows.append(tile, record: record, prediction: prediction, to: &results)
+      }
+    }
+    return counts
+  }
+
+  // MARK: Features
+
+  private mutating func readFeatures(_ tile: borrowing RecordTile) {
+    for (index, input) in context.model.inputs.enumerated() where input.isUsed {
+      failures[index].removeAll()
+      let column = context.mapping.columnIndices[index]
+      switch input.kind {
+      case .numeric, .categorical(nil): readNumbers(tile, column: column, input: index)
+      case .categorical(let table?): readCodes(tile, column: column, input: index, table)
+      }
+    }
+  }
+
+  private mutating func readNumbers(_ tile: borrowing RecordTile, column: Int, input: Int) {
+    let start = input * RecordTile.recordLimit
+    unsafe features.withUnsafeMutableBufferPointer { features in
+      let values = unsafe UnsafeMutableBufferPointer(
+        rebasing: features[start..<start + RecordTile.recordLimit])
+      _ = unsafe tile.readNumbers(
+        column: column, nullWords: context.csv.nullWords, into: values,
+        failures: &failures[input])
+    }
+  }
+
+  private mutating func readCodes(
+    _ tile: borrowing RecordTile, column: Int, input: Int, _ table: CategoryTable
+  ) {
+    let start = input * RecordTile.recordLimit
+    for record in 0..<tile.count {
+      guard tile.error(of: record) == nil else {
+        features[start + record] = .nan
+        continue
+      }
+      let field = unsafe tile.field(record, column)
+      features[start + record] = unsafe code(of: field, in: table)
+    }
+  }
+
+  private mutating func code(of field: RecordTile.Field, in table: CategoryTable) -> Double {
+    if unsafe !field.isQuoted, unsafe context.csv.nullWords.contains(field.bytes) { return .nan }
+    guard unsafe field.hasEscapedQuotes else {
+      return unsafe table.code(for: UnsafeRawBufferPointer(field.bytes))
+    }
+    unescaped.removeAll(keepingCapacity: true)
+    var isSecond = false
+    for byte in unsafe field.bytes {
+      isSecond = byte == UInt8(ascii: "\"") && !isSecond
+      if !isSecond { unescaped.append(byte) }
+    }
+    return unsafe unescaped.withUnsafeBytes { unsafe table.code(for: $0) }
+  }
+
+  private mutating func scoreFeatures(rowCount: Int) {
+    unsafe features.withUnsafeBufferPointer { features in
+      unsafe outputs.withUnsafeMutableBufferPointer { outputs in
+        unsafe context.model.score(
+          features: features, stride: RecordTile.recordLimit, rowCount: rowCount, mode: mode,
+          into: outputs, scratch: &scratch)
+      }
+    }
+  }
+
+  // MARK: Errors
+
+  /// Why a record has no prediction.
+  private enum Problem {
+    case record(RecordError)
+    case notANumber(column: String)
+    case notFinite
+  }
+
+  private func problem(of record: Int, in tile: borrowing RecordTile) -> Problem? {
+    if let error = tile.error(of: record) { return .record(error) }
+    for index in failures.indices where failures[index].contains(record) {
+      return .notANumber(column: context.model.inputs[index].name)
+    }
+    let width = context.model.outputCount
+    let isFinite = outputs[record * width..<(record + 1) * width].allSatisfy(\.isFinite)
+    return isFinite ? nil : .notFinite
+  }
+
+  private func append(
+    _ problem: Problem, of record: Int, in tile: borrowing RecordTile, firstOrdinal: UInt64,
+    to errors: inout TextBuffer
+  ) {
+    let (code, message) = describe(problem)
+    errors.append(Int(firstOrdinal) + record)
+    errors.append("\t{\"instance\":")
+    unsafe appendText(tile.text(of: record), to: &errors)
+    errors.append(",\"error\":{\"code\":")
+    errors.appendJSONString(code)
+    errors.append(",\"message\":")
+    errors.appendJSONString(message)
+    errors.append("},\"source\":")
+    errors.appendJSONString(inputPath)
+    errors.append(",\"offset\":")
+    errors.append(Int(tile.offset(of: record)))
+    errors.append("}\n")
+  }
+
+  /// The record as a JSON string; bytes that are not UTF-8 become replacement characters.
+  private func appendText(_ text: UnsafeBufferPointer<UInt8>, to errors: inout TextBuffer) {
+    errors.appendJSONString(unsafe String(decoding: text, as: UTF8.self))
+  }
+
+  private func describe(_ problem: Problem) -> (code: String, message: String) {
+    switch problem {
+    case .notANumber(let column):
+      ("NOT_A_NUMBER", "column \(column) holds text that is neither a number nor a null word")
+    case .notFinite: ("NOT_FINITE", "the prediction is not a finite number")
+    case .record(.fieldCount(let expected, let found)):
+      ("FIELD_COUNT", "the header has \(expected) fields, the record \(found)")
+    case .record(.textAfterQuote):
+      ("TEXT_AFTER_QUOTE", "text follows a closing quote before the next delimiter")
+    case .record(.unterminatedQuote): ("UNTERMINATED_QUOTE", "the file ends inside quotes")
+    case .record(.recordTooLong):
+      (
+        "RECORD_TOO_LONG",
+        "longer than \(Limits.recordByteLimit) bytes: its begin is shown, reading went on after it"
+      )
+    case .record(.invalidUTF8): ("INVALID_UTF8", "the record is not UTF-8")
+    }
+  }
+}

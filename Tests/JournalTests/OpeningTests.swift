@@ -1,0 +1,124 @@
+import CoordinatorCore
+import Foundation
+import Jobs
+import Journal
+import Testing
+
+/// Who may open a journal, and with which settings it is open.
+@Suite struct OpeningTests {
+  @Test func aSecondOpenerIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let first = try Journal(folder: folder.state)
+    let error = #expect(throws: JournalError.self) { _ = try Journal(folder: folder.state) }
+    #expect(error?.code == .locked)
+    #expect(error?.context.contains(folder.state) == true)
+    #expect(error?.context.contains("(process \(getpid()))") == true)
+    first.close()
+    #expect(try Journal(folder: folder.state).incarnation == Incarnation(2))
+  }
+
+  @Test func anotherProcessIsRefused() async throws {
+    let folder = try TemporaryFolder()
+    let journal = try Journal(folder: folder.state)
+    setenv("NIGHTSHIFT_TEST_STATE", folder.state, 1)
+    await #expect(processExitsWith: .exitCode(42)) {
+      let path = ProcessInfo.processInfo.environment["NIGHTSHIFT_TEST_STATE"] ?? ""
+      do throws(JournalError) {
+        _ = try Journal(folder: path)
+      } catch {
+        exit(error.code == .locked ? 42 : 43)
+      }
+    }
+    #expect(journal.incarnation == Incarnation(1))
+  }
+
+  @Test func theLockOfADeadProcessIsFree() throws {
+    let folder = try TemporaryFolder()
+    try Journal(folder: folder.state).close()
+    let holder = Process()
+    holder.executableURL = URL(fileURLWithPath: "/usr/bin/flock")
+    holder.arguments = [
+      folder.state + "/lock", "sh", "-c", "echo $$ > \(folder.state)/lock; exec sleep 60",
+    ]
+    try holder.run()
+    var error: JournalError?
+    for _ in 0..<500 where error == nil {
+      do throws(JournalError) {
+        try Journal(folder: folder.state).close()
+      } catch let refusal {
+        error = refusal
+      }
+      usleep(10_000)
+    }
+    #expect(error?.code == .locked)
+    kill(holder.processIdentifier, SIGKILL)
+    let sleeper = try String(contentsOfFile: folder.state + "/lock", encoding: .utf8)
+    kill(Int32(sleeper.trimmingCharacters(in: .newlines)) ?? 0, SIGKILL)
+    holder.waitUntilExit()
+    #expect(throws: Never.self) { try Journal(folder: folder.state).close() }
+  }
+
+  @Test func keepsEveryoneElseOut() throws {
+    let folder = try TemporaryFolder()
+    let journal = try Journal(folder: folder.state)
+    try journal.append([.submitted(JobID(1), Sample.request("a"), createdNanoseconds: 0)])
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.state).sorted()
+    #expect(files == ["journal.sqlite", "journal.sqlite-wal", "lock"])
+    for (path, mode) in files.map({ ("/" + $0, 0o600) }) + [("", 0o700)] {
+      var status = stat()
+      #expect(stat(folder.state + path, &status) == 0)
+      #expect(Int(status.st_mode & 0o777) == mode, "\(path)")
+    }
+  }
+
+  @Test func takesAnEmptyFolderAndNoOther() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.createDirectory(
+      atPath: folder.state, withIntermediateDirectories: false)
+    chmod(folder.state, 0o755)
+    try Journal(folder: folder.state).close()
+    var status = stat()
+    #expect(stat(folder.state, &status) == 0 && status.st_mode & 0o777 == 0o700)
+    chmod(folder.path, 0o755)
+    #expect(throws: JournalError.self) { _ = try Journal(folder: folder.path) }
+    #expect(stat(folder.path, &status) == 0 && status.st_mode & 0o777 == 0o755)
+    #expect(throws: JournalError.self) { _ = try Journal(folder: folder.path + "/no/such") }
+    #expect(throws: JournalError.self) { _ = try Journal(folder: "/dev/null") }
+  }
+
+  @Test func isDurable() throws {
+    let folder = try TemporaryFolder()
+    let journal = try Journal(folder: folder.state)
+    let settings = try journal.settings()
+    #expect(settings["journal_mode"] == "wal")
+    #expect(settings["synchronous"] == "2")
+    #expect(settings["locking_mode"] == "exclusive")
+    #expect(settings["cell_size_check"] == "1")
+    #expect(settings["wal_autocheckpoint"] == "4000")
+    #expect(settings["journal_size_limit"] == "67108864")
+  }
+
+  @Test func refusesANewerSchema() throws {
+    let folder = try TemporaryFolder()
+    try Journal(folder: folder.state).close()
+    try Journal.raiseSchemaVersion(folder: folder.state, to: 2)
+    let error = #expect(throws: JournalError.self) { _ = try Journal(folder: folder.state) }
+    #expect(error?.code == .newerSchema)
+    #expect(error?.context.contains("has schema 2, this release knows 1") == true)
+  }
+
+  @Test(arguments: [
+    (0x801, nil), (0x31, "nfs4"), (0x10_0032, "fuse.sshfs"), (0x33, nil), (0x34, nil),
+  ])
+  func knowsNetworkFileSystems(device: UInt64, type: String?) {
+    let mounts = """
+      22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+      40 22 0:49 / /home rw shared:2 master:3 - nfs4 server:/home rw,vers=4.2
+      41 22 0:306 / /mnt/ssh rw - fuse.sshfs host:/ rw
+      42 22 0:51 / /mnt/ntfs rw - fuseblk /dev/sdb1 rw
+      43 22
+      """
+    // 0x100032 is minor 0x132 in glibc's encoding, 306.
+    #expect(FileSystem.networkType(device: device, mounts: mounts) == type)
+  }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import Glibc
+
+/// A real coordinator on loopback, its workers, and one job over the test table.
+final class TestFleet {
+  let sandbox: Sandbox
+  let input: String
+  let output: String
+  private(set) var coordinator: Program
+  private let port: Int
+  var address: String { "tcp://127.0.0.1:\(port)" }
+  /// The control and the bulk listener.
+  var ports: [Int] { [port, port + 1] }
+
+  /// Short times, so that an expiry takes a second and not ten.
+  private static let timing = ["--lease-duration", "2", "--heartbeat-interval", "0.3"]
+
+  init(rowCount: Int = 6_000, badRows: Set<Int> = [5, 3_000], environment: [String: String] = [:])
+    async throws
+  {
+    sandbox = try Sandbox()
+    input = sandbox.path("table.csv")
+    output = sandbox.path("predictions")
+    let text = TestTable.text(rowCount: rowCount, badRows: badRows)
+    try text.write(toFile: input, atomically: true, encoding: .utf8)
+    port = try Self.freePorts()
+    coordinator = try Self.startCoordinator(sandbox, port, environment)
+    try await waitForCoordinator()
+  }
+
+  /// A port that is free together with the next one, for the bulk listener.
+  static func freePorts() throws -> Int {
+    for _ in 0..<100 {
+      let port = Int.random(in: 20_000..<32_000)
+      if isFree(port), isFree(port + 1) { return port }
+    }
+    throw CocoaError(.fileReadUnknown)
+  }
+
+  private static func isFree(_ port: Int) -> Bool {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+      }
+    }
+  }
+
+  private static func startCoordinator(
+    _ sandbox: Sandbox, _ port: Int, _ environment: [String: String]
+  ) throws -> Program {
+    try Program(
+      ["coordinator", "--state", sandbox.state, "--listen", "tcp://127.0.0.1:\(port)"] + timing,
+      in: sandbox, environment: environment)
+  }
+
+  /// Starts the coordinator again on the same state folder.
+  func restartCoordinator(environment: [String: String] = [:]) async throws {
+    coordinator = try Self.startCoordinator(sandbox, port, environment)
+    try await waitForCoordinator()
+  }
+
+  private func waitForCoordinator() async throws {
+    let isReady = await waitUntil(.seconds(20)) { coordinator.output.contains("\n") }
+    guard isReady else { throw TestFailure("no coordinator: \(coordinator.errors)") }
+  }
+
+  func startWorker(
+    _ extra: [String] = [], environment: [String: String] = [:]
+  ) throws -> Program {
+    try Program(
+      ["worker", "--join", address, "--state", sandbox.state, "--threads", "1"] + extra,
+      in: sandbox, environment: environment)
+  }
+
+  /// Submits the job and waits for its end, as a user would.
+  func submit() throws -> Program { try client(["submit", try jobFile(), "--wait"]) }
+
+  /// Writes the job file.
+  func jobFile() throws -> String {
+    let lines = [
+      "displayName: table", "model: \(TestTable.model)", "inputConfig:", "  uris: [\(input)]",
+      "instanceConfig:", "  keyField: id", "outputConfig:", "  uri: \(output)",
+      "blockByteCount: 8192", "",
+    ]
+    let file = sandbox.path("job.yaml")
+    try lines.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+    return file
+  }
+
+  func client(_ arguments: [String]) throws -> Program {
+    try Program(
+      arguments + ["--coordinator", address, "--state", sandbox.state], in: sandbox)
+  }
+
+  /// What one undisturbed process makes of the same table.
+  func undisturbed() async throws -> Publication {
+    let folder = sandbox.path("undisturbed")
+    let run = try Program(
+      [
+        "run", "--model", TestTable.model, "--input", input, "--output", folder, "--key-field",
+        "id", "--block-size", "8192", "--workers", "1", "--threads", "1",
+      ], in: sandbox)
+    let status = await run.wait()
+    guard status == 0 || status == 2 else {
+      throw TestFailure("run: \(String(describing: status)) \(run.errors)")
+    }
+    return try Publication(below: folder)
+  }
+
+  func published() throws -> Publication { try Publication(below: output) }
+}
+
+struct TestFailure: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+}
+
+/// The files of one published folder that must be the same on every run.
+struct Publication: Equatable {
+  let files: [String: Data]
+
+  /// Reads the only folder below an output folder.
+  init(below folder: String) throws {
+    let manager = FileManager.default
+    let names = try manager.contentsOfDirectory(atPath: folder).filter {
+      $0.hasPrefix("prediction-")
+    }
+    guard names.count == 1 else { throw TestFailure("\(names.count) folders in \(folder)") }
+    let path = "\(folder)/\(names[0])"
+    var files: [String: Data] = [:]
+    for name in try manager.contentsOfDirectory(atPath: path) {
+      guard name.hasPrefix("prediction."), name != "prediction.stats.json" else { continue }
+      files[name] = try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)"))
+    }
+    guard manager.fileExists(atPath: "\(path)/_SUCCESS") else {
+      throw TestFailure("no _SUCCESS in \(path)")
+    }
+    self.files = files
+  }
+
+  /// Whether anything at all is published below a folder.
+  static func isEmpty(_ folder: String) -> Bool {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return !names.contains { $0.hasPrefix("prediction-") }
+  }
+}
