@@ -86,19 +86,6 @@ let package = Package(
     .target(
       name: "Simulation", dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
       swiftSettings: settings),
-    .testTarget(
-      name: "JobsTests", dependencies: ["Jobs"], path: "Tests/JobsTests", swiftSettings: settings),
-    .testTarget(
-      name: "LeasingTests", dependencies: ["Jobs", "Leasing"], path: "Tests/LeasingTests",
-      swiftSettings: settings),
-    .testTarget(
-      name: "CoordinatorCoreTests",
-      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
-      path: "Tests/CoordinatorCoreTests", swiftSettings: settings),
-    .testTarget(
-      name: "SimulationTests",
-      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "Simulation", "WorkerCore"],
-      path: "Tests/SimulationTests", swiftSettings: settings),
     .target(
       name: "Commands",
       dependencies: [
