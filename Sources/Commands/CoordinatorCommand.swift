@@ -34,7 +34,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
   @OptionGroup var output: OutputOptions
 
   @Option(help: ArgumentHelp("Log to standard error, from this level.", valueName: "level"))
-  var logLevel = Logger.Level.info
+  var logLevel = LogThreshold.info
 
   func validate() throws {
     let address = try parsedAddress(listen)
@@ -68,20 +68,20 @@ struct CoordinatorCommand: AsyncParsableCommand {
   func run() async throws {
     let signals = Signals.catchTermination()
     let folder = Paths.absolute(state, in: Paths.currentFolder)
-    let service = try open(folder)
+    let service = try await open(folder)
     try announce(service.address, folder)
     Task {
       var isStopping = false
       for await number in signals {
         if isStopping { _exit(Signals.exitCode(number)) }
         isStopping = true
-        Task { await service.stop() }
+        service.stop()
       }
     }
     try await service.run()
   }
 
-  private func open(_ folder: String) throws -> CoordinatorService {
+  private func open(_ folder: String) async throws -> CoordinatorService {
     do {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -94,7 +94,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     options.tls = tls.identity
     options.insecure = tls.insecure
     do {
-      return try CoordinatorService(options, logger: makeLogger(logLevel))
+      return try await CoordinatorService(options, logger: makeLogger(logLevel))
     } catch {
       throw CommandError("cannot start on \(listen) with the state folder \(folder): \(error)")
     }

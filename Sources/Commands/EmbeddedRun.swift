@@ -30,7 +30,7 @@ struct EmbeddedRun {
     let events = RunEvents()
     watchSignals(events)
     try makeFolders()
-    let service = try openService()
+    let service = try await openService()
     let serving = Task {
       do {
         try await service.run()
@@ -48,7 +48,7 @@ struct EmbeddedRun {
       return end
     } catch {
       await fleet.stop(.atOnce)
-      await service.stop()
+      service.stop()
       // The coordinator's own failure explains what its clients saw.
       throw events.failure ?? error
     }
@@ -74,12 +74,12 @@ struct EmbeddedRun {
 
   private var scratchFolder: String { "\(stateFolder)/scratch" }
 
-  private func openService() throws -> CoordinatorService {
+  private func openService() async throws -> CoordinatorService {
     var options = CoordinatorOptions(
       stateFolder: stateFolder, listen: try Address("tcp://127.0.0.1:0"))
     options.recoveryWindow = .zero  // no worker outlives this process
     do {
-      return try CoordinatorService(options, logger: logger)
+      return try await CoordinatorService(options, logger: logger)
     } catch {
       throw CommandError(
         "cannot open the state folder \(stateFolder): \(error). If the same command is running "
@@ -101,11 +101,11 @@ struct EmbeddedRun {
   ) async {
     guard case .finished(let job) = end else {
       await fleet.stop(.afterHandingBack)
-      await service.stop()
+      service.stop()
       return await serving.value
     }
     await fleet.stop(.atOnce)
-    await service.stop()
+    service.stop()
     await serving.value
     // A failed job's workers may have said why; but where nothing came of it, nothing is kept.
     let isPublished = job.state == .succeeded || job.state == .partiallySucceeded

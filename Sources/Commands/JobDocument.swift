@@ -1,5 +1,5 @@
 import Foundation
-package import Jobs
+import Jobs
 package import Wire
 
 /// A job as `--output json` prints it; the keys never change their meaning.

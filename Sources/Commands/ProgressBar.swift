@@ -1,4 +1,4 @@
-package import Jobs
+import Jobs
 
 /// One line that shows how far a job is: a pure function of what it shows.
 package struct ProgressBar: Hashable, Sendable {

@@ -1,4 +1,4 @@
-package import Jobs
+import Jobs
 
 /// Shows a job's progress on standard error: a bar on a terminal, now and then a line elsewhere.
 package struct ProgressDisplay: ~Copyable {

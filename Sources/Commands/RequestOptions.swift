@@ -1,5 +1,5 @@
 import ArgumentParser
-import Jobs
+package import Jobs
 
 extension JobRequest.PredictionsFormat: ExpressibleByArgument {}
 extension JobRequest.OutputCompression: ExpressibleByArgument {}

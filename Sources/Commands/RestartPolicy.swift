@@ -1,4 +1,4 @@
-package import Jobs
+import Jobs
 
 /// Whether and when a worker process that ended is started again.
 ///

@@ -1,7 +1,6 @@
-import ArgumentParser
+package import ArgumentParser
 import Foundation
 import Jobs
-import Logging
 
 /// `nightshift run`.
 package struct RunCommand: AsyncParsableCommand {
@@ -41,7 +40,7 @@ package struct RunCommand: AsyncParsableCommand {
   var summary = OutputFormat.text
 
   @Option(help: ArgumentHelp("Also log to standard error, from this level.", valueName: "level"))
-  var logLevel: Logger.Level?
+  var logLevel: LogThreshold?
 
   package init() {}
 
@@ -83,14 +82,4 @@ package struct RunCommand: AsyncParsableCommand {
       throw ExitCode(Signals.exitCode(number))
     }
   }
-}
-
-extension Logger.Level: ExpressibleByArgument {}
-
-/// A logger to standard error, or to nowhere without a level.
-func makeLogger(_ level: Logger.Level?) -> Logger {
-  guard let level else { return Logger(label: "nightshift") { _ in SwiftLogNoOpLogHandler() } }
-  var logger = Logger(label: "nightshift") { StreamLogHandler.standardError(label: $0) }
-  logger.logLevel = level
-  return logger
 }

@@ -6,10 +6,9 @@ import Glibc
 enum Signals {
   /// Begins to catch the signals; once in a process.
   static func catchTermination() -> AsyncStream<Int32> {
-    var ends: [Int32] = [-1, -1]
-    let status = unsafe pipe2(&ends, O_CLOEXEC)
-    guard status == 0 else { return AsyncStream { $0.finish() } }  // then signals end the process
-    writeEnd = ends[1]
+    // Without a pipe, signals end the process.
+    guard let ends = makePipe() else { return AsyncStream { $0.finish() } }
+    unsafe writeEnd = ends.writeEnd
     for number in [SIGINT, SIGTERM] {
       var action = sigaction()
       unsafe action.__sigaction_handler.sa_handler = { number in
@@ -19,7 +18,7 @@ enum Signals {
       action.sa_flags = Int32(SA_RESTART)
       _ = unsafe sigaction(number, &action, nil)
     }
-    let readEnd = ends[0]
+    let readEnd = ends.readEnd
     return AsyncStream { continuation in
       Thread.detachNewThread {
         var byte: UInt8 = 0

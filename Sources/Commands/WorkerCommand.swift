@@ -55,7 +55,7 @@ struct WorkerCommand: AsyncParsableCommand {
   @OptionGroup(title: "TLS") var tls: TLSOptions
 
   @Option(help: ArgumentHelp("Log to standard error, from this level.", valueName: "level"))
-  var logLevel = Logger.Level.info
+  var logLevel = LogThreshold.info
 
   func validate() throws {
     _ = try parsedAddress(join)
@@ -114,6 +114,7 @@ struct WorkerCommand: AsyncParsableCommand {
       scratchFolder: try scratchFolder(),
       name: name ?? "\(Self.hostName()):\(getpid())")
     options.tls = tls.identity
+    options.insecure = tls.insecure
     options.alwaysFetchesInput = fetchInput
     options.timing.idleTimeout = idleTimeout.map { .seconds($0) }
     return options

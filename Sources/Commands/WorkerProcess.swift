@@ -23,21 +23,20 @@ final class WorkerProcess: Sendable {
   ///   - log: file that its standard output and error are appended to.
   /// - Throws: `CommandError` naming the call that failed.
   init(arguments: [String], log: String) throws(CommandError) {
-    var ends: [Int32] = [-1, -1]
-    guard unsafe pipe2(&ends, O_CLOEXEC) == 0 else { throw Self.failure("pipe2", errno) }
+    guard let ends = makePipe() else { throw Self.failure("pipe", errno) }
     let logFile = unsafe open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     defer {
-      close(ends[0])
+      close(ends.readEnd)
       if logFile >= 0 { close(logFile) }
     }
     let spawned = Self.spawn(
-      ["nightshift"] + arguments, input: ends[0], output: logFile >= 0 ? logFile : 2)
+      ["nightshift"] + arguments, input: ends.readEnd, output: logFile >= 0 ? logFile : 2)
     guard spawned.status == 0 else {
-      close(ends[1])
+      close(ends.writeEnd)
       throw Self.failure("posix_spawn", spawned.status)
     }
     processID = spawned.processID
-    state = Mutex(State(lifeline: ends[1]))
+    state = Mutex(State(lifeline: ends.writeEnd))
   }
 
   deinit { releaseLifeline() }
@@ -63,7 +62,7 @@ final class WorkerProcess: Sendable {
   func ended() async -> String {
     await withCheckedContinuation { continuation in
       Thread.detachNewThread { [self] in
-        var information = siginfo_t()
+        var information = unsafe siginfo_t()
         // Without reaping first, so that no signal can go to another process of the same number.
         while unsafe waitid(P_PID, id_t(processID), &information, WEXITED | WNOWAIT) != 0,
           errno == EINTR
@@ -87,7 +86,7 @@ final class WorkerProcess: Sendable {
   private static func spawn(
     _ arguments: [String], input: Int32, output: Int32
   ) -> (status: Int32, processID: pid_t) {
-    var actions = posix_spawn_file_actions_t()
+    var actions = unsafe posix_spawn_file_actions_t()
     var attributes = posix_spawnattr_t()
     unsafe posix_spawn_file_actions_init(&actions)
     unsafe posix_spawnattr_init(&attributes)
@@ -98,7 +97,6 @@ final class WorkerProcess: Sendable {
     unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
     unsafe posix_spawn_file_actions_adddup2(&actions, output, 2)
-    unsafe posix_spawn_file_actions_addclosefrom_np(&actions, 3)
     // Threads of this process block signals; a worker has to hear them.
     var signals = sigset_t()
     unsafe sigemptyset(&signals)
@@ -120,7 +118,8 @@ final class WorkerProcess: Sendable {
   }
 
   private static func failure(_ call: String, _ code: Int32) -> CommandError {
-    CommandError("cannot start a worker process: \(call): \(unsafe String(cString: strerror(code)))")
+    CommandError(
+      "cannot start a worker process: \(call): \(unsafe String(cString: strerror(code)))")
   }
 }
 
@@ -130,7 +129,7 @@ private func withCStrings<Value>(
 ) -> Value {
   var pointers = unsafe texts.map { text in unsafe strdup(text) }
   unsafe pointers.append(nil)
-  defer { for unsafe pointer in unsafe pointers { unsafe free(pointer) } }
+  defer { for index in texts.indices { unsafe free(pointers[index]) } }
   return unsafe pointers.withUnsafeMutableBufferPointer { buffer in
     guard let start = buffer.baseAddress else { fatalError("the list has an end") }
     return unsafe body(start)
