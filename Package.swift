@@ -102,6 +102,11 @@ let package = Package(
 
     // Tests.
     .testTarget(
+      name: "CommandTests",
+      dependencies: ["Commands", "Jobs"],
+      path: "Tests/CommandTests",
+      swiftSettings: settings),
+    .testTarget(
       name: "CompressionTests",
       dependencies: ["CZlib", "Compression"],
       path: "Tests/CompressionTests",

@@ -1,1 +1,3 @@
-print("nightshift")
+import Commands
+
+await Nightshift.main()

@@ -1,0 +1,113 @@
+import ArgumentParser
+import Coordinator
+import Foundation
+import Glibc
+import Logging
+import Transport
+
+/// `nightshift coordinator`.
+struct CoordinatorCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "coordinator", abstract: "Plan jobs, lease their work, merge and publish.",
+    discussion: """
+      Keeps everything in its state folder and goes on from there after a crash. Prints one line \
+      when it is ready, with its address and the files of its two tokens: client.token lets \
+      commands in, fleet.token workers. SIGTERM ends it within five seconds.
+
+      Examples:
+        nightshift coordinator --state /var/lib/nightshift
+        nightshift coordinator --state /var/lib/nightshift --listen tls+tcp://0.0.0.0:7070 \\
+          --tls-ca ca.pem --tls-cert coordinator.pem --tls-key coordinator.key
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder of the journal, the spool and the tokens (or NIGHTSHIFT_STATE).",
+      valueName: "folder"))
+  var state = StateFolder.standard
+
+  @Option(
+    help: ArgumentHelp("Where to listen; port 0 takes any free one.", valueName: "address"))
+  var listen = "tcp://127.0.0.1:7070"
+
+  @OptionGroup(title: "TLS") var tls: TLSOptions
+  @OptionGroup var output: OutputOptions
+
+  @Option(help: ArgumentHelp("Log to standard error, from this level.", valueName: "level"))
+  var logLevel = LogThreshold.info
+
+  func validate() throws {
+    let address = try parsedAddress(listen)
+    try tls.check(for: listen)
+    guard address.usesTLS || address.isLoopback || tls.insecure else {
+      throw ValidationError(
+        "\(listen) can be reached by other machines without any protection: use tls+tcp:// with "
+          + "certificates, or say --insecure")
+    }
+  }
+
+  /// What `--output json` prints when the coordinator is ready.
+  struct Ready: Encodable {
+    let ready = true
+    let address: String
+    let stateFolder: String
+    let clientTokenFile: String
+    let fleetTokenFile: String
+    let processID: Int32
+
+    /// As people read it.
+    var text: String {
+      "ready: \(address), client token \(clientTokenFile), fleet token \(fleetTokenFile)"
+    }
+
+    private enum CodingKeys: CodingKey {
+      case ready, address, stateFolder, clientTokenFile, fleetTokenFile, processID
+    }
+  }
+
+  func run() async throws {
+    let signals = Signals.catchTermination()
+    let folder = Paths.absolute(state, in: Paths.currentFolder)
+    let service = try await open(folder)
+    try announce(service.address, folder)
+    Task {
+      var isStopping = false
+      for await number in signals {
+        if isStopping { _exit(Signals.exitCode(number)) }
+        isStopping = true
+        service.stop()
+      }
+    }
+    try await service.run()
+  }
+
+  private func open(_ folder: String) async throws -> CoordinatorService {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw CommandError(
+        "cannot make the state folder \(folder): \(error.localizedDescription); "
+          + "choose another --state")
+    }
+    var options = CoordinatorOptions(stateFolder: folder, listen: try parsedAddress(listen))
+    options.tls = tls.identity
+    options.insecure = tls.insecure
+    do {
+      return try await CoordinatorService(options, logger: makeLogger(logLevel))
+    } catch {
+      throw CommandError("cannot start on \(listen) with the state folder \(folder): \(error)")
+    }
+  }
+
+  private func announce(_ address: Address, _ folder: String) throws {
+    let ready = Ready(
+      address: address.description, stateFolder: folder,
+      clientTokenFile: "\(folder)/\(Tokens.clientFile)",
+      fleetTokenFile: "\(folder)/\(Tokens.fleetFile)", processID: getpid())
+    switch output.format {
+    case .text: printLine(ready.text)
+    case .json: printLine(try jsonText(ready))
+    }
+  }
+}

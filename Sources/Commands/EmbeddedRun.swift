@@ -1,0 +1,235 @@
+import Coordinator
+import Foundation
+import Jobs
+import Logging
+import Synchronization
+import Transport
+import Wire
+
+/// One job under `run`: the coordinator inside this process, workers beside it, nothing left.
+struct EmbeddedRun {
+  let request: JobRequest
+  let id: JobID
+  let stateFolder: String
+  /// `nil`: as many as there is work for, at most one per core.
+  let workerCount: Int?
+  let threadCount: Int
+  let isQuiet: Bool
+  let logger: Logger
+
+  /// How a run ended.
+  enum End {
+    case finished(JobSummary)
+    case interrupted(signal: Int32)
+  }
+
+  /// Runs the job to its end, or until a signal comes.
+  ///
+  /// - Throws: `CommandError`; the state is kept then.
+  func run() async throws -> End {
+    let events = RunEvents()
+    watchSignals(events)
+    try makeFolders()
+    let service = try await openService()
+    let serving = Task {
+      do {
+        try await service.run()
+      } catch {
+        events.serviceFailed("\(error)")
+      }
+    }
+    let fleet = WorkerFleet(
+      arguments: workerArguments(joining: service.address),
+      logFile: "\(stateFolder)/workers.log")
+    events.hurry = { await fleet.killAll() }
+    do {
+      let end = try await follow(service.address, fleet, events)
+      await close(fleet, service, serving, end)
+      return end
+    } catch {
+      await fleet.stop(.atOnce)
+      service.stop()
+      // The coordinator's own failure explains what its clients saw.
+      throw events.failure ?? error
+    }
+  }
+
+  // MARK: Start and end
+
+  private func makeFolders() throws(CommandError) {
+    let output = request.outputConfig.uri
+    for (folder, mode) in [(output, 0o777), (stateFolder, 0o700), (scratchFolder, 0o700)] {
+      if FileManager.default.fileExists(atPath: folder) { continue }
+      do {
+        try FileManager.default.createDirectory(
+          atPath: folder, withIntermediateDirectories: true,
+          attributes: folder == output ? nil : [.posixPermissions: mode])
+      } catch {
+        throw CommandError(
+          "cannot make the folder \(folder): \(error.localizedDescription); "
+            + "check the permissions, or choose another --output")
+      }
+    }
+  }
+
+  private var scratchFolder: String { "\(stateFolder)/scratch" }
+
+  private func openService() async throws -> CoordinatorService {
+    var options = CoordinatorOptions(
+      stateFolder: stateFolder, listen: try Address("tcp://127.0.0.1:0"))
+    options.recoveryWindow = .zero  // no worker outlives this process
+    do {
+      return try await CoordinatorService(options, logger: logger)
+    } catch {
+      throw CommandError(
+        "cannot open the state folder \(stateFolder): \(error). If the same command is running "
+          + "elsewhere, wait for it")
+    }
+  }
+
+  private func workerArguments(joining address: Address) -> [String] {
+    [
+      "worker", "--join", address.description, "--threads", String(threadCount),
+      "--token-file", "\(stateFolder)/\(Tokens.fleetFile)", "--scratch", scratchFolder,
+      "--exit-with-parent",
+    ]
+  }
+
+  /// Workers first, then the coordinator, then the state of a job that is over.
+  private func close(
+    _ fleet: WorkerFleet, _ service: CoordinatorService, _ serving: Task<Void, Never>, _ end: End
+  ) async {
+    guard case .finished(let job) = end else {
+      await fleet.stop(.afterHandingBack)
+      service.stop()
+      return await serving.value
+    }
+    await fleet.stop(.atOnce)
+    service.stop()
+    await serving.value
+    // A failed job's workers may have said why; but where nothing came of it, nothing is kept.
+    let isPublished = job.state == .succeeded || job.state == .partiallySucceeded
+    guard isPublished || job.confirmedBlockCount == 0 else { return }
+    do {
+      try FileManager.default.removeItem(atPath: stateFolder)
+    } catch {
+      say("the state folder \(stateFolder) could not be removed: \(error.localizedDescription)")
+    }
+  }
+
+  private func watchSignals(_ events: RunEvents) {
+    let signals = Signals.catchTermination()
+    Task {
+      for await number in signals {
+        guard events.signal == nil else {
+          await events.hurry?()  // told twice: no more handing back
+          continue
+        }
+        events.signalled(number)
+      }
+    }
+  }
+
+  private func say(_ text: String) {
+    guard !isQuiet else { return }
+    Terminal.standardError.write(text + "\n")
+  }
+
+  // MARK: The job
+
+  private func follow(
+    _ address: Address, _ fleet: WorkerFleet, _ events: RunEvents
+  ) async throws -> End {
+    let client = try CoordinatorClient(
+      address: address, token: try Tokens.read("\(stateFolder)/\(Tokens.clientFile)"),
+      patience: .seconds(5))
+    // One worker is always needed, and it starts while the job is being planned.
+    await fleet.grow(to: workerCount ?? 1)
+    if let job = try await takeUp(client) { return .finished(job) }
+    var display = ProgressDisplay(isQuiet: isQuiet)
+    defer { display.clear() }
+    let clock = ContinuousClock()
+    let started = clock.now
+    while true {
+      if let number = events.signal { return .interrupted(signal: number) }
+      if let failure = events.failure { throw failure }
+      if let failure = await fleet.failure { throw stopped(because: failure) }
+      let job = try await client.describe(id).job
+      display.show(ProgressSnapshot(job))
+      if job.state.isTerminal { return .finished(job) }
+      if job.state == .paused { throw stopped(because: job.reason) }
+      if workerCount == nil, job.phase != .planning {
+        await fleet.grow(to: usefulWorkerCount(job))
+      }
+      try await Task.sleep(for: JobWatch.pause(after: clock.now - started))
+    }
+  }
+
+  private func stopped(because reason: String) -> CommandError {
+    CommandError(
+      "job \(id) cannot go on: \(printable(reason)). What is scored is kept in \(stateFolder): "
+        + "put it right and give the same command again")
+  }
+
+  private func usefulWorkerCount(_ job: JobSummary) -> Int {
+    defaultWorkerCount(
+      coreCount: ProcessInfo.processInfo.activeProcessorCount / threadCount,
+      shardCount: job.shardCount, blockCount: job.blockCount)
+  }
+
+  /// Submits the job, or goes on with what an earlier try left; returns a job that is over already.
+  private func takeUp(_ client: CoordinatorClient) async throws -> JobSummary? {
+    guard let earlier = try await client.find(id) else {
+      try await client.submit(id, request)
+      return nil
+    }
+    switch earlier.state {
+    case .succeeded, .partiallySucceeded:
+      if let folder = earlier.resultFolder, FileManager.default.fileExists(atPath: folder) {
+        say("an earlier try of this command had already published its output")
+        return earlier
+      }
+    case .failed, .cancelled:
+      let reason = earlier.reason.isEmpty ? "" : ": \(printable(earlier.reason))"
+      say("an earlier try of this command ended as \(earlier.state.rawValue)\(reason); anew")
+    case .paused:
+      try await client.resume(id)
+      fallthrough
+    case .queued, .pending, .running, .cancelling:
+      say(
+        "going on with an earlier try: \(earlier.confirmedBlockCount) of \(earlier.blockCount) "
+          + "blocks are committed already")
+      return nil
+    }
+    try await client.delete(id)
+    try await client.submit(id, request)
+    return nil
+  }
+}
+
+/// What happens to a run from outside, noted by other tasks.
+private final class RunEvents: Sendable {
+  private struct State {
+    var signal: Int32?
+    var failure: CommandError?
+    var hurry: (@Sendable () async -> Void)?
+  }
+
+  private let state = Mutex(State())
+
+  var signal: Int32? { state.withLock { $0.signal } }
+
+  var failure: CommandError? { state.withLock { $0.failure } }
+
+  /// What a second signal does.
+  var hurry: (@Sendable () async -> Void)? {
+    get { state.withLock { $0.hurry } }
+    set { state.withLock { $0.hurry = newValue } }
+  }
+
+  func signalled(_ number: Int32) { state.withLock { $0.signal = number } }
+
+  func serviceFailed(_ reason: String) {
+    state.withLock { $0.failure = CommandError("the coordinator failed: \(reason)") }
+  }
+}

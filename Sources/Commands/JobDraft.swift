@@ -1,0 +1,127 @@
+package import Jobs
+
+/// A request that is being put together from a job file, or from options, or from both.
+///
+/// Collects every mistake, so that a user corrects them in one go.
+package struct JobDraft: Sendable {
+  package var displayName: String?
+  package var model: String?
+  package var uris: [String]?
+  package var outputFolder: String?
+  /// The rest of the request; its paths and name are not yet meaningful.
+  package var request: JobRequest
+  /// What is wrong so far, each a sentence that says where.
+  package private(set) var problems: [String] = []
+
+  package init() {
+    request = JobRequest(
+      displayName: "", model: "", inputConfig: .init(uris: []), outputConfig: .init(uri: ""))
+  }
+
+  /// Notes a mistake.
+  package mutating func refuse(_ problem: String) {
+    problems.append(problem)
+  }
+
+  /// Takes a local path, made absolute; anything with a scheme but `file://` is refused.
+  package mutating func path(_ text: String, in folder: String, _ place: String) -> String? {
+    guard !text.isEmpty else {
+      refuse("\(place): an empty path")
+      return nil
+    }
+    guard let scheme = Paths.scheme(of: text) else { return Paths.absolute(text, in: folder) }
+    if scheme == "file" { return Paths.absolute(String(text.dropFirst(7)), in: "/") }
+    refuse("\(place): \(scheme):// is not supported yet; name local files, folders or globs")
+    return nil
+  }
+
+  /// Takes the byte between two fields; `\t` and `tab` are a tab.
+  package mutating func delimiter(_ text: String, _ place: String) {
+    let value = text == "\\t" || text == "tab" ? "\t" : text
+    guard value.utf8.count == 1, !["\"", "\n", "\r", "\0"].contains(value) else {
+      return refuse(
+        "\(place): the delimiter has to be one byte that is no quote and no line end, "
+          + "not \"\(printable(value))\"")
+    }
+    request.inputConfig.delimiter = value
+  }
+
+  /// Takes the number of error records that a job tolerates; -1 is no limit.
+  package mutating func errorThreshold(_ value: Int64, _ place: String) {
+    guard value >= -1 else {
+      return refuse("\(place): \(value) error records; use 0 or more, or -1 for no limit")
+    }
+    request.errorThreshold = value
+  }
+
+  /// Takes the bytes of text in one block.
+  package mutating func blockByteCount(_ value: Int64, _ place: String) {
+    let (least, most) = (Limits.smallestBlockByteCount, Limits.largestBlockByteCount)
+    guard value >= 0, (least...most).contains(UInt64(value)) else {
+      return refuse("\(place): a block has from \(least) to \(most) bytes, not \(value)")
+    }
+    request.blockByteCount = UInt64(value)
+  }
+
+  /// The finished request.
+  ///
+  /// - Parameters:
+  ///   - source: what the request was made from, for the error: a file, or "the command line".
+  ///   - missing: how a missing thing is called there, by its key in a job file.
+  /// - Throws: `CommandError` that lists every mistake.
+  package consuming func finished(
+    from source: String, named name: (String) -> String = { $0 }
+  ) throws(CommandError) -> JobRequest {
+    checkFields(name)
+    var missing: [String] = []
+    if model == nil { missing.append(name("model")) }
+    if uris?.isEmpty ?? true { missing.append(name("inputConfig.uris")) }
+    if outputFolder == nil { missing.append(name("outputConfig.uri")) }
+    // A refused value is not missing as well.
+    if !missing.isEmpty, problems.isEmpty || missing.count == 3 {
+      refuse("missing: \(missing.joined(separator: ", "))")
+    }
+    guard problems.isEmpty, let model, let uris, let outputFolder else {
+      let lines = problems.map { "\n  " + $0 }.joined()
+      throw CommandError("\(source) does not describe a job:\(lines)")
+    }
+    request.displayName = displayName ?? Paths.stem(of: model)
+    request.model = model
+    request.inputConfig.uris = uris
+    request.outputConfig.uri = outputFolder
+    return request
+  }
+
+  /// The rules that bind several fields.
+  private mutating func checkFields(_ name: (String) -> String) {
+    let fields = request.instanceConfig
+    let (key, included, excluded) = (
+      name("instanceConfig.keyField"), name("instanceConfig.includedFields"),
+      name("instanceConfig.excludedFields")
+    )
+    if !fields.includedFields.isEmpty, !fields.excludedFields.isEmpty {
+      refuse("\(included) and \(excluded) exclude each other: keep one of them")
+    }
+    if fields.keyField != nil, !fields.includedFields.isEmpty || !fields.excludedFields.isEmpty {
+      refuse("\(key) writes the key alone: remove \(included) and \(excluded), or \(key)")
+    }
+    for (list, place) in [
+      (fields.includedFields, included), (fields.excludedFields, excluded),
+    ] {
+      if Set(list).count != list.count { refuse("\(place) names a column twice") }
+    }
+    if fields.keyField == "" { refuse("\(key): an empty column name") }
+  }
+}
+
+/// The text with control characters replaced, so that it cannot steer a terminal.
+package func printable(_ text: String) -> String {
+  String(
+    String.UnicodeScalarView(
+      text.unicodeScalars.map { scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: "\u{FFFD}"
+        default: scalar
+        }
+      }))
+}

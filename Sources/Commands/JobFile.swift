@@ -1,0 +1,237 @@
+import Foundation
+import Jobs
+import Yams
+
+/// Reads job files: YAML, or JSON, with the keys of `JobRequest`.
+package enum JobFile {
+  /// Larger files are no job files.
+  static let byteLimit = 1 << 20
+
+  /// Reads a file into a draft; relative paths begin in the file's folder.
+  ///
+  /// - Throws: `CommandError` where the file cannot be read or is neither YAML nor JSON. Mistakes
+  ///   in keys and values are noted in the draft.
+  package static func read(_ path: String) throws(CommandError) -> JobDraft {
+    let file = Paths.absolute(path, in: Paths.currentFolder)
+    guard let content = FileManager.default.contents(atPath: file) else {
+      throw CommandError("cannot read the job file \(file): check that it is there and readable")
+    }
+    guard content.count <= byteLimit else {
+      throw CommandError("\(file) has \(content.count) bytes, a job file at most \(byteLimit)")
+    }
+    guard let text = String(data: content, encoding: .utf8) else {
+      throw CommandError("\(file) is not UTF-8 text: save it as UTF-8")
+    }
+    let folder = file.split(separator: "/").dropLast().joined(separator: "/")
+    var draft = try parse(text, name: path, folder: "/" + folder)
+    draft.displayName = draft.displayName ?? Paths.stem(of: file)
+    return draft
+  }
+
+  /// Reads a job file's text into a draft.
+  ///
+  /// - Parameters:
+  ///   - name: the file's name in messages.
+  ///   - folder: absolute; where relative paths begin.
+  package static func parse(
+    _ text: String, name: String, folder: String
+  ) throws(CommandError) -> JobDraft {
+    let root: Node?
+    do {
+      root = try Yams.compose(yaml: text)
+    } catch {
+      throw CommandError("\(name) is neither YAML nor JSON: \(explain(error))")
+    }
+    guard let root, root.mapping != nil else {
+      throw CommandError("\(name) holds no keys: begin with `model: FILE`")
+    }
+    var reader = JobFileReader(name: name, folder: folder)
+    reader.readTop(root)
+    return reader.draft
+  }
+
+  private static func explain(_ error: any Error) -> String {
+    guard let error = error as? YamlError else { return String(describing: error) }
+    switch error {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      return "line \(mark.line), column \(mark.column): \(problem)"
+    case .reader(let problem, let offset, _, _):
+      return "character \(offset ?? 0): \(problem)"
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      return "line \(context.mark.line): the key \(duplicates.joined(separator: ", ")) stands twice"
+    case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
+      return String(describing: error)
+    }
+  }
+}
+
+/// Walks a job file's nodes and fills the draft.
+struct JobFileReader {
+  var draft = JobDraft()
+  let name: String
+  let folder: String
+
+  init(name: String, folder: String) {
+    self.name = name
+    self.folder = folder
+  }
+
+  mutating func readTop(_ root: Node) {
+    each(root, below: "") { reader, key, value in
+      switch key {
+      case "displayName": reader.draft.displayName = reader.text(value, key)
+      case "model":
+        guard let text = reader.text(value, key) else { return }
+        reader.draft.model = reader.draft.path(text, in: reader.folder, reader.at(value, key))
+      case "inputConfig": reader.each(value, below: key) { $0.readInput($1, $2) }
+      case "instanceConfig": reader.each(value, below: key) { $0.readInstance($1, $2) }
+      case "outputConfig": reader.each(value, below: key) { $0.readOutput($1, $2) }
+      case "dedicatedResources": reader.each(value, below: key) { $0.readResources($1, $2) }
+      case "modelParameters": reader.each(value, below: key) { $0.readParameters($1, $2) }
+      case "labels": reader.readLabels(value)
+      case "errorThreshold":
+        guard let number = reader.number(value, key) else { return }
+        reader.draft.errorThreshold(number, reader.at(value, key))
+      default:  // blockByteCount: `each` lets known keys through alone
+        guard let number = reader.number(value, key) else { return }
+        reader.draft.blockByteCount(number, reader.at(value, key))
+      }
+    }
+  }
+
+  private mutating func readInput(_ key: String, _ value: Node) {
+    let path = "inputConfig.\(key)"
+    switch key {
+    case "instancesFormat":
+      choose(value, path) { $0.request.inputConfig.instancesFormat = $1 }
+    case "uris":
+      guard let texts = texts(value, path) else { return }
+      var uris: [String] = []
+      for text in texts {
+        guard let uri = draft.path(text, in: folder, at(value, path)) else { continue }
+        uris.append(uri)
+      }
+      draft.uris = uris
+    case "delimiter":
+      guard let text = text(value, path) else { return }
+      draft.delimiter(text, at(value, path))
+    default: draft.request.inputConfig.nullWords = texts(value, path)
+    }
+  }
+
+  private mutating func readInstance(_ key: String, _ value: Node) {
+    let path = "instanceConfig.\(key)"
+    switch key {
+    case "instanceType":
+      choose(value, path) { $0.request.instanceConfig.instanceType = $1 }
+    case "keyField": draft.request.instanceConfig.keyField = text(value, path)
+    case "includedFields": draft.request.instanceConfig.includedFields = texts(value, path) ?? []
+    default: draft.request.instanceConfig.excludedFields = texts(value, path) ?? []
+    }
+  }
+
+  private mutating func readOutput(_ key: String, _ value: Node) {
+    let path = "outputConfig.\(key)"
+    switch key {
+    case "predictionsFormat":
+      choose(value, path) { $0.request.outputConfig.predictionsFormat = $1 }
+    case "compression":
+      choose(value, path) { $0.request.outputConfig.compression = $1 }
+    default:
+      guard let text = text(value, path) else { return }
+      draft.outputFolder = draft.path(text, in: folder, at(value, path))
+    }
+  }
+
+  private mutating func readResources(_ key: String, _ value: Node) {
+    let path = "dedicatedResources.\(key)"
+    guard let number = number(value, path) else { return }
+    guard (1...Int64(Limits.workers)).contains(number) else {
+      return draft.refuse("\(at(value, path)): from 1 to \(Limits.workers), not \(number)")
+    }
+    draft.request.dedicatedResources.maxReplicaCount = Int(number)
+  }
+
+  private mutating func readParameters(_ key: String, _ value: Node) {
+    let path = "modelParameters.\(key)"
+    guard let flag = value.bool else {
+      return draft.refuse("\(at(value, path)): true or false is expected")
+    }
+    draft.request.modelParameters.rawScore = flag
+  }
+
+  private mutating func readLabels(_ node: Node) {
+    guard let mapping = node.mapping else {
+      return draft.refuse("\(at(node, "labels")): a mapping of names to texts is expected")
+    }
+    for (key, value) in mapping {
+      guard let name = key.string, let text = text(value, "labels.\(key.string ?? "")") else {
+        continue
+      }
+      draft.request.labels[name] = text
+    }
+  }
+
+  /// Calls `read` for each known key that has a value; notes the others.
+  private mutating func each(
+    _ node: Node, below prefix: String, _ read: (inout JobFileReader, String, Node) -> Void
+  ) {
+    guard let mapping = node.mapping else {
+      return draft.refuse("\(at(node, prefix)): a mapping of keys is expected")
+    }
+    let known = JobFileKeys.children(of: prefix)
+    for (key, value) in mapping {
+      let keyText = key.string ?? ""
+      guard known.contains(keyText) else {
+        draft.refuse(place(key) + JobFileKeys.refusal(of: keyText, below: prefix))
+        continue
+      }
+      guard !isNull(value) else { continue }  // `keyField:` with nothing behind it
+      read(&self, keyText, value)
+    }
+  }
+
+  /// YAML's null, written as a plain scalar; a quoted "null" is a text.
+  private func isNull(_ node: Node) -> Bool {
+    node.scalar?.style != .doubleQuoted && node.scalar?.style != .singleQuoted && node.null != nil
+  }
+
+  private mutating func choose<Choice: RawRepresentable & CaseIterable>(
+    _ node: Node, _ path: String, _ set: (inout JobDraft, Choice) -> Void
+  ) where Choice.RawValue == String {
+    guard let text = text(node, path) else { return }
+    if let choice = Choice(rawValue: text) { return set(&draft, choice) }
+    let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+    draft.refuse("\(at(node, path)): \"\(printable(text))\" is not supported; use \(choices)")
+  }
+
+  private mutating func text(_ node: Node, _ path: String) -> String? {
+    if let scalar = node.scalar { return scalar.string }
+    draft.refuse("\(at(node, path)): one text is expected")
+    return nil
+  }
+
+  /// A list of texts; a single one stands for a list of one.
+  private mutating func texts(_ node: Node, _ path: String) -> [String]? {
+    if let scalar = node.scalar { return [scalar.string] }
+    guard let sequence = node.sequence else {
+      draft.refuse("\(at(node, path)): a list of texts is expected")
+      return nil
+    }
+    return sequence.compactMap { text($0, path) }
+  }
+
+  private mutating func number(_ node: Node, _ path: String) -> Int64? {
+    if let number = node.int { return Int64(number) }
+    draft.refuse("\(at(node, path)): a whole number is expected")
+    return nil
+  }
+
+  /// "job.yaml:3: " where the line is known.
+  private func place(_ node: Node) -> String {
+    node.mark.map { "\(name):\($0.line): " } ?? "\(name): "
+  }
+
+  private func at(_ node: Node, _ path: String) -> String { place(node) + path }
+}

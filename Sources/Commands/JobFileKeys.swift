@@ -1,0 +1,56 @@
+/// The keys that a job file may have, and what is said about others.
+package enum JobFileKeys {
+  /// Every known key, by its full path, in the order in which the documentation has them.
+  package static let all = [
+    "displayName", "model",
+    "inputConfig.instancesFormat", "inputConfig.uris", "inputConfig.delimiter",
+    "inputConfig.nullWords",
+    "instanceConfig.instanceType", "instanceConfig.keyField", "instanceConfig.includedFields",
+    "instanceConfig.excludedFields",
+    "outputConfig.predictionsFormat", "outputConfig.compression", "outputConfig.uri",
+    "dedicatedResources.maxReplicaCount",
+    "modelParameters.rawScore",
+    "labels", "errorThreshold", "blockByteCount",
+  ]
+
+  /// Keys that other systems have, and what to do instead.
+  package static let hints = [
+    "inputConfig.gcsSource": "list local paths and globs under inputConfig.uris",
+    "inputConfig.bigquerySource": "export the table to CSV and list it under inputConfig.uris",
+    "outputConfig.gcsDestination": "name a local folder under outputConfig.uri",
+    "outputConfig.bigqueryDestination": "name a local folder under outputConfig.uri",
+    "dedicatedResources.machineSpec": "a worker takes the machine it is started on",
+    "dedicatedResources.startingReplicaCount": "start workers with `nightshift worker`",
+    "dedicatedResources.minReplicaCount": "workers go when the work does",
+    "manualBatchTuningParameters": "batches need no tuning here",
+    "generateExplanation": "explanations are not supported yet",
+    "explanationSpec": "explanations are not supported yet",
+    "modelMonitoringConfig": "monitoring is not supported yet",
+    "modelVersion": "name the model's file under model",
+  ]
+
+  /// The keys directly below a prefix such as `inputConfig`, or at the top for an empty one.
+  package static func children(of prefix: String) -> [String] {
+    let depth = prefix.isEmpty ? 0 : 1
+    var names: [String] = []
+    for key in all where prefix.isEmpty || key.hasPrefix(prefix + ".") {
+      let name = String(key.split(separator: ".")[depth])
+      if !names.contains(name) { names.append(name) }
+    }
+    return names
+  }
+
+  /// What to say about a key that is not known.
+  package static func refusal(of name: String, below prefix: String) -> String {
+    let path = prefix.isEmpty ? name : "\(prefix).\(name)"
+    if let hint = hints[path] { return "\(path) is not supported: \(hint)" }
+    let home = all.first { $0.hasSuffix(".\(name)") }
+    if let home { return "unknown key \(printable(path)); did you mean \(home)?" }
+    if let near = nearestName(to: name, among: children(of: prefix)) {
+      let full = prefix.isEmpty ? near : "\(prefix).\(near)"
+      return "unknown key \(printable(path)); did you mean \(full)?"
+    }
+    let known = children(of: prefix).joined(separator: ", ")
+    return "unknown key \(printable(path)); known here: \(known)"
+  }
+}

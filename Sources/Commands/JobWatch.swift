@@ -1,0 +1,120 @@
+import ArgumentParser
+import Jobs
+import Wire
+
+/// Follows a job to its end, showing progress, and tells how it ended.
+enum JobWatch {
+  /// Between two questions: short at first, so that a short job ends at once, then a tenth of the
+  /// time that has passed.
+  static func pause(after elapsed: Duration) -> Duration {
+    min(.milliseconds(250), max(.milliseconds(5), elapsed / 10))
+  }
+
+  /// Shows progress until the job has ended.
+  static func follow(
+    _ id: JobID, through client: CoordinatorClient, isQuiet: Bool
+  ) async throws -> JobSummary {
+    var display = ProgressDisplay(isQuiet: isQuiet)
+    let clock = ContinuousClock()
+    let started = clock.now
+    while true {
+      let job = try await client.describe(id).job
+      display.show(ProgressSnapshot(job))
+      if job.state.isTerminal {
+        display.clear()
+        return job
+      }
+      try await Task.sleep(for: pause(after: clock.now - started))
+    }
+  }
+
+  /// Prints how a job ended.
+  static func report(_ job: JobSummary, as format: OutputFormat) throws {
+    switch format {
+    case .json: printLine(try jsonText(JobDocument(job)))
+    case .text: printLine(JobOutcome(job).text)
+    }
+  }
+}
+
+/// `nightshift watch`.
+struct WatchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "watch", abstract: "Show a job's progress until it has ended.",
+    discussion: """
+      Leaving it (Ctrl-C) does nothing to the job. The exit code is the job's: 0 succeeded, \
+      1 failed or cancelled, 2 partially succeeded.
+
+      Examples:
+        nightshift watch 3f9a
+        nightshift watch 3f9a --output json    (the final state as JSON)
+      """)
+
+  @OptionGroup var argument: JobArgument
+  @OptionGroup var client: ClientOptions
+  @OptionGroup var output: OutputOptions
+
+  @Flag(help: "No bar and no lines in between.")
+  var quiet = false
+
+  func run() async throws {
+    let client = try client.connect()
+    let id = try await client.resolve(argument.job)
+    let job = try await JobWatch.follow(id, through: client, isQuiet: quiet)
+    try JobWatch.report(job, as: output.format)
+    try JobOutcome(job).exit()
+  }
+}
+
+/// How a job ended: a text for people and the exit code.
+struct JobOutcome {
+  let job: JobSummary
+
+  init(_ job: JobSummary) {
+    self.job = job
+  }
+
+  var exitCode: ExitCode {
+    switch job.state {
+    case .succeeded: .success
+    case .partiallySucceeded: ExitCode(2)
+    case .queued, .pending, .running, .paused, .cancelling, .cancelled, .failed: .failure
+    }
+  }
+
+  /// Ends the process unless the job succeeded.
+  func exit() throws {
+    guard exitCode == .success else { throw exitCode }
+  }
+
+  var text: String {
+    var lines = [headline]
+    if !job.reason.isEmpty { lines.append("reason:   \(printable(job.reason))") }
+    lines.append("records:  \(recordLine(job.counts))")
+    if let folder = job.resultFolder {
+      lines.append("output:   \(printable(folder))")
+      if job.counts.error > 0 {
+        lines.append("errors:   \(printable(folder))/prediction.errors_stats-*")
+      }
+      lines.append("verify:   nightshift verify '\(printable(folder))'")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private var headline: String {
+    let colour: Terminal.Colour =
+      switch job.state {
+      case .succeeded: .green
+      case .partiallySucceeded: .yellow
+      case .queued, .pending, .running, .paused, .cancelling, .cancelled, .failed: .red
+      }
+    let state = Terminal.standardOutput.colour(colour, job.state.rawValue)
+    let time = job.elapsed.map { " in \(secondsText($0))" } ?? ""
+    return "\(job.id)  \(state)\(time)"
+  }
+
+  private func secondsText(_ duration: Duration) -> String {
+    duration < .seconds(60)
+      ? Figures.fixed(duration.inSeconds, places: 2) + " s" : Figures.clock(duration)
+  }
+}

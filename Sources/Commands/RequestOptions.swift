@@ -1,0 +1,136 @@
+import ArgumentParser
+package import Jobs
+
+extension JobRequest.PredictionsFormat: ExpressibleByArgument {}
+extension JobRequest.OutputCompression: ExpressibleByArgument {}
+extension JobRequest.InstanceType: ExpressibleByArgument {}
+
+/// What a job is to do, as options: all of it under `run`, changes to the job file under `submit`.
+package struct RequestOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The model: a LightGBM text file.", valueName: "file"))
+  var model: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Input: CSV files (plain, .gz or .zst), folders or quoted globs, read in this order.",
+      valueName: "path"))
+  var input: [String] = []
+
+  @Option(
+    help: ArgumentHelp("The folder in which a prediction-… folder is made.", valueName: "folder"))
+  var output: String?
+
+  @Option(help: ArgumentHelp("The job's name, for people.", valueName: "text"))
+  var displayName: String?
+
+  @Option(help: "Format of the predictions.")
+  var format: JobRequest.PredictionsFormat?
+
+  @Option(help: "Compression of the predictions.")
+  var compression: JobRequest.OutputCompression?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write this column as the key instead of the whole instance.", valueName: "column"))
+  var keyField: String?
+
+  @Option(help: "Write each instance as an array of values or an object with names.")
+  var instanceType: JobRequest.InstanceType?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("The only columns to write in the instance.", valueName: "column"))
+  var include: [String] = []
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Columns not to write in the instance.", valueName: "column"))
+  var exclude: [String] = []
+
+  @Option(help: ArgumentHelp("The byte between two fields; \\t is a tab.", valueName: "byte"))
+  var delimiter: String?
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "An unquoted field that means \"missing\"; may be repeated.", valueName: "word"))
+  var nullWord: [String] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Error records tolerated; -1 is no limit.", valueName: "count"))
+  var errorThreshold: Int64?
+
+  @Flag(help: "Write the sum of the trees as it is, without the objective's transform.")
+  var rawScore = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Bytes of text in one block; part of the output's bytes.", valueName: "bytes",
+      visibility: .hidden))
+  var blockSize: Int64?
+
+  package init() {}
+
+  /// How a key of the job file is called among the options.
+  static func optionName(of key: String) -> String {
+    switch key {
+    case "model": "--model"
+    case "inputConfig.uris": "--input"
+    case "outputConfig.uri": "--output"
+    case "instanceConfig.keyField": "--key-field"
+    case "instanceConfig.includedFields": "--include"
+    case "instanceConfig.excludedFields": "--exclude"
+    default: key
+    }
+  }
+
+  /// Puts what is given into a draft; relative paths begin in `folder`.
+  package func apply(to draft: inout JobDraft, in folder: String) {
+    if let displayName { draft.displayName = displayName }
+    if let model { draft.model = draft.path(model, in: folder, "--model") }
+    if !input.isEmpty {
+      var uris: [String] = []
+      for path in input {
+        guard let uri = draft.path(path, in: folder, "--input") else { continue }
+        uris.append(uri)
+      }
+      draft.uris = uris
+    }
+    if let output { draft.outputFolder = draft.path(output, in: folder, "--output") }
+    if let format { draft.request.outputConfig.predictionsFormat = format }
+    if let compression { draft.request.outputConfig.compression = compression }
+    applyInstance(to: &draft)
+    if let delimiter { draft.delimiter(delimiter, "--delimiter") }
+    if !nullWord.isEmpty { draft.request.inputConfig.nullWords = nullWord }
+    if let errorThreshold { draft.errorThreshold(errorThreshold, "--error-threshold") }
+    if rawScore { draft.request.modelParameters.rawScore = true }
+    if let blockSize { draft.blockByteCount(blockSize, "--block-size") }
+  }
+
+  private func applyInstance(to draft: inout JobDraft) {
+    if let instanceType { draft.request.instanceConfig.instanceType = instanceType }
+    if let keyField { draft.request.instanceConfig.keyField = keyField }
+    if !include.isEmpty { draft.request.instanceConfig.includedFields = include }
+    if !exclude.isEmpty { draft.request.instanceConfig.excludedFields = exclude }
+  }
+
+  /// The request that the options alone make.
+  package func request(in folder: String) throws(CommandError) -> JobRequest {
+    var draft = JobDraft()
+    apply(to: &draft, in: folder)
+    return try draft.finished(from: "the command line", named: Self.optionName)
+  }
+}
+
+/// How a read command prints.
+enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
+  case text, json
+}
+
+/// The shared option of read commands.
+struct OutputOptions: ParsableArguments {
+  @Option(name: .customLong("output"), help: "How to print: text for people, json for programs.")
+  var format = OutputFormat.text
+}

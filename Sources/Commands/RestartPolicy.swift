@@ -1,0 +1,32 @@
+import Jobs
+
+/// Whether and when a worker process that ended is started again.
+///
+/// A worker that lived long enough earned a fresh start; one that keeps dying at once is told apart
+/// by how many did so in a row, over all of the fleet.
+package struct RestartPolicy: Hashable, Sendable {
+  /// A shorter life is a quick death.
+  package static let quickDeath = Duration.seconds(5)
+  /// So many quick deaths in a row: something is wrong that no restart mends.
+  package static let quickDeathLimit = 10
+
+  package enum Decision: Hashable, Sendable {
+    case restart(after: Duration)
+    case giveUp
+  }
+
+  package private(set) var quickDeathCount = 0
+
+  package init() {}
+
+  /// Decides after a worker's death; the pause doubles from 50 ms up to 5 s.
+  package mutating func died(afterLiving life: Duration) -> Decision {
+    guard life < Self.quickDeath else {
+      quickDeathCount = 0
+      return .restart(after: .milliseconds(50))
+    }
+    quickDeathCount += 1
+    guard quickDeathCount < Self.quickDeathLimit else { return .giveUp }
+    return .restart(after: min(.seconds(5), .milliseconds(50) * (1 << (quickDeathCount - 1))))
+  }
+}

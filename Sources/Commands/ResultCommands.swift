@@ -1,0 +1,72 @@
+import ArgumentParser
+
+/// `nightshift verify`.
+struct VerifyCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify", abstract: "Check published predictions against their receipt.",
+    discussion: """
+      Needs no coordinator. Reads every file and compares digests and counts.
+
+      Examples:
+        nightshift verify predictions/prediction-churn-2026-03-01T06:00:00.000Z
+        nightshift verify predictions/prediction-churn-2026-03-01T06:00:00.000Z --output json
+      """)
+
+  @Argument(help: "The published folder.") var folder: String
+  @OptionGroup var output: OutputOptions
+
+  func run() async throws {
+    let folder = Paths.absolute(folder, in: Paths.currentFolder)
+    let finding = try Publication.verify(folder: folder)
+    switch output.format {
+    case .json: printLine(try jsonText(finding))
+    case .text: printLine(Self.text(finding))
+    }
+    guard finding.problems.isEmpty else { throw ExitCode.failure }
+  }
+
+  static func text(_ finding: Publication.Finding) -> String {
+    guard finding.problems.isEmpty else {
+      let lines = finding.problems.map { "\n  " + printable($0) }.joined()
+      return "\(finding.folder) is not what its receipt says:\(lines)"
+    }
+    let records = Figures.counted(finding.recordCount, "record")
+    let files = Figures.counted(UInt64(finding.fileCount), "file")
+    return "\(finding.folder): \(files), \(records), all as the receipt says"
+  }
+}
+
+/// `nightshift replay`.
+struct ReplayCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "replay", abstract: "Score one record of published predictions again.",
+    discussion: """
+      Reads the record from its input and the model named in the receipt, and compares the new \
+      line with the published one. The exit code is 1 where they differ.
+
+      Example:
+        nightshift replay predictions/prediction-churn-2026-03-01T06:00:00.000Z --row 41
+      """)
+
+  @Argument(help: "The published folder.") var folder: String
+
+  @Option(help: ArgumentHelp("The record's number, from 0, over all inputs.", valueName: "number"))
+  var row: UInt64
+
+  @OptionGroup var output: OutputOptions
+
+  func run() async throws {
+    let folder = Paths.absolute(folder, in: Paths.currentFolder)
+    let replay = try Publication.replay(folder: folder, row: row)
+    let isEqual = replay.published == replay.rescored
+    switch output.format {
+    case .json: printLine(try jsonText(replay))
+    case .text:
+      printLine("input:      \(printable(replay.file))")
+      printLine("published:  \(printable(replay.published))")
+      printLine("again:      \(printable(replay.rescored))")
+      printLine(isEqual ? "the same" : "different")
+    }
+    guard isEqual else { throw ExitCode.failure }
+  }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import Jobs
+
+/// `nightshift submit`.
+struct SubmitCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "submit", abstract: "Hand a job to the coordinator.",
+    discussion: """
+      Prints the job's id. Options change what the job file says; without a file they are the \
+      whole job. Relative paths in a file begin in the file's folder, those in options here.
+
+      Examples:
+        nightshift submit job.yaml
+        nightshift submit job.yaml --wait
+        nightshift submit job.yaml --output other/ --error-threshold -1
+        nightshift submit --model churn.txt --input 'customers/*.csv' --output predictions/
+
+      A job file:
+        displayName: churn
+        model: churn.txt
+        inputConfig:
+          uris: [customers/*.csv]
+        outputConfig:
+          uri: predictions/
+          predictionsFormat: jsonl
+      """)
+
+  @Argument(help: "The job file, YAML or JSON.")
+  var file: String?
+
+  @OptionGroup(title: "Job") var request: RequestOptions
+  @OptionGroup(title: "Coordinator") var client: ClientOptions
+
+  @Flag(help: "Show progress until the job has ended; the exit code is the job's.")
+  var wait = false
+
+  @Flag(help: "With --wait: no bar and no lines in between.")
+  var quiet = false
+
+  @Option(help: "How to print the answer: text for people, json for programs.")
+  var summary = OutputFormat.text
+
+  /// The request that file and options make together.
+  func jobRequest(in folder: String) throws(CommandError) -> JobRequest {
+    guard let file else { return try request.request(in: folder) }
+    var draft = try JobFile.read(file)
+    request.apply(to: &draft, in: folder)
+    return try draft.finished(from: file)
+  }
+
+  func run() async throws {
+    let request = try jobRequest(in: Paths.currentFolder)
+    let client = try client.connect()
+    let id = RequestIdentity.randomJob()
+    try await client.submit(id, request)
+    guard wait else {
+      switch summary {
+      case .text: return printLine(id.description)
+      case .json: return printLine(try jsonText(["id": id.description]))
+      }
+    }
+    Terminal.standardError.write("submitted job \(id)\n")
+    let job = try await JobWatch.follow(id, through: client, isQuiet: quiet)
+    try JobWatch.report(job, as: summary)
+    try JobOutcome(job).exit()
+  }
+}

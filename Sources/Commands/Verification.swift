@@ -1,0 +1,35 @@
+/// The one place that calls the checks of published folders; `Destinations` has the work.
+package enum Publication {
+  /// What checking a published folder found.
+  package struct Finding: Encodable, Sendable {
+    package var folder: String
+    package var fileCount: Int
+    package var recordCount: UInt64
+    /// Empty where the folder is what its receipt says.
+    package var problems: [String]
+  }
+
+  /// One record scored again.
+  package struct Replay: Encodable, Sendable {
+    package var row: UInt64
+    package var file: String
+    /// The published line, and the one that scoring it again makes.
+    package var published: String
+    package var rescored: String
+  }
+
+  /// Checks a published folder against its receipt, offline.
+  ///
+  /// - Throws: `CommandError` where the folder or its receipt cannot be read.
+  package static func verify(folder: String) throws -> Finding {
+    throw CommandError("\(folder): this build has no `verify` yet")
+  }
+
+  /// Scores one record of a published folder again.
+  ///
+  /// - Parameter row: from 0, over all inputs in their order.
+  /// - Throws: `CommandError` where the folder, its input or its model cannot be read.
+  package static func replay(folder: String, row: UInt64) throws -> Replay {
+    throw CommandError("\(folder): this build has no `replay` yet; row \(row) was asked for")
+  }
+}

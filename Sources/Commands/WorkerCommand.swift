@@ -1,0 +1,153 @@
+import ArgumentParser
+import Coordinator
+import Foundation
+import Glibc
+import Jobs
+import Logging
+import Transport
+import Worker
+import WorkerCore
+
+/// `nightshift worker`.
+struct WorkerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "worker", abstract: "Take leases from a coordinator and score them.",
+    discussion: """
+      Leaves when the coordinator has no more work for it, after the idle time-out, on SIGTERM \
+      (it hands back what is unfinished, within 25 seconds), or when the coordinator has been \
+      silent for eleven minutes. The exit code is 1 where it was refused or lost the coordinator.
+
+      Examples:
+        nightshift worker --join tcp://127.0.0.1:7070
+        nightshift worker --join tls+tcp://coordinator:7070 --token-file fleet.token \\
+          --tls-ca ca.pem --tls-cert worker.pem --tls-key worker.key --idle-timeout 60
+      """)
+
+  @Option(help: ArgumentHelp("The coordinator's address.", valueName: "address"))
+  var join = environment("NIGHTSHIFT_COORDINATOR") ?? "tcp://127.0.0.1:7070"
+
+  @Option(help: ArgumentHelp("Scoring threads; by default one per core.", valueName: "count"))
+  var threads: Int?
+
+  @Option(
+    help: ArgumentHelp("The folder with fleet.token (or NIGHTSHIFT_STATE).", valueName: "folder"))
+  var state = StateFolder.standard
+
+  @Option(help: ArgumentHelp("The fleet token, if not in the state folder.", valueName: "file"))
+  var tokenFile: String?
+
+  @Option(help: ArgumentHelp("Where results wait to be taken.", valueName: "folder"))
+  var scratch: String?
+
+  @Option(
+    help: ArgumentHelp("Leave after so long without work; never by default.", valueName: "seconds"))
+  var idleTimeout: Double?
+
+  @Option(help: ArgumentHelp("A name for people; by default host:process.", valueName: "text"))
+  var name: String?
+
+  @Flag(help: "Exit at once when standard input closes.")
+  var exitWithParent = false
+
+  @Flag(help: "Take all input from the coordinator, never from this machine's disks.")
+  var fetchInput = false
+
+  @OptionGroup(title: "TLS") var tls: TLSOptions
+
+  @Option(help: ArgumentHelp("Log to standard error, from this level.", valueName: "level"))
+  var logLevel = LogThreshold.info
+
+  func validate() throws {
+    _ = try parsedAddress(join)
+    try tls.check(for: join)
+    if let threads, !(1...1_000).contains(threads) {
+      throw ValidationError("--threads: from 1 to 1000, not \(threads)")
+    }
+    if let idleTimeout, !(idleTimeout > 0 && idleTimeout < 1e9) {
+      throw ValidationError("--idle-timeout: a positive number of seconds, not \(idleTimeout)")
+    }
+  }
+
+  func run() async throws {
+    if exitWithParent { Self.exitWhenInputCloses() }
+    let signals = Signals.catchTermination()
+    let logger = makeLogger(logLevel)
+    let worker = try Worker(try options(), logger: logger)
+    Task {
+      var isStopping = false
+      for await number in signals {
+        if isStopping { _exit(Signals.exitCode(number)) }
+        isStopping = true
+        await worker.terminate()
+      }
+    }
+    let exit = await worker.run()
+    await worker.close()
+    if let reason = Self.failure(exit, join) { throw CommandError(reason) }
+    logger.info("worker ends: \(exit)")
+  }
+
+  /// Why an end of the worker is an error, if it is.
+  static func failure(_ exit: WorkerExit, _ address: String) -> String? {
+    switch exit {
+    case .drained, .idle, .terminated: nil
+    case .deadMan:
+      "the coordinator at \(address) was silent for \(Figures.clock(Limits.deadManTime)) "
+        + "(minutes:seconds): check that it runs and that this machine can reach it"
+    case .refused(let reason): "the coordinator at \(address) refused this worker: \(reason)"
+    }
+  }
+
+  private func options() throws -> WorkerOptions {
+    let file = tokenFile ?? "\(state)/\(Tokens.fleetFile)"
+    let token: [UInt8]
+    do {
+      token = try Tokens.read(Paths.absolute(file, in: Paths.currentFolder))
+    } catch {
+      throw CommandError(
+        "\(error.context); a worker needs the fleet token of the coordinator: copy it here and "
+          + "name it with --token-file")
+    }
+    var options = WorkerOptions(
+      join: try parsedAddress(join), token: token,
+      threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+      scratchFolder: try scratchFolder(),
+      name: name ?? "\(Self.hostName()):\(getpid())")
+    options.tls = tls.identity
+    options.insecure = tls.insecure
+    options.alwaysFetchesInput = fetchInput
+    options.timing.idleTimeout = idleTimeout.map { .seconds($0) }
+    return options
+  }
+
+  /// Without asking a name server, as Foundation does.
+  private static func hostName() -> String {
+    var bytes = [CChar](repeating: 0, count: 256)
+    guard unsafe gethostname(&bytes, bytes.count - 1) == 0 else { return "host" }
+    return String(decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  private func scratchFolder() throws(CommandError) -> String {
+    let folder = scratch ?? "\(environment("TMPDIR") ?? "/tmp")/nightshift-\(getuid())"
+    do {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw CommandError(
+        "cannot make the folder \(folder): \(error.localizedDescription); choose another --scratch")
+    }
+    return folder
+  }
+
+  /// The parent holds the other end of the pipe and writes nothing: it closes when the parent ends,
+  /// however that happens.
+  private static func exitWhenInputCloses() {
+    Thread.detachNewThread {
+      var byte: UInt8 = 0
+      while true {
+        let count = unsafe read(0, &byte, 1)
+        if count == 0 || (count < 0 && errno != EINTR) { _exit(0) }
+      }
+    }
+  }
+}

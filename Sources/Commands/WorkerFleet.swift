@@ -1,0 +1,111 @@
+import Foundation
+import Glibc
+
+/// The worker processes of one `run`: started, started again when they die, and ended.
+actor WorkerFleet {
+  /// After SIGTERM, before SIGKILL: five seconds more than a worker takes at most.
+  private static let terminationTime = Duration.seconds(25)
+  /// After the pipe is closed, before SIGKILL: a worker exits at once then.
+  private static let exitTime = Duration.seconds(2)
+
+  private let arguments: [String]
+  private let logFile: String
+  private let clock = ContinuousClock()
+  private var policy = RestartPolicy()
+  private var slots: [Task<Void, Never>] = []
+  private var living: [pid_t: WorkerProcess] = [:]
+  private var isStopping = false
+  /// Why no worker is started any more.
+  private(set) var failure: String?
+
+  /// - Parameters:
+  ///   - arguments: of each worker process.
+  ///   - logFile: what the processes themselves print.
+  init(arguments: [String], logFile: String) {
+    self.arguments = arguments
+    self.logFile = logFile
+  }
+
+  /// Starts workers until there are `count`.
+  func grow(to count: Int) {
+    while slots.count < count, !isStopping {
+      slots.append(Task { await keepOneAlive() })
+    }
+  }
+
+  private func keepOneAlive() async {
+    while !isStopping, failure == nil {
+      let started = clock.now
+      let end = await runOnce()
+      if isStopping { return }
+      switch policy.died(afterLiving: clock.now - started) {
+      case .restart(let pause):
+        try? await Task.sleep(for: pause)  // cancelled: the loop looks at isStopping
+      case .giveUp:
+        failure =
+          "\(RestartPolicy.quickDeathLimit) worker processes in a row died within "
+          + "\(Figures.clock(RestartPolicy.quickDeath)) (minutes:seconds) of their start, "
+          + "the last one with \(end)" + lastWords()
+      }
+    }
+  }
+
+  /// Runs one process to its end; returns how it ended.
+  private func runOnce() async -> String {
+    do throws(CommandError) {
+      let process = try WorkerProcess(arguments: arguments, log: logFile)
+      living[process.processID] = process
+      let end = await process.ended()
+      living[process.processID] = nil
+      return end
+    } catch {
+      return error.context
+    }
+  }
+
+  /// The end of what the processes printed.
+  private func lastWords() -> String {
+    guard let content = FileManager.default.contents(atPath: logFile), !content.isEmpty else {
+      return ""
+    }
+    let text = String(decoding: content.suffix(2_000), as: UTF8.self)
+    let lines = text.split(separator: "\n").suffix(5).map { "\n  " + printable(String($0)) }
+    return "; they said:" + lines.joined()
+  }
+
+  /// How workers are ended.
+  enum Ending: Sendable {
+    /// The job has ended: nothing they do matters any more.
+    case atOnce
+    /// They hand back what is unfinished.
+    case afterHandingBack
+  }
+
+  /// Ends every worker; none is left when it returns.
+  func stop(_ ending: Ending) async {
+    isStopping = true
+    let limit: Duration
+    switch ending {
+    case .atOnce:
+      for process in living.values { process.releaseLifeline() }
+      limit = Self.exitTime
+    case .afterHandingBack:
+      for process in living.values { process.signal(SIGTERM) }
+      limit = Self.terminationTime
+    }
+    let deadline = Task {
+      try await Task.sleep(for: limit)
+      killAll()
+    }
+    for slot in slots {
+      slot.cancel()  // ends the pause before a restart
+      await slot.value
+    }
+    deadline.cancel()
+  }
+
+  /// Ends every worker without further waiting.
+  func killAll() {
+    for process in living.values { process.signal(SIGKILL) }
+  }
+}

@@ -1,0 +1,137 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// A worker process beside this one, which ends when this one does.
+///
+/// Its standard input is a pipe that nothing is written to: the worker exits when it closes,
+/// however this process ended. It is spawned, never forked, because nng has threads; it is a
+/// process group of its own, so that Ctrl-C reaches this process alone.
+final class WorkerProcess: Sendable {
+  private struct State {
+    var lifeline: Int32
+    var isReaped = false
+  }
+
+  let processID: pid_t
+  private let state: Mutex<State>
+
+  /// Starts this program again with other arguments.
+  ///
+  /// - Parameters:
+  ///   - arguments: without the program's name.
+  ///   - log: file that its standard output and error are appended to.
+  /// - Throws: `CommandError` naming the call that failed.
+  init(arguments: [String], log: String) throws(CommandError) {
+    guard let ends = makePipe() else { throw Self.failure("pipe", errno) }
+    let logFile = unsafe open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    defer {
+      close(ends.readEnd)
+      if logFile >= 0 { close(logFile) }
+    }
+    let spawned = Self.spawn(
+      ["nightshift"] + arguments, input: ends.readEnd, output: logFile >= 0 ? logFile : 2)
+    guard spawned.status == 0 else {
+      close(ends.writeEnd)
+      throw Self.failure("posix_spawn", spawned.status)
+    }
+    processID = spawned.processID
+    state = Mutex(State(lifeline: ends.writeEnd))
+  }
+
+  deinit { releaseLifeline() }
+
+  /// Closes the pipe: the worker exits at once.
+  func releaseLifeline() {
+    state.withLock { state in
+      if state.lifeline >= 0 { close(state.lifeline) }
+      state.lifeline = -1
+    }
+  }
+
+  /// Sends a signal, unless the process has ended.
+  func signal(_ number: Int32) {
+    state.withLock { state in
+      if !state.isReaped { kill(processID, number) }
+    }
+  }
+
+  /// Waits, on a thread of its own, until the process has ended; once.
+  ///
+  /// - Returns: how it ended, in words.
+  func ended() async -> String {
+    await withCheckedContinuation { continuation in
+      Thread.detachNewThread { [self] in
+        var information = unsafe siginfo_t()
+        // Without reaping first, so that no signal can go to another process of the same number.
+        while unsafe waitid(P_PID, id_t(processID), &information, WEXITED | WNOWAIT) != 0,
+          errno == EINTR
+        {}
+        let status = state.withLock { state in
+          var status: Int32 = 0
+          _ = unsafe waitpid(processID, &status, 0)
+          state.isReaped = true
+          return status
+        }
+        continuation.resume(returning: Self.describe(status))
+      }
+    }
+  }
+
+  private static func describe(_ status: Int32) -> String {
+    let signal = status & 0x7f
+    return signal == 0 ? "exit code \(status >> 8 & 0xff)" : "signal \(signal)"
+  }
+
+  private static func spawn(
+    _ arguments: [String], input: Int32, output: Int32
+  ) -> (status: Int32, processID: pid_t) {
+    var actions = unsafe posix_spawn_file_actions_t()
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    unsafe posix_spawnattr_init(&attributes)
+    defer {
+      unsafe posix_spawn_file_actions_destroy(&actions)
+      unsafe posix_spawnattr_destroy(&attributes)
+    }
+    unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
+    unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
+    unsafe posix_spawn_file_actions_adddup2(&actions, output, 2)
+    // Threads of this process block signals; a worker has to hear them.
+    var signals = sigset_t()
+    unsafe sigemptyset(&signals)
+    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
+    unsafe sigaddset(&signals, SIGPIPE)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
+    unsafe posix_spawnattr_setpgroup(&attributes, 0)
+    let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+    unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+    let variables = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }
+    var processID: pid_t = 0
+    let status = unsafe withCStrings(arguments) { arguments in
+      unsafe withCStrings(variables) { variables in
+        unsafe posix_spawn(
+          &processID, "/proc/self/exe", &actions, &attributes, arguments, variables)
+      }
+    }
+    return (status, processID)
+  }
+
+  private static func failure(_ call: String, _ code: Int32) -> CommandError {
+    CommandError(
+      "cannot start a worker process: \(call): \(unsafe String(cString: strerror(code)))")
+  }
+}
+
+/// Calls `body` with a null-terminated list of C strings that live as long as the call.
+private func withCStrings<Value>(
+  _ texts: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Value
+) -> Value {
+  var pointers = unsafe texts.map { text in unsafe strdup(text) }
+  unsafe pointers.append(nil)
+  defer { for index in texts.indices { unsafe free(pointers[index]) } }
+  return unsafe pointers.withUnsafeMutableBufferPointer { buffer in
+    guard let start = buffer.baseAddress else { fatalError("the list has an end") }
+    return unsafe body(start)
+  }
+}
