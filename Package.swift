@@ -91,13 +91,16 @@ let package = Package(
     .target(
       name: "Simulation", dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
       swiftSettings: settings),
-    .executableTarget(
-      name: "nightshift",
+    .target(
+      name: "Commands",
       dependencies: [
-        "Coordinator", "Destinations", "Digests", "Jobs", "Partials", "Scoring", "Tables",
-        "Transport", "Wire", "Worker", "Yams", log,
+        "Coordinator", "Digests", "Jobs", "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      swiftSettings: unsafeSettings),
+    .executableTarget(
+      name: "nightshift",
+      dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: settings),
 
     // Tests.

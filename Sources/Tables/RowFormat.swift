@@ -89,9 +89,9 @@ package struct RowWriter: ~Copyable {
     case .jsonl: unsafe appendJSON(tile, record: record, prediction: prediction, to: &text)
     case .csv:
       instance.appendCSV(of: record, in: tile, to: &text)
-      for value in unsafe prediction {
+      for index in 0..<outputCount {
         text.append(delimiter)
-        text.append(value)
+        text.append(unsafe prediction[index])
       }
       text.append(UInt8(ascii: "\n"))
     }
