@@ -1,6 +1,3 @@
 #pragma once
-#include "trees.h"
 
-#include "ns_csv.h"
-#include "ns_numbers.h"
-#include "ns_text.h"
+#include "trees.h"
