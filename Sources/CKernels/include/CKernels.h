@@ -1,1 +1,5 @@
 #pragma once
+
+#include "ns_csv.h"
+#include "ns_numbers.h"
+#include "ns_text.h"
