@@ -15,7 +15,7 @@ internal import CWire
   private static let alignment = 16
 
   deinit {
-    for unsafeslab in unsafe slabs { unsafe slab.deallocate() }
+    while let slab = unsafe slabs.popLast() { unsafe slab.deallocate() }
   }
 
   /// Remembers why the message cannot be sent.
