@@ -150,6 +150,11 @@ let package = Package(
       path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
+      name: "TablesTests",
+      dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
+      path: "Tests/TablesTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
       name: "TransportTests",
       dependencies: ["Transport"],
       path: "Tests/TransportTests",

@@ -1,4 +1,5 @@
 import CKernels
+package import Jobs
 
 /// Reads the CSV records that begin in one byte range of a text, block by block.
 ///
