@@ -127,3 +127,15 @@ import CKernels
     unsafe bytes = larger
   }
 }
+
+extension RecordTile {
+  /// Appends the text a field of a record without an error stands for, each quote once.
+  package func appendText(of record: Int, column: Int, to output: inout TextBuffer) {
+    let field = unsafe field(record, column)
+    guard unsafe field.hasEscapedQuotes else {
+      unsafe output.append(field.bytes)
+      return
+    }
+    unsafe output.appendConverted(field.bytes, growth: 1, ns_csv_single_quotes)
+  }
+}

@@ -190,6 +190,10 @@ struct ColumnTests {
           "",é\\,"l
           m"
           """)
+      output.removeAll()
+      tile.appendText(of: 1, column: 1, to: &output)
+      tile.appendText(of: 0, column: 2, to: &output)
+      #expect(String(decoding: output.copy(), as: UTF8.self) == "a \"b\"\tNA")
       var pair = InstanceWriter(
         columns: [2, 0], header: header, nullWords: options.nullWords, delimiter: UInt8(ascii: ";"))
       output.removeAll()
