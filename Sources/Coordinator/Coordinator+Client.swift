@@ -63,7 +63,7 @@ extension Coordinator {
     let planner = JobPlanner(request: request, modelFolder: modelFolder)
     do {
       try checkDestination(request)
-      _ = try await offPool { try planner.plan() }
+      prepared[id] = try await offPool { try planner.plan() }
     } catch {
       throw Refusal(code: .invalidRequest, text: "\(error)")
     }
@@ -92,7 +92,10 @@ extension Coordinator {
     Failpoint.coordinatorPlanning.hit()
     let planner = JobPlanner(request: request, modelFolder: modelFolder)
     do {
-      let planned = try await offPool { try planner.plan() }
+      // What submitting found out is used once; after a restart the job is planned again.
+      var planned = prepared.removeValue(forKey: id)
+      if planned == nil { planned = try await offPool { try planner.plan() } }
+      guard let planned else { return }
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
       try await decide { core, _, effects in
         core.planned(id, planned.plan, planned.model, into: &effects)

@@ -34,6 +34,8 @@ package actor Coordinator {
   var logs: [JobID: JobLog] = [:]
   /// What a worker needs to know of each planned job, as JSON.
   var configurations: [JobID: [UInt8]] = [:]
+  /// Planned while they were being submitted, until the journal has them.
+  var prepared: [JobID: PlannedJob] = [:]
   var statistics: [WorkerID: WorkerStatistics] = [:]
   var bulkPort: UInt16 = 0
   var isSpoolFull = false

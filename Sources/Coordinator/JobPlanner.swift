@@ -57,7 +57,15 @@ struct JobPlanner {
   }
 
   private func readHeader(_ file: InputFile, _ options: CSVOptions) throws -> CSVHeader {
-    try CSVHeader.read(from: Self.text(of: file), path: file.path, options: options)
+    let header = try CSVHeader.read(
+      from: Self.text(of: file), path: file.path, options: options)
+    // Only whoever reads a file's first block looks for the header.
+    guard header.offset < Limits.smallestBlockByteCount else {
+      throw CoordinatorError(
+        "\(file.path): the header begins at byte \(header.offset); remove the blank lines "
+          + "before it")
+    }
+    return header
   }
 
   private static func text(of file: InputFile) throws -> any ByteSource {
