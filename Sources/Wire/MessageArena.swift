@@ -77,6 +77,16 @@ internal import CWire
     return unsafe ProtobufCBinaryData(len: bytes.count, data: list(bytes))
   }
 
+  /// Words as bytes, the highest first.
+  func words(_ words: some Collection<UInt64>) -> ProtobufCBinaryData {
+    let list = unsafe allocate(UInt64.self, count: words.count)
+    for (index, word) in words.enumerated() {
+      unsafe (list + index).initialize(to: word.bigEndian)
+    }
+    let bytes = unsafe UnsafeMutableRawPointer(list).assumingMemoryBound(to: UInt8.self)
+    return unsafe ProtobufCBinaryData(len: 8 * words.count, data: bytes)
+  }
+
   /// Bytes that stay where they are; the caller keeps them alive until the message is packed.
   func borrowed(
     _ bytes: UnsafeBufferPointer<UInt8>, limit: Int, _ field: StaticString

@@ -31,9 +31,9 @@ import Wire
       let error = kind.refusal(frame, budget)
       if error?.code == .overBudget { refused += 1 }
       #expect(error != nil)
-      #expect(budget.peakByteCount <= kind.byteLimit(frameByteCount: frame.count))
-      #expect(budget.liveByteCount == 0)
-      #expect(budget.allocationCount == budget.freeCount)
+      #expect(budget.usage.peakByteCount <= kind.byteLimit(frameByteCount: frame.count))
+      #expect(budget.usage.liveByteCount == 0)
+      #expect(budget.usage.allocationCount == budget.usage.freeCount)
     }
     #expect(refused > 0)
   }
@@ -44,8 +44,8 @@ import Wire
     let frame = request { $0.bytes(19, leases) }
     let budget = AllocationBudget.control(frameByteCount: frame.count)
     #expect(FrameKind.fleetRequest.refusal(frame, budget)?.code == .overBudget)
-    #expect(budget.peakByteCount <= 6 * frame.count + 65_536)
-    #expect(budget.liveByteCount == 0)
+    #expect(budget.usage.peakByteCount <= 6 * frame.count + 65_536)
+    #expect(budget.usage.liveByteCount == 0)
   }
 
   /// With each allocation refused in turn the frame is refused and nothing is left behind.
@@ -56,14 +56,14 @@ import Wire
       let frame = try kind.randomFrame(&generator)
       let whole = kind.budget(frameByteCount: frame.count)
       try kind.read(frame, whole)
-      #expect(whole.allocationCount == whole.freeCount)
-      #expect(whole.liveByteCount == 0)
-      #expect(whole.peakByteCount > 0)
-      for ordinal in 0..<whole.allocationCount {
+      #expect(whole.usage.allocationCount == whole.usage.freeCount)
+      #expect(whole.usage.liveByteCount == 0)
+      #expect(whole.usage.peakByteCount > 0)
+      for ordinal in 0..<whole.usage.allocationCount {
         let budget = AllocationBudget(byteLimit: 1 << 24, failingAllocation: ordinal)
         #expect(kind.refusal(frame, budget)?.code == .overBudget, "allocation \(ordinal)")
-        #expect(budget.allocationCount == budget.freeCount, "allocation \(ordinal)")
-        #expect(budget.liveByteCount == 0)
+        #expect(budget.usage.allocationCount == budget.usage.freeCount, "allocation \(ordinal)")
+        #expect(budget.usage.liveByteCount == 0)
       }
     }
   }
@@ -78,7 +78,7 @@ import Wire
         let budget = kind.budget(frameByteCount: frame.count)
         try kind.read(frame, budget)
         let limit = Double(kind.byteLimit(frameByteCount: frame.count))
-        largest = max(largest, Double(budget.peakByteCount) / limit)
+        largest = max(largest, Double(budget.usage.peakByteCount) / limit)
       }
     }
     #expect(largest < 0.5)

@@ -84,15 +84,19 @@ import Wire
     let path = "/data/" + String(repeating: "p", count: 100)
     let same = grant(path: path)
     let sameCount = try fit(Array(repeating: same, count: 256))
-    #expect(sameCount == 176)
+    #expect(sameCount == 186)
     let longest = (0..<256).map { number in
       let digits = String(number)
       return grant(path: "/" + digits + String(repeating: "p", count: 4_095 - digits.utf8.count))
     }
     #expect(try fit(longest) == 14)
-    let fewProbes = grant(path: path, probeCount: 4)
-    let fewProbesCount = try fit(Array(repeating: fewProbes, count: 256))
-    #expect(fewProbesCount == 248)
+    // First and last block and four pieces between them: what a worker is asked to check.
+    let sixProbes = grant(path: path, probeCount: 6)
+    let sixProbesCount = try fit(Array(repeating: sixProbes, count: 256))
+    #expect(sixProbesCount == 223)
+    let fourProbes = grant(path: path, probeCount: 4)
+    let fourProbesCount = try fit(Array(repeating: fourProbes, count: 256))
+    #expect(fourProbesCount == 256)
     #expect(try fit([same]) == 1)
     #expect(try fit([]) == 0)
   }

@@ -17,8 +17,8 @@ import Wire
       let budget = kind.budget(frameByteCount: frame.count)
       if kind.refusal(frame, budget) != nil { refusedCount += 1 }
       let isClean =
-        budget.liveByteCount == 0 && budget.allocationCount == budget.freeCount
-        && budget.peakByteCount <= kind.byteLimit(frameByteCount: frame.count)
+        budget.usage.liveByteCount == 0 && budget.usage.allocationCount == budget.usage.freeCount
+        && budget.usage.peakByteCount <= kind.byteLimit(frameByteCount: frame.count)
       // An expectation for each frame would take most of the time.
       if !isClean { Issue.record("round \(round): \(frame)") }
     }
