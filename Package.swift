@@ -34,6 +34,7 @@ let package = Package(
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CKernels"),
+    .systemLibrary(name: "CPosix"),
 
     // Pure cores: the standard library alone.
     .target(name: "Jobs", swiftSettings: settings),
@@ -65,7 +66,9 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .target(
       name: "Destinations",
-      dependencies: ["Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: [
+        "CPosix", "Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials",
+      ],
       swiftSettings: unsafeSettings),
 
     // Shells.
