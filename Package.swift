@@ -100,7 +100,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Commands", "Jobs", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Commands", "Jobs", "Transport", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tests/CommandTests", swiftSettings: settings),
     .testTarget(

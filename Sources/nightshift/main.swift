@@ -1,3 +1,3 @@
 import Commands
 
-await Nightshift.main()
+await Nightshift.runProcess()
