@@ -45,6 +45,12 @@ package enum Figures {
     return hours > 0 ? "\(hours):\(tail)" : tail
   }
 
+  /// A duration in words, whole: `5 s`, `11 min`.
+  package static func words(_ duration: Duration) -> String {
+    let seconds = duration.components.seconds
+    return seconds < 120 ? "\(seconds) s" : "\(seconds / 60) min"
+  }
+
   private static func twoDigits(_ value: Int64) -> String {
     value < 10 ? "0\(value)" : String(value)
   }
