@@ -50,10 +50,14 @@ let package = Package(
     .target(name: "Digests", dependencies: ["CCrypto", "CXXHash"], swiftSettings: unsafeSettings),
     .target(name: "Compression", dependencies: ["CZstd", "CZlib"], swiftSettings: unsafeSettings),
     .target(name: "Transport", dependencies: ["CNNG"], swiftSettings: unsafeSettings),
-    .target(name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
+    .target(
+      name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
     .target(
       name: "Journal",
-      dependencies: ["CoordinatorCore", "Jobs", "Leasing", .product(name: "GRDB", package: "GRDB.swift")],
+      dependencies: [
+        "CoordinatorCore", "Jobs", "Leasing", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ],
       swiftSettings: settings),
 
     // Data: bytes to columns, columns to scores, scores to partials, partials to output.
@@ -62,10 +66,11 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .target(name: "Scoring", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
     .target(
-      name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
+      name: "Partials", dependencies: ["Compression", "Digests", "Jobs", "Leasing"],
       swiftSettings: unsafeSettings),
     .target(
-      name: "Destinations", dependencies: ["Compression", "Digests", "Jobs", "Partials"],
+      name: "Destinations",
+      dependencies: ["Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials"],
       swiftSettings: unsafeSettings),
 
     // Shells.
@@ -89,12 +94,14 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Coordinator", "Destinations", "Digests", "Jobs", "Partials", "Scoring", "Tables",
-        "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
+        "Coordinator", "Digests", "Jobs", "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: unsafeSettings),
-    .executableTarget(name: "nightshift", dependencies: ["Commands"], swiftSettings: settings),
+    .executableTarget(
+      name: "nightshift",
+      dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: settings),
 
     // Tests.
     .testTarget(
@@ -103,36 +110,63 @@ let package = Package(
         "Commands", "Jobs", "Transport", "Wire",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "Tests/CommandTests", swiftSettings: settings),
+      path: "Tests/CommandTests",
+      swiftSettings: settings),
     .testTarget(
-      name: "CompressionTests", dependencies: ["Compression"], path: "Tests/CompressionTests",
+      name: "CompressionTests",
+      dependencies: ["CZlib", "Compression"],
+      path: "Tests/CompressionTests",
       swiftSettings: unsafeSettings),
     .testTarget(
-      name: "CoordinatorCoreTests", dependencies: ["CoordinatorCore", "Jobs", "Leasing"], path: "Tests/CoordinatorCoreTests",
+      name: "CoordinatorCoreTests",
+      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
+      path: "Tests/CoordinatorCoreTests",
       swiftSettings: settings),
     .testTarget(
-      name: "DigestsTests", dependencies: ["Digests"], path: "Tests/DigestsTests",
+      name: "DigestsTests",
+      dependencies: ["Digests"],
+      path: "Tests/DigestsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
-      name: "JobsTests", dependencies: ["Jobs"], path: "Tests/JobsTests",
+      name: "JobsTests",
+      dependencies: ["Jobs"],
+      path: "Tests/JobsTests",
       swiftSettings: settings),
     .testTarget(
-      name: "JournalTests", dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"], path: "Tests/JournalTests",
+      name: "JournalTests",
+      dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"],
+      path: "Tests/JournalTests",
       swiftSettings: unsafeSettings),
     .testTarget(
-      name: "LeasingTests", dependencies: ["Jobs", "Leasing"], path: "Tests/LeasingTests",
+      name: "LeasingTests",
+      dependencies: ["Jobs", "Leasing"],
+      path: "Tests/LeasingTests",
       swiftSettings: settings),
     .testTarget(
-      name: "ProcessTests", dependencies: ["nightshift"], path: "Tests/ProcessTests",
+      name: "ProcessTests",
+      dependencies: ["nightshift"],
+      path: "Tests/ProcessTests",
       swiftSettings: settings),
     .testTarget(
-      name: "ScoringTests", dependencies: ["Scoring"], path: "Tests/ScoringTests",
+      name: "ScoringTests",
+      dependencies: ["Scoring"],
+      path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
-      name: "TransportTests", dependencies: ["Transport"], path: "Tests/TransportTests",
+      name: "TablesTests",
+      dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
+      path: "Tests/TablesTests",
       swiftSettings: unsafeSettings),
     .testTarget(
-      name: "WireTests", dependencies: ["CWire", "Jobs", "Leasing", "Wire"], path: "Tests/WireTests",
+      name: "TransportTests",
+      dependencies: ["Transport"],
+      path: "Tests/TransportTests",
       swiftSettings: unsafeSettings),
-  ]
+    .testTarget(
+      name: "WireTests",
+      dependencies: ["CWire", "Jobs", "Leasing", "Wire"],
+      path: "Tests/WireTests",
+      swiftSettings: unsafeSettings),
+  ],
+  cxxLanguageStandard: .cxx17
 )

@@ -60,6 +60,7 @@ import CZstd
   ///
   /// - Parameter byteCount: What the parts will add up to, where it is known: it is then written
   ///   into the frame and held against the parts.
+  /// - Throws: `CompressionError`.
   package mutating func beginFrame(byteCount: Int? = nil) throws(CompressionError) {
     _ = unsafe ZSTD_CCtx_reset(context, ZSTD_reset_session_only)
     guard let byteCount else { return }

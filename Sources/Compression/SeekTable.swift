@@ -87,6 +87,7 @@ package struct SeekTable: Hashable, Sendable {
   /// Reads a table from the skippable frame that holds it.
   ///
   /// - Parameter bytes: Exactly the skippable frame, of the size `byteCount(footer:)` told.
+  /// - Throws: `CompressionError`: `corrupt` or `tooLarge`.
   package init(decoding bytes: ArraySlice<UInt8>) throws(CompressionError) {
     let byteCount = try Self.byteCount(footer: bytes.suffix(Self.footerByteCount))
     guard byteCount == bytes.count,

@@ -4,6 +4,7 @@ import Failpoints
 import Foundation
 import Jobs
 import Leasing
+import Logging
 import Transport
 import Wire
 

@@ -3,6 +3,8 @@ import Executors
 import Failpoints
 import Foundation
 import Jobs
+import Leasing
+import Logging
 import Wire
 
 /// The client plane: what the command line asks.
@@ -61,7 +63,7 @@ extension Coordinator {
     let planner = JobPlanner(request: request, modelFolder: modelFolder)
     do {
       try checkDestination(request)
-      _ = try await offPool { try planner.plan() }
+      prepared[id] = try await offPool { try planner.plan() }
     } catch {
       throw Refusal(code: .invalidRequest, text: "\(error)")
     }
@@ -90,7 +92,10 @@ extension Coordinator {
     Failpoint.coordinatorPlanning.hit()
     let planner = JobPlanner(request: request, modelFolder: modelFolder)
     do {
-      let planned = try await offPool { try planner.plan() }
+      // What submitting found out is used once; after a restart the job is planned again.
+      var planned = prepared.removeValue(forKey: id)
+      if planned == nil { planned = try await offPool { try planner.plan() } }
+      guard let planned else { return }
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
       try await decide { core, _, effects in
         core.planned(id, planned.plan, planned.model, into: &effects)
@@ -190,7 +195,8 @@ extension Coordinator {
     let confirmed = core.tables[id]?.confirmedBlockCount ?? 0
     let committed = core.tables[id]?.committedBlockCount ?? 0
     summary.shardCount = UInt64(core.tables[id]?.shards.count ?? 0)
-    summary.committedShardCount = UInt64(core.tables[id]?.committedShardCount ?? 0)
+    summary.committedShardCount = UInt64(
+      core.tables[id]?.shards.reduce(0) { $0 + ($1.state == .committed ? 1 : 0) } ?? 0)
     summary.failedShardCount = UInt64(core.tables[id]?.failedShardCount ?? 0)
     summary.blockCount = UInt64(blockCount)
     summary.confirmedBlockCount = UInt64(confirmed)

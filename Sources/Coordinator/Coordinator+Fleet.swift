@@ -189,7 +189,10 @@ extension Coordinator {
   ) async throws -> FinishAnswer {
     guard accepts(finished.lease, from: worker) else { return .refused(Self.sealRefusal.text) }
     let (job, result) = (finished.lease.grant.job, finished.result)
-    if let answer = core.preview(job, result) { return answer }
+    if let answer = core.preview(job, result) {
+      await settle()
+      return answer
+    }
     if result.partial.byteCount > 0 || !options.acceptsEmptyPartials {
       if let answer = await secure(result, job: job) { return answer }
     }
@@ -262,7 +265,11 @@ extension Coordinator {
 private func checkPartial(at path: String, against result: ShardResult, job: JobID) -> String? {
   do {
     let header = try PartialReader(path: path).header
-    guard header.describes(result, job: job) else {
+    let isSame =
+      header.job == job && header.shard == result.shard && header.attempt == result.attempt
+      && header.range == result.blocks && header.entry == result.entry
+      && header.blocks.map { BlockResult(counts: $0.counts, exit: $0.exit) } == result.results
+    guard isSame else {
       return "the partial's header does not say what its result says"
     }
     return nil

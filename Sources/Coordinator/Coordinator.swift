@@ -1,5 +1,5 @@
-package import CoordinatorCore
-import Destinations
+import CoordinatorCore
+
 import Executors
 import Failpoints
 import Foundation
@@ -34,6 +34,8 @@ package actor Coordinator {
   var logs: [JobID: JobLog] = [:]
   /// What a worker needs to know of each planned job, as JSON.
   var configurations: [JobID: [UInt8]] = [:]
+  /// Planned while they were being submitted, until the journal has them.
+  var prepared: [JobID: PlannedJob] = [:]
   var statistics: [WorkerID: WorkerStatistics] = [:]
   var bulkPort: UInt16 = 0
   var isSpoolFull = false
@@ -46,11 +48,11 @@ package actor Coordinator {
   /// Why the journal takes nothing at the moment; nothing new is decided until it does.
   private(set) var journalTrouble: String?
   /// Told once, when the coordinator cannot go on.
-  private var fatal: CheckedContinuation<CoordinatorError, Never>?
+  private var fatal: CheckedContinuation<CoordinatorError?, Never>?
   private var fatalError: CoordinatorError?
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    executor.asUnownedSerialExecutor()
+    unsafe executor.asUnownedSerialExecutor()
   }
 
   nonisolated var now: Instant { Instant(sinceStart: clock.now - started) }
@@ -107,12 +109,12 @@ package actor Coordinator {
     var effects: [CoordinatorEffect] = []
     let answer = try event(&core, now, &effects)
     perform(effects)
-    await durable()
+    await settle()
     return answer
   }
 
   /// Waits until everything decided so far is in the journal.
-  private func durable() async {
+  func settle() async {
     guard !pending.isEmpty || isFlushing else { return }
     await withCheckedContinuation { continuation in
       waiters.append(continuation)
@@ -213,8 +215,8 @@ package actor Coordinator {
     }
   }
 
-  /// Returns when something broke that only a restart can mend.
-  package func failure() async -> CoordinatorError {
+  /// Returns what broke that only a restart can mend; `nil` once the coordinator is closed.
+  package func failure() async -> CoordinatorError? {
     await withCheckedContinuation { continuation in
       if let fatalError {
         continuation.resume(returning: fatalError)
@@ -224,7 +226,7 @@ package actor Coordinator {
     }
   }
 
-  private func end(_ error: CoordinatorError) {
+  func end(_ error: CoordinatorError) {
     guard fatalError == nil else { return }
     fatalError = error
     logger.critical("\(error)")
@@ -236,7 +238,11 @@ package actor Coordinator {
   package func drain() { core.isDraining = true }
 
   /// Checkpoints and closes the journal; nothing may be asked afterwards.
-  package func close() { journal.close() }
+  package func close() {
+    journal.close()
+    fatal?.resume(returning: nil)
+    fatal = nil
+  }
 
   // MARK: Logs
 

@@ -1,4 +1,4 @@
-package import Jobs
+import Jobs
 package import Transport
 
 /// How a coordinator is started.

@@ -124,7 +124,7 @@ extension Coordinator {
       switch (fleet, client) {
       case (.success(let envelope), _): (envelope.requestID, Self.tokenRefusal)
       case (_, .success(let envelope)): (envelope.requestID, Self.tokenRefusal)
-      case (.failure(let error), .failure): (error.requestID ?? 0, Refusal(error))
+      case (.failure(let error), .failure): (error.requestID, Refusal(error))
       }
     return encoded { () throws(WireError) in
       try FleetAnswerEnvelope(requestID: requestID, body: .refusal(refusal)).encode(now: now)

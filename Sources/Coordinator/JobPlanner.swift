@@ -33,7 +33,7 @@ struct JobPlanner {
       let header = try readHeader(first, options)
       for file in files.dropFirst() {
         try header.requireSame(
-          as: readHeader(file, options), at: file.path, here: first.path)
+          as: readHeader(file, options), at: file.path, path: first.path)
       }
       let bytes = try readModel()
       let model = try parse(bytes)
@@ -57,7 +57,15 @@ struct JobPlanner {
   }
 
   private func readHeader(_ file: InputFile, _ options: CSVOptions) throws -> CSVHeader {
-    try CSVHeader.read(from: Self.text(of: file), path: file.path, options: options)
+    let header = try CSVHeader.read(
+      from: Self.text(of: file), path: file.path, options: options)
+    // Only whoever reads a file's first block looks for the header.
+    guard header.offset < Limits.smallestBlockByteCount else {
+      throw CoordinatorError(
+        "\(file.path): the header begins at byte \(header.offset); remove the blank lines "
+          + "before it")
+    }
+    return header
   }
 
   private static func text(of file: InputFile) throws -> any ByteSource {
@@ -110,7 +118,9 @@ struct JobPlanner {
     }
     let path = "\(modelFolder)/\(content.hexadecimal)"
     do {
-      if access(path, R_OK) != 0 { try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic) }
+      if unsafe access(path, R_OK) != 0 {
+        try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+      }
     } catch {
       throw CoordinatorError("cannot keep the model at \(path): \(error.localizedDescription)")
     }

@@ -15,7 +15,7 @@ package struct LeaseSeal: Sendable {
 
   package func seal(_ grant: Grant) -> ContentDigest {
     let code = SHA256.authenticationCode(of: Self.message(grant), key: secret)
-    return ContentDigest(digest: code)
+    return ContentDigest(words: code.words)
   }
 
   /// Whether a lease that a worker brings was given by this state folder's coordinator.

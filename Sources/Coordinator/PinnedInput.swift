@@ -43,7 +43,7 @@ final class PinnedInput {
     guard offset < input.byteCount else { return [] }
     let wanted = Int(min(UInt64(count), input.byteCount - offset))
     var trouble: Int32 = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
       while filled < wanted {
         let got = unsafe pread(
           descriptor, buffer.baseAddress! + filled, wanted - filled, off_t(offset) + filled)

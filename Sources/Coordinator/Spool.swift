@@ -1,7 +1,7 @@
-import Digests
 import Executors
 import Glibc
 package import Jobs
+import Partials
 
 /// Partials on their way from workers to the merge, one file each, named by content.
 ///
@@ -26,7 +26,7 @@ package actor Spool {
   private var useCount: UInt64 = 0
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor {
-    executor.asUnownedSerialExecutor()
+    unsafe executor.asUnownedSerialExecutor()
   }
 
   /// - Parameter folder: holds one folder for each job; made when the first piece comes.
@@ -87,7 +87,7 @@ package actor Spool {
     guard let upload = uploads[name.digest], upload.byteCount == name.byteCount else { return false }
     defer { drop(name.digest) }
     let path = Self.path(of: name, job: job, in: folder)
-    guard try upload.finish(movingTo: path, digest: name.digest) else { return false }
+    guard try upload.finish(movingTo: path, as: name) else { return false }
     try synchronizeFolder(Self.folder(of: job, in: folder))
     return true
   }
@@ -127,7 +127,6 @@ private final class Upload {
   var lastUse: UInt64 = 0
   private let path: String
   private var descriptor: Int32
-  private var hasher: SHA256? = SHA256()
 
   init(path: String, job: JobID) throws(Spool.Failure) {
     self.path = path
@@ -149,13 +148,16 @@ private final class Upload {
       guard count >= 0 || errno == EINTR else { throw failure("write \(path)") }
       written += max(0, count)
     }
-    hasher?.update(bytes)
     byteCount += UInt64(bytes.count)
   }
 
-  /// Returns whether the bytes have the digest; then they are durable but for the folder.
-  func finish(movingTo target: String, digest: ContentDigest) throws(Spool.Failure) -> Bool {
-    guard let found = hasher.take()?.finish(), found.bytes == digest.bytes else { return false }
+  /// Returns whether the bytes are what their name says; then they are durable but for the folder.
+  func finish(movingTo target: String, as name: PartialName) throws(Spool.Failure) -> Bool {
+    do {
+      try PartialReader(path: path).verify(name: name)
+    } catch {
+      return false
+    }
     guard fsync(descriptor) == 0 else { throw failure("fsync \(path)") }
     guard unsafe rename(path, target) == 0 else { throw failure("rename \(path)") }
     return true
@@ -163,7 +165,7 @@ private final class Upload {
 
   /// Removes the temporary file, if it is still there.
   func discard() {
-    unlink(path)
+    unsafe unlink(path)
     if descriptor >= 0 { close(descriptor) }
     descriptor = -1
   }

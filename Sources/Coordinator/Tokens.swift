@@ -33,7 +33,7 @@ package struct Tokens: Sendable {
   }
 
   private static func readOrMake(_ path: String) throws(CoordinatorError) -> [UInt8] {
-    if access(path, F_OK) == 0 { return try read(path) }
+    if unsafe access(path, F_OK) == 0 { return try read(path) }
     let token = randomBytes(count: byteCount)
     let text = (Digest256(bytes: token)?.description ?? "") + "\n"
     let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)

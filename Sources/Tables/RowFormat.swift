@@ -47,14 +47,15 @@ package struct RowFormat: Sendable {
 
   /// A writer of rows; one for each thread.
   package func writer() -> RowWriter {
-    let chosen = keyColumn.map { [$0] } ?? instanceColumns
+    var names = columns
+    if let keyColumn { names[keyColumn] = "key" }
     return RowWriter(
-      format: format, instanceType: instanceType,
+      format: format, isKeyed: keyColumn != nil, instanceType: instanceType,
       outputCount: outputCount,
       instance: InstanceWriter(
-        columns: chosen, header: CSVHeader(names: columns, offset: 0), nullWords: csv.nullWords,
+        columns: keyColumn.map { [$0] } ?? instanceColumns,
+        header: CSVHeader(names: names, offset: 0), nullWords: csv.nullWords,
         delimiter: csv.delimiter),
-      keyColumn: keyColumn,
       delimiter: csv.delimiter)
   }
 }
@@ -62,18 +63,18 @@ package struct RowFormat: Sendable {
 /// Writes scored records as the lines of a result file.
 package struct RowWriter: ~Copyable {
   private let format: JobRequest.PredictionsFormat
-  private let keyColumn: Int?
+  private let isKeyed: Bool
   private let instanceType: JobRequest.InstanceType
   private let outputCount: Int
   private var instance: InstanceWriter
   private let delimiter: UInt8
 
   init(
-    format: JobRequest.PredictionsFormat, instanceType: JobRequest.InstanceType,
-    outputCount: Int, instance: consuming InstanceWriter, keyColumn: Int?, delimiter: UInt8
+    format: JobRequest.PredictionsFormat, isKeyed: Bool, instanceType: JobRequest.InstanceType,
+    outputCount: Int, instance: consuming InstanceWriter, delimiter: UInt8
   ) {
     self.format = format
-    self.keyColumn = keyColumn
+    self.isKeyed = isKeyed
     self.instanceType = instanceType
     self.outputCount = outputCount
     self.instance = instance
@@ -89,9 +90,9 @@ package struct RowWriter: ~Copyable {
     case .jsonl: unsafe appendJSON(tile, record: record, prediction: prediction, to: &text)
     case .csv:
       instance.appendCSV(of: record, in: tile, to: &text)
-      for value in unsafe prediction {
+      for index in 0..<outputCount {
         text.append(delimiter)
-        text.append(value)
+        text.append(unsafe prediction[index])
       }
       text.append(UInt8(ascii: "\n"))
     }
@@ -101,9 +102,10 @@ package struct RowWriter: ~Copyable {
     _ tile: borrowing RecordTile, record: Int, prediction: UnsafeBufferPointer<Double>,
     to text: inout TextBuffer
   ) {
-    if let keyColumn {
-      text.append("{\"key\":")
-      instance.appendJSONValue(of: record, column: keyColumn, in: tile, to: &text)
+    if isKeyed {
+      // The object {"key":…}, left open for the prediction.
+      instance.appendJSONObject(of: record, in: tile, to: &text)
+      text.truncate(to: text.count - 1)
     } else {
       text.append("{\"instance\":")
       switch instanceType {

@@ -8,6 +8,7 @@ extension Client {
   /// A dialer that works in the background says nothing: a refused certificate looks like silence.
   ///
   /// - Parameter limit: for each of up to three dials; a TLS handshake itself has no limit.
+  /// - Returns: one sentence with the address, the cause and, where there is one, the file to mend.
   package func diagnose(within limit: Duration = .seconds(3)) async -> String {
     do throws(TransportError) {
       try tls?.check()
@@ -49,7 +50,7 @@ extension Client {
     verification: TLSIdentity.Verification, within limit: Duration
   ) async -> TransportError? {
     do throws(TransportError) {
-      let socket = try Socket(.request, pipeLimit: 1)
+      let socket = try Socket(.request)
       let dialer = try Endpoint.dialer(on: socket.raw, to: address)
       try dialer.configure(channel: channel, tls: tls, verification: verification)
       return await Trial().run(dialer, within: limit, thenClose: socket)

@@ -32,6 +32,7 @@ package final class Client: Sendable {
   ///
   /// - Parameters:
   ///   - address: the server's.
+  ///   - channel: the limit of its frames; the same at both ends.
   ///   - tls: required for `tls+tcp://` and refused for `tcp://`.
   ///   - insecure: allows a plain address on another machine.
   ///   - contextCount: how many requests may be in flight; more wait for their turn.
@@ -46,7 +47,7 @@ package final class Client: Sendable {
       throw TransportError(code: .refusedAddress, context: "\(address) has no port to dial")
     }
     try address.check(tls: tls, insecure: insecure)
-    socket = try Socket(.request, pipeLimit: 1)
+    socket = try Socket(.request)
     try socket.disableResending()
     try socket.limitRedialling()
     var contexts: [Context] = []
@@ -76,6 +77,7 @@ package final class Client: Sendable {
   ///   - body: at most `channel.bodyByteLimit` bytes.
   ///   - timeout: for the turn, the connection, the request and the reply together. A cancelled
   ///     task's request still runs until then.
+  /// - Returns: the body of the reply.
   /// - Throws: `TransportError`: `timedOut`, `disconnected` (the request may or may not have been
   ///   carried out), `closed`, `messageTooLarge`.
   package func request(

@@ -20,7 +20,9 @@ struct Connection: Sendable {
     self.peer = peer
   }
 
-  /// The connections that came in on a local port. Reads `/proc/self/fd`: O(descriptors).
+  /// The connections that came in on a local port.
+  ///
+  /// Reads `/proc/self/fd`; O(descriptors of the process).
   static func accepted(on port: UInt16) -> [Connection] {
     guard let directory = unsafe opendir("/proc/self/fd") else { return [] }
     defer { unsafe closedir(directory) }

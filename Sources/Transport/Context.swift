@@ -21,7 +21,9 @@ final class Context: Sendable {
     try await operation.receive(in: raw, timeout: nil)
   }
 
-  /// Hands a reply to nng. Success proves nothing: a reply to a peer that has gone is dropped.
+  /// Hands a reply to nng.
+  ///
+  /// Success proves nothing: a reply to a peer that has gone is dropped.
   func send(_ message: consuming Message, timeout: Duration) async throws(TransportError) {
     try await operation.send(message, in: raw, timeout: timeout)
   }

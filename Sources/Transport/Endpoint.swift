@@ -144,4 +144,10 @@ package struct EndpointOptions: Equatable, Sendable {
   package let keepsAlive: Bool
   /// Nagle's algorithm: small messages would wait for an acknowledgement.
   package let delays: Bool
+
+  package init(frameByteLimit: Int, keepsAlive: Bool, delays: Bool) {
+    self.frameByteLimit = frameByteLimit
+    self.keepsAlive = keepsAlive
+    self.delays = delays
+  }
 }

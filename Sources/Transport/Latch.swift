@@ -20,23 +20,36 @@ final class Latch: Sendable {
     for waiter in waiters.values { waiter.resume(returning: true) }
   }
 
+  /// Waits for the gate without a limit.
+  func wait() async {
+    _ = await withCheckedContinuation { _ = enter($0) }
+  }
+
   /// Waits for the gate.
   ///
   /// - Returns: false where the gate was still shut at the limit.
   func wait(within limit: Duration) async -> Bool {
     await withCheckedContinuation { continuation in
-      let number: Int? = state.withLock { state in
-        guard !state.isOpen else { return nil }
-        state.nextWaiter += 1
-        state.waiters[state.nextWaiter] = continuation
-        return state.nextWaiter
-      }
-      guard let number else { return continuation.resume(returning: true) }
+      guard let number = enter(continuation) else { return }
       let delay = DispatchTimeInterval.milliseconds(Int(limit.milliseconds))
       DispatchQueue.global().asyncAfter(deadline: .now() + delay) { [self] in
         state.withLock { $0.waiters.removeValue(forKey: number) }?.resume(returning: false)
       }
     }
+  }
+
+  /// Adds a waiter, or lets it through.
+  ///
+  /// - Returns: the waiter's number, or nil where it did not have to wait.
+  private func enter(_ waiter: CheckedContinuation<Bool, Never>) -> Int? {
+    let number: Int? = state.withLock { state in
+      guard !state.isOpen else { return nil }
+      state.nextWaiter += 1
+      state.waiters[state.nextWaiter] = waiter
+      return state.nextWaiter
+    }
+    if number == nil { waiter.resume(returning: true) }
+    return number
   }
 }
 

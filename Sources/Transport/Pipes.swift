@@ -95,12 +95,12 @@ extension Peer {
     }
   }
 
-  /// - Parameter v4: an IPv4 address in network byte order.
+  /// An IPv4 peer; `v4` is in network byte order.
   init(v4: UInt32, port: UInt16) {
     self.init(high: 0, low: 0xffff_0000_0000 | UInt64(UInt32(bigEndian: v4)), port: port)
   }
 
-  /// - Parameter v6: the 16 bytes of an IPv6 address, as C structures hold them.
+  /// An IPv6 peer; `v6` is any C structure that holds its 16 bytes.
   init<Bytes: BitwiseCopyable>(v6: Bytes, port: UInt16) {
     let halves = unsafe withUnsafeBytes(of: v6) { bytes in
       unsafe (

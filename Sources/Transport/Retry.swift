@@ -39,6 +39,7 @@ package struct Retry: Equatable, Sendable {
   ///   - generator: where the jitter comes from.
   ///   - sleep: waits; answers false to give up, for instance because the task was cancelled.
   ///   - operation: told the number of the attempt, from 1.
+  /// - Returns: what the operation returns.
   /// - Throws: the last `TransportError` of the operation.
   package func run<Value>(
     using generator: inout some RandomNumberGenerator,

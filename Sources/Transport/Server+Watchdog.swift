@@ -34,9 +34,9 @@ extension Server {
 
   /// Replaces a listener that has gone deaf.
   ///
-  /// A listener of libnng 1.5.2 stops accepting for good when the first write to a connection meets
-  /// a peer that has closed and reset it (nng issue 1518), while open pipes work on. A probe dials
-  /// in; the listener hears it when nng reports a new pipe. A round trip would prove less: busy
+  /// A listener of libnng 1.5.2 stops accepting for good when a write during the negotiation meets
+  /// a peer that has closed and reset the connection (nng issue 1518), while open pipes work on; TLS
+  /// does not protect from it, for the handshake writes before it knows the peer. A probe dials in; the listener hears it when nng reports a new pipe. A round trip would prove less: busy
   /// handlers would make a good listener look deaf. Replacing the listener closes the pipes of the
   /// old one; their dialers return by themselves and the requests in flight fail as
   /// `disconnected`.
@@ -45,19 +45,16 @@ extension Server {
     // A certificate that cannot dial its own server says nothing about the listener.
     var isProven = tls == nil
     let probes = DispatchQueue(label: "transport.probe")
-    while await pause(timing.probeInterval) {
-      guard state.withLock({ $0.listener != nil }) else {
-        await desk.run { self.recreateListener() }
-        continue
-      }
+    repeat {
       let isHeard = await probes.run { self.probe() }
       isProven = isProven || isHeard
       missCount = isHeard || !isProven ? 0 : missCount + 1
       if !isHeard { state.withLock { $0.missedProbeCount += 1 } }
-      guard missCount >= timing.missLimit else { continue }
-      missCount = 0
-      await desk.run { self.recreateListener() }
-    }
+      if missCount >= timing.missLimit || !state.withLock({ $0.listener != nil }) {
+        missCount = 0
+        await desk.run { self.recreateListener() }
+      }
+    } while await pause(timing.probeInterval)
   }
 
   /// Ends connections that do not negotiate, and has the system watch over those that did.
@@ -101,7 +98,7 @@ extension Server {
   /// nothing about the listener.
   private func probe() -> Bool {
     let arrivalCount = socket.pipes.arrivalCount
-    guard let caller = try? Socket(.request, pipeLimit: 1) else { return true }
+    guard let caller = try? Socket(.request) else { return true }
     defer { caller.close() }
     guard let dialer = try? Endpoint.dialer(on: caller.raw, to: boundAddress.seenFromHere),
       (try? dialer.configure(channel: .control, tls: tls, verification: .none)) != nil,

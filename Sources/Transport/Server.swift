@@ -7,14 +7,16 @@ import Synchronization
 /// Around libnng 1.5.2 it keeps guard over what that version lacks: see `Server+Watchdog.swift`,
 /// `Endpoint`, `Connection` and `Operation`, each with the fault that it answers.
 package final class Server: Sendable {
-  /// Answers one request. The bytes are as they came: any peer may have sent anything.
+  /// Answers one request.
+  ///
+  /// The bytes are as they came: any peer may have sent anything.
   package typealias Handler = @Sendable ([UInt8]) async -> [UInt8]
 
   /// The intervals of the guards; tests shorten them.
   package struct Timing: Equatable, Sendable {
     /// Between two probes of the listener, and how long one may take.
     package var probeInterval = Duration.seconds(2)
-    package var probeTimeout = Duration.seconds(1)
+    package var probeTimeout = Duration.milliseconds(1500)
     /// Missed probes in a row that make a listener deaf.
     package var missLimit = 2
     /// Between two looks at the connections of the process.
@@ -51,17 +53,21 @@ package final class Server: Sendable {
   let desk = DispatchQueue(label: "transport.server")
   private let handler: Handler
   private let contexts: [Context]
+  private let closing = Latch()
   private let closed = Latch()
 
   /// Opens the socket and starts to listen; requests are answered once `run` is called.
   ///
   /// - Parameters:
   ///   - address: where; a port of 0 lets the system choose.
+  ///   - channel: the limit of its frames.
   ///   - tls: required for `tls+tcp://` and refused for `tcp://`.
   ///   - insecure: allows a plain address that other machines can reach.
   ///   - contextCount: how many requests are handled at once.
   ///   - connectionLimit: the most connections; more are closed as they arrive.
   ///   - pendingLimit: the most connections that may be negotiating; the oldest go first.
+  ///   - timing: the intervals of the guards.
+  ///   - handler: answers requests, up to `contextCount` at once.
   /// - Throws: `TransportError`.
   package init(
     address: Address, channel: Channel, tls: TLSIdentity?, insecure: Bool, contextCount: Int,
@@ -92,7 +98,7 @@ package final class Server: Sendable {
         for context in contexts { group.addTask { await self.serve(context) } }
         group.addTask { await self.watchListener() }
         group.addTask { await self.watchConnections() }
-        await group.next()  // a context that has been closed; the watches end by cancellation
+        await closing.wait()
         group.cancelAll()
       }
     } onCancel: {
@@ -122,6 +128,7 @@ package final class Server: Sendable {
       return !state.isClosing
     }
     guard isFirst else { return }
+    closing.open()
     desk.async { [self] in
       for context in contexts { context.close() }
       socket.close()

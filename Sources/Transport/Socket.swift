@@ -16,7 +16,7 @@ import Synchronization
   private let observer: Unmanaged<Pipes>
   private let isClosed = Mutex(false)
 
-  init(_ role: Role, pipeLimit: Int) throws(TransportError) {
+  init(_ role: Role, pipeLimit: Int = .max) throws(TransportError) {
     var raw = nng_socket()
     let status =
       switch role {

@@ -6,15 +6,44 @@ internal import Jobs
 /// A field of two bytes on the wire can take 68 bytes in memory, so the size of a frame alone does
 /// not bound what it costs. An allocation beyond the budget fails, and with it the frame.
 @safe package final class AllocationBudget {
-  private let byteLimit: Int
-  private let failingAllocation: Int?
-  /// Bytes held now and at most; each allocation counts with what it takes beside its contents.
-  package private(set) var liveByteCount = 0
-  package private(set) var peakByteCount = 0
-  package private(set) var allocationCount = 0
-  package private(set) var freeCount = 0
-  /// Whether an allocation was refused.
-  package private(set) var isExceeded = false
+  package private(set) var usage: Usage
+
+  /// What was allocated; one value, so that each allocation is one access to the object.
+  package struct Usage: Hashable, Sendable {
+    let byteLimit: Int
+    let failingAllocation: Int?
+    /// Bytes held now and at most; each allocation counts with what it takes beside its contents.
+    package private(set) var liveByteCount = 0
+    package private(set) var peakByteCount = 0
+    package private(set) var allocationCount = 0
+    package private(set) var freeCount = 0
+    /// Whether an allocation was refused.
+    package private(set) var isExceeded = false
+
+    init(byteLimit: Int, failingAllocation: Int?) {
+      self.byteLimit = byteLimit
+      self.failingAllocation = failingAllocation
+    }
+
+    /// Takes bytes from what is left, or answers that they are not there.
+    mutating func take(_ byteCount: Int) -> Bool {
+      let ordinal = allocationCount + (isExceeded ? 1 : 0)
+      let left = byteLimit - liveByteCount - AllocationBudget.overheadByteCount
+      guard byteCount >= 0, byteCount <= left, ordinal != failingAllocation else {
+        isExceeded = true
+        return false
+      }
+      allocationCount += 1
+      liveByteCount += byteCount + AllocationBudget.overheadByteCount
+      peakByteCount = max(peakByteCount, liveByteCount)
+      return true
+    }
+
+    mutating func giveBack(_ byteCount: Int) {
+      freeCount += 1
+      liveByteCount -= byteCount + AllocationBudget.overheadByteCount
+    }
+  }
 
   /// Before each allocation stands its size; 16 bytes keep what follows aligned.
   private static let headerByteCount = 16
@@ -27,8 +56,7 @@ internal import Jobs
   ///   - byteLimit: Bytes held at once.
   ///   - failingAllocation: An allocation to refuse, counted from 0, for tests of what follows.
   package init(byteLimit: Int, failingAllocation: Int? = nil) {
-    self.byteLimit = byteLimit
-    self.failingAllocation = failingAllocation
+    usage = Usage(byteLimit: byteLimit, failingAllocation: failingAllocation)
   }
 
   /// What a control frame justifies: 64 KiB and six times its size.
@@ -65,17 +93,7 @@ internal import Jobs
   }
 
   private func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-    let ordinal = allocationCount + (isExceeded ? 1 : 0)
-    guard byteCount >= 0, byteCount <= byteLimit - Self.overheadByteCount,
-      liveByteCount <= byteLimit - Self.overheadByteCount - byteCount,
-      ordinal != failingAllocation
-    else {
-      isExceeded = true
-      return nil
-    }
-    allocationCount += 1
-    liveByteCount += byteCount + Self.overheadByteCount
-    peakByteCount = max(peakByteCount, liveByteCount)
+    guard usage.take(byteCount) else { return nil }
     let start = UnsafeMutableRawPointer.allocate(
       byteCount: byteCount + Self.headerByteCount, alignment: Self.headerByteCount)
     unsafe start.storeBytes(of: byteCount, as: Int.self)
@@ -84,8 +102,7 @@ internal import Jobs
 
   private func free(_ pointer: UnsafeMutableRawPointer) {
     let start = unsafe pointer - Self.headerByteCount
-    freeCount += 1
-    liveByteCount -= unsafe start.load(as: Int.self) + Self.overheadByteCount
+    usage.giveBack(unsafe start.load(as: Int.self))
     unsafe start.deallocate()
   }
 }

@@ -30,11 +30,23 @@ enum Field {
   static func digest(
     _ data: ProtobufCBinaryData, _ field: StaticString
   ) throws(WireError) -> ContentDigest {
-    let count = unsafe data.len
-    guard count == 32, let start = unsafe data.data,
-      let digest = unsafe ContentDigest(bytes: UnsafeBufferPointer(start: start, count: count))
-    else { throw .invalid(field, "\(count) bytes instead of 32") }
-    return digest
+    let words = try unsafe words(data, count: 4, field)
+    return ContentDigest(words: [words[0], words[1], words[2], words[3]])
+  }
+
+  /// Words of 8 bytes, the highest byte first.
+  static func words(
+    _ data: ProtobufCBinaryData, count: Int, _ field: StaticString
+  ) throws(WireError) -> [UInt64] {
+    guard unsafe data.len == 8 * count else {
+      throw unsafe .invalid(field, "\(data.len) bytes instead of \(8 * count)")
+    }
+    guard count > 0 else { return [] }
+    guard let start = unsafe data.data else { throw .invalid(field, "no bytes") }
+    let bytes = unsafe UnsafeRawBufferPointer(start: start, count: 8 * count)
+    return (0..<count).map { word in
+      UInt64(bigEndian: unsafe bytes.loadUnaligned(fromByteOffset: 8 * word, as: UInt64.self))
+    }
   }
 
   static func text(

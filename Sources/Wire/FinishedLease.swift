@@ -103,11 +103,11 @@ extension FinishedLease {
       unsafe message.end_block = UInt32(result.blocks.end)
       unsafe message.partial_digest = arena.digest(result.partial.digest)
       unsafe message.partial_byte_count = result.partial.byteCount
-      let ok = counts(\.ok, "finish.ok", arena)
+      let ok = counts({ $0.ok }, "finish.ok", arena)
       unsafe (message.n_ok, message.ok) = unsafe (ok.count, arena.list(ok))
-      let error = counts(\.error, "finish.error", arena)
+      let error = counts({ $0.error }, "finish.error", arena)
       unsafe (message.n_error, message.error) = unsafe (error.count, arena.list(error))
-      let filtered = counts(\.filtered, "finish.filtered", arena)
+      let filtered = counts({ $0.filtered }, "finish.filtered", arena)
       unsafe (message.n_filtered, message.filtered) = unsafe (
         filtered.count, arena.list(filtered)
       )
@@ -116,9 +116,9 @@ extension FinishedLease {
   }
 
   private func counts(
-    _ kind: KeyPath<RecordCounts, UInt64>, _ field: StaticString, _ arena: MessageArena
+    _ kind: (RecordCounts) -> UInt64, _ field: StaticString, _ arena: MessageArena
   ) -> [UInt32] {
-    let counts = result.results.map { $0.counts[keyPath: kind] }
+    let counts = result.results.map { kind($0.counts) }
     guard counts.contains(where: { $0 != 0 }) else { return [] }
     return counts.map { count in
       if count > UInt32.max { arena.refuse(field, "\(count) records in one block") }

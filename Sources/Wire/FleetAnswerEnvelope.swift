@@ -179,7 +179,9 @@ extension FleetAnswerBody {
         grants, limit: Limits.leasesPerGrant, "grants.grants"
       ) { grant in
         let input = grant.details.input
-        let place = places[input] ?? UInt32(inputs.count)
+        // Mostly the last one again, and to compare a text is cheaper than to hash it.
+        let last = UInt32(clamping: inputs.count - 1)
+        let place = input == inputs.last ? last : places[input] ?? UInt32(inputs.count)
         if Int(place) == inputs.count {
           inputs.append(input)
           places[input] = place

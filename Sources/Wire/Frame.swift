@@ -41,7 +41,7 @@ enum Frame {
         unsafe unpack(allocator, bytes.count, bytes.baseAddress)
       }
       guard let message = unsafe unpacked else {
-        throw budget.isExceeded
+        throw budget.usage.isExceeded
           ? WireError(.overBudget, "a frame of \(frame.count) bytes takes too much memory")
           : WireError(.malformed, "a frame of \(frame.count) bytes is no such message")
       }

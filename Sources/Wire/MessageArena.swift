@@ -15,7 +15,7 @@ internal import CWire
   private static let alignment = 16
 
   deinit {
-    for unsafeslab in unsafe slabs { unsafe slab.deallocate() }
+    while let slab = unsafe slabs.popLast() { unsafe slab.deallocate() }
   }
 
   /// Remembers why the message cannot be sent.
@@ -75,6 +75,16 @@ internal import CWire
   func bytes(_ bytes: [UInt8], limit: Int, _ field: StaticString) -> ProtobufCBinaryData {
     if bytes.count > limit { refuse(field, "\(bytes.count) bytes of at most \(limit)") }
     return unsafe ProtobufCBinaryData(len: bytes.count, data: list(bytes))
+  }
+
+  /// Words as bytes, the highest first.
+  func words(_ words: some Collection<UInt64>) -> ProtobufCBinaryData {
+    let list = unsafe allocate(UInt64.self, count: words.count)
+    for (index, word) in words.enumerated() {
+      unsafe (list + index).initialize(to: word.bigEndian)
+    }
+    let bytes = unsafe UnsafeMutableRawPointer(list).assumingMemoryBound(to: UInt8.self)
+    return unsafe ProtobufCBinaryData(len: 8 * words.count, data: bytes)
   }
 
   /// Bytes that stay where they are; the caller keeps them alive until the message is packed.

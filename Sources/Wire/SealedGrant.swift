@@ -125,9 +125,8 @@ extension SealedGrant {
     unsafe message.probe_offsets = arena.list(probes.map(\.offset))
     unsafe message.n_probe_byte_counts = probes.count
     unsafe message.probe_byte_counts = arena.list(probes.map(\.byteCount))
-    let digests = probes.flatMap(\.digestBytes)
-    unsafe message.probe_digests = arena.bytes(
-      digests, limit: 16 * WireLimits.probesPerGrant, "grant.probe_digests")
+    let words = (0..<2 * probes.count).lazy.map { probes[$0 / 2].digest[$0 % 2] }
+    unsafe message.probe_digests = arena.words(words)
   }
 }
 
@@ -158,29 +157,17 @@ extension GrantDetails {
     guard byteCounts.count == offsets.count else {
       throw .invalid("grant.probe_byte_counts", "\(byteCounts.count) for \(offsets.count) offsets")
     }
-    let digests = try unsafe Field.bytes(
-      message.probe_digests, exactly: 16 * offsets.count, "grant.probe_digests")
+    let words = try unsafe Field.words(
+      message.probe_digests, count: 2 * offsets.count, "grant.probe_digests")
     var probes: [InputProbe] = []
     for (index, offset) in offsets.enumerated() {
       let offset = try Field.count(offset, "grant.probe_offsets")
       probes.append(
         InputProbe(
           offset: offset, byteCount: byteCounts[index],
-          digestBytes: digests[index * 16..<index * 16 + 16]))
+          digest: [words[2 * index], words[2 * index + 1]]))
     }
     return probes
-  }
-}
-
-extension InputProbe {
-  var digestBytes: [UInt8] {
-    (0..<16).map { UInt8(truncatingIfNeeded: digest[$0 / 8] >> UInt64(56 - $0 % 8 * 8)) }
-  }
-
-  init(offset: UInt64, byteCount: UInt32, digestBytes: ArraySlice<UInt8>) {
-    let high = digestBytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
-    let low = digestBytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) }
-    self.init(offset: offset, byteCount: byteCount, digest: [high, low])
   }
 }
 

@@ -96,6 +96,6 @@ extension Field {
 
 extension MessageArena {
   func digest(_ digest: ContentDigest) -> ProtobufCBinaryData {
-    unsafe bytes(digest.bytes, limit: 32, "digest")
+    unsafe words((0..<4).lazy.map { digest.words[$0] })
   }
 }

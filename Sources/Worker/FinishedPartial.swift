@@ -15,7 +15,7 @@ final class FinishedPartial: Sendable {
   func read(at offset: UInt64, count: Int) throws -> [UInt8] {
     let wanted = Int(min(UInt64(count), name.byteCount - min(offset, name.byteCount)))
     var filled = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
       while filled < wanted {
         let got = unsafe pread(
           file.descriptor, buffer.baseAddress! + filled, wanted - filled, off_t(offset) + filled)
@@ -32,10 +32,13 @@ final class FinishedPartial: Sendable {
 
 /// An open file without a name; its space is free again when it is closed, also by a crash.
 final class ScratchFile: Sendable {
+  /// Linux's O_TMPFILE, a macro that Swift does not see.
+  private static let withoutName: Int32 = 0o20_000_000 | O_DIRECTORY
+
   let descriptor: Int32
 
   init(in folder: String) throws {
-    descriptor = unsafe open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600)
+    descriptor = unsafe open(folder, Self.withoutName | O_RDWR | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       let reason = unsafe String(cString: strerror(errno))
       throw WorkerError("cannot make a scratch file in \(folder): \(reason)")

@@ -28,7 +28,7 @@ private func showsSameFile(_ details: GrantDetails) -> Bool {
   else { return false }
   return details.probes.allSatisfy { probe in
     let count = Int(probe.byteCount)
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
       filled = max(
         0, unsafe pread(descriptor, buffer.baseAddress, count, off_t(probe.offset)))
     }
@@ -150,8 +150,7 @@ final class HashingSource: ByteSource {
   }
 
   private func endBlock() {
-    digests.append(hasher.finish())
-    hasher = XXH3()
+    digests.append(exchange(&hasher, with: XXH3()).finish())
     // The last block takes what is left: of a compressed input nobody knows how much.
     blockEnd = digests.count + 1 == blockCount ? end : blockEnd + blockByteCount
   }

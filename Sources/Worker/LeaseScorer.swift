@@ -14,7 +14,7 @@ func scoreLease(
 ) -> ScoringEnd {
   do {
     Failpoint.workerReading.hit()
-    var scorer = try LeaseScorer(
+    let scorer = try LeaseScorer(
       sealed, context: context, slot: slot, link: link, options: options)
     return try scorer.run()
   } catch let error as TableError where error.code == .inputShrank {
@@ -39,10 +39,6 @@ struct InputDiffers: Error {
 
 /// The state of scoring one lease.
 private struct LeaseScorer: ~Copyable {
-  /// Raw bytes of results after which a block's frame is cut, so that memory stays bounded where
-  /// a block is large; at a tile's end, so that it depends on the block alone.
-  private static let frameByteCount = 8 << 20
-
   private let grant: Grant
   private let slot: ScoringSlot
   private let source: HashingSource
@@ -51,8 +47,7 @@ private struct LeaseScorer: ~Copyable {
   private var tile = RecordTile()
   private var scorer: TileScorer
   private var writer: PartialWriter
-  private var compressor = FrameCompressor()
-  private var results = TextBuffer(capacity: 2 << 20)
+  private var results = TextBuffer(capacity: 1 << 20)
   private var errors = TextBuffer()
   private var blockResults: [BlockResult] = []
   private var counts = RecordCounts()
@@ -62,42 +57,49 @@ private struct LeaseScorer: ~Copyable {
     _ sealed: SealedGrant, context: JobContext, slot: ScoringSlot, link: CoordinatorLink,
     options: WorkerOptions
   ) throws {
-    grant = sealed.grant
-    self.slot = slot
     let (lease, details) = (sealed.grant.lease, sealed.details)
     let begin = details.rangeOffset + UInt64(lease.blocks.first) * details.blockByteCount
-    let isShardEnd = Int(lease.blocks.end) == details.blockCount
-    let end =
-      isShardEnd
-      ? details.rangeEnd ?? .max
-      : details.rangeOffset + UInt64(lease.blocks.end) * details.blockByteCount
-    let open = { try openText(sealed, link: link, alwaysFetches: options.alwaysFetchesInput) }
-    let header = begin == 0 ? try checkHeader(open(), sealed, context) : nil
+    let end = Self.end(of: lease, details)
+    let header =
+      begin == 0 ? try checkHeader(openText(sealed, link, options), sealed, context) : nil
+    let text = try openText(sealed, link, options)
+    file = try ScratchFile(in: options.scratchFolder)
+    grant = sealed.grant
+    self.slot = slot
     source = HashingSource(
-      try open(), begin: begin, end: end, blockByteCount: details.blockByteCount,
+      text, begin: begin, end: end, blockByteCount: details.blockByteCount,
       blockCount: lease.blocks.count)
     parser = CSVRangeParser(
       source: source, range: begin..<end, blockByteCount: details.blockByteCount,
       entryState: lease.entry, headerOffset: header?.offset, fieldCount: context.columns.count,
       options: context.csv)
     scorer = TileScorer(context: context, inputPath: details.input.path)
-    file = try ScratchFile(in: options.scratchFolder)
-    writer = try PartialWriter(
-      descriptor: file.descriptor, job: grant.job, shard: lease.shard, attempt: lease.attempt,
-      firstBlock: Int(lease.blocks.first), entry: lease.entry)
+    writer = PartialWriter(
+      descriptor: file.descriptor, path: options.scratchFolder, job: grant.job,
+      shard: lease.shard, attempt: lease.attempt, firstBlock: Int(lease.blocks.first),
+      entry: lease.entry)
   }
 
-  mutating func run() throws -> ScoringEnd {
+  /// The lease's nominal end in the text; the largest number where that ends wherever it ends.
+  private static func end(of lease: Lease, _ details: GrantDetails) -> UInt64 {
+    guard Int(lease.blocks.end) < details.blockCount else { return details.rangeEnd ?? .max }
+    return details.rangeOffset + UInt64(lease.blocks.end) * details.blockByteCount
+  }
+
+  /// Scores block after block until the lease or the worker's patience ends.
+  consuming func run() throws -> ScoringEnd {
     while try parser.readTile(into: &tile) {
       // The last block of a compressed input takes all that is left.
       let block = min(tile.blockIndex, grant.lease.blocks.count - 1)
       while blockResults.count < block {
-        if let end = try endBlock() { return end }
+        try endBlock()
+        if slot.command != .goOn { return try stop() }
       }
       try score()
     }
     while blockResults.count < grant.lease.blocks.count {
-      if let end = try endBlock() { return end }
+      try endBlock()
+      if slot.command != .goOn { return try stop() }
     }
     return try finish()
   }
@@ -108,45 +110,34 @@ private struct LeaseScorer: ~Copyable {
     counts += added
     recordCount += added.total
     slot.note(records: recordCount)
-    if results.count >= Self.frameByteCount { try cutFrame() }
-  }
-
-  private mutating func cutFrame() throws {
-    guard results.count > 0 else { return }
-    var frame: [UInt8] = []
-    try results.withUnsafeBytes { text in try unsafe compressor.compress(text, into: &frame) }
-    try writer.appendResults(frame: frame, rawByteCount: results.count)
+    try unsafe results.withUnsafeBytes { text in try unsafe writer.append(results: text) }
     results.removeAll()
   }
 
-  /// Ends the block under way; an end of the scoring where the worker was told to stop.
-  private mutating func endBlock() throws -> ScoringEnd? {
+  /// Ends the block under way.
+  private mutating func endBlock() throws {
     Failpoint.workerScoring.hit()
-    try cutFrame()
-    if errors.count > 0 {
-      var frame: [UInt8] = []
-      try errors.withUnsafeBytes { text in try unsafe compressor.compress(text, into: &frame) }
-      try writer.appendErrors(frame: frame, rawByteCount: errors.count)
-      errors.removeAll()
-    }
     let isLast = blockResults.count + 1 == grant.lease.blocks.count
     let states = parser.boundStates
     let exit =
       isLast ? states.last ?? .recordStart : states[min(blockResults.count + 1, states.count - 1)]
     let result = BlockResult(counts: counts, exit: exit)
-    try writer.endBlock(result, inputDigest: source.digest(ofBlock: blockResults.count))
+    try writer.endBlock(
+      counts: counts, exit: exit, inputDigest: source.digest(ofBlock: blockResults.count),
+      errors: errors.copy())
+    errors.removeAll()
     blockResults.append(result)
     counts = RecordCounts()
-    switch slot.command {
-    case .goOn: return nil
-    case .stop: return .stopped
-    case .keepBlocks: return isLast ? nil : try finish()
-    }
   }
 
-  private mutating func finish() throws -> ScoringEnd {
-    let lease = grant.lease
-    let name = try writer.finish()
+  /// Ends early: with the blocks that are done where they are to be kept.
+  private consuming func stop() throws -> ScoringEnd {
+    slot.command == .keepBlocks ? try finish() : .stopped
+  }
+
+  private consuming func finish() throws -> ScoringEnd {
+    let (lease, file, blockResults) = (grant.lease, file, blockResults)
+    let name = try writer.finish().name
     let blocks = BlockRange(
       Int(lease.blocks.first), Int(lease.blocks.first) + blockResults.count)
     guard
@@ -160,9 +151,9 @@ private struct LeaseScorer: ~Copyable {
 
 /// The lease's input as text.
 private func openText(
-  _ sealed: SealedGrant, link: CoordinatorLink, alwaysFetches: Bool
+  _ sealed: SealedGrant, _ link: CoordinatorLink, _ options: WorkerOptions
 ) throws -> any ByteSource {
-  let stored = try openInput(sealed, link: link, alwaysFetches: alwaysFetches)
+  let stored = try openInput(sealed, link: link, alwaysFetches: options.alwaysFetchesInput)
   let compression: TextCompression
   switch sealed.details.input.compression {
   case .none: return stored

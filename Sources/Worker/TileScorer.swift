@@ -104,7 +104,8 @@ struct TileScorer: ~Copyable {
     }
     unescaped.removeAll(keepingCapacity: true)
     var isSecond = false
-    for byte in unsafe field.bytes {
+    for index in unsafe field.bytes.indices {
+      let byte = unsafe field.bytes[index]
       isSecond = byte == UInt8(ascii: "\"") && !isSecond
       if !isSecond { unescaped.append(byte) }
     }

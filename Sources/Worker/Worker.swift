@@ -2,7 +2,7 @@ import Digests
 import Executors
 import Failpoints
 import Foundation
-package import Jobs
+import Jobs
 import Leasing
 package import Logging
 import Partials

@@ -124,6 +124,18 @@ package struct WorkerCore: Sendable {
       }
   }
 
+  /// Leases that some request may still name.
+  package var liveKeys: Set<LeaseKey> {
+    var keys = Set(held.map(\.grant.key))
+    for report in reports {
+      switch report.request {
+      case .handBack(let key), .fail(let key, _, _): keys.insert(key)
+      default: break
+      }
+    }
+    return keys
+  }
+
   private mutating func sendResults(now: Instant, into effects: inout [WorkerEffect]) {
     for index in results.indices where results[index].timer.isDue(now) {
       guard !results[index].isUploading else { continue }

@@ -235,3 +235,28 @@ func residentByteCount() throws -> Int {
   let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
   return try #require(Int(text.split(separator: " ")[1])) * 4096
 }
+
+/// A listening socket that accepts and says nothing.
+final class RawListener {
+  let descriptor: Int32
+  let port: UInt16
+
+  init() throws {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let descriptor = descriptor
+    let status = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe bind(descriptor, $0, size) + listen(descriptor, 16)
+          + getsockname(descriptor, $0, &size)
+      }
+    }
+    port = address.sin_port.bigEndian
+    try #require(status == 0)
+  }
+
+  deinit { close(descriptor) }
+}

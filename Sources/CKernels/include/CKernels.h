@@ -1,3 +1,6 @@
 #pragma once
 
+#include "ns_csv.h"
+#include "ns_numbers.h"
+#include "ns_text.h"
 #include "trees.h"

@@ -1,0 +1,86 @@
+import CoordinatorCore
+import Destinations
+import Executors
+import Failpoints
+import Foundation
+import Jobs
+import Leasing
+import Scoring
+import Tables
+
+/// One merge and publication, on a thread of its own, far from the coordinator's.
+struct MergeWork: Sendable {
+  let job: Job
+  let plan: Plan
+  let model: PlannedModel
+  /// In the order of the plan.
+  let commits: [CommittedBlocks]
+  let columns: [String]
+  let spoolFolder: String
+  let modelFolder: String
+  let execution: JSONValue
+
+  func run() async -> CoordinatorCore.MergeOutcome {
+    do {
+      return try await offPool { mergeAndPublish() }
+    } catch {
+      return .failed("\(error)")
+    }
+  }
+
+  private func mergeAndPublish() -> CoordinatorCore.MergeOutcome {
+    do {
+      let destination = PosixDestination(try input())
+      if let folder = destination.existingPublication() { return .published(folder: folder) }
+      guard job.state != .cancelling else { return .failed("cancelled by the user") }
+      try PinnedInput.check(plan.inputs)
+      Failpoint.coordinatorMerging.hit()
+      var next = 0
+      _ = try destination.merge { () throws(DestinationError) in
+        guard next < commits.count else { return nil }
+        defer { next += 1 }
+        if next == 1 { Failpoint.coordinatorMerging.hit() }
+        return PlacedBlocks(
+          committed: commits[next],
+          path: Spool.path(of: commits[next].partial, job: job.id, in: spoolFolder))
+      }
+      Failpoint.coordinatorPublishing.hit()
+      return .published(folder: try destination.publish())
+    } catch let error as DestinationError {
+      return outcome(of: error)
+    } catch let error as CoordinatorError {
+      return .failed(error.context)
+    } catch {
+      return .failed("\(error)")
+    }
+  }
+
+  private func outcome(of error: DestinationError) -> CoordinatorCore.MergeOutcome {
+    switch error.code {
+    case .damaged(let blocks): return .damaged(blocks)
+    case .diskFull: return .blocked("\(error.context); free some space, then resume the job")
+    case .exists: return .blocked(error.context)
+    case .file, .inconsistent: return .failed(error.context)
+    }
+  }
+
+  private func input() throws -> MergeInput {
+    let path = "\(modelFolder)/\(model.digest.hexadecimal)"
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      throw CoordinatorError("the kept model \(path) cannot be read")
+    }
+    let outputCount = try Model(lightGBM: Array(bytes)).outputCount
+    let format = try RowFormat(
+      request: job.request, columns: columns, outputCount: outputCount)
+    return MergeInput(
+      job: job.id, request: job.request, plan: plan, model: model,
+      modelName: Self.modelName(job.request.model),
+      createdNanoseconds: job.createdNanoseconds, counts: job.counts,
+      resultHeader: format.fileHeader, execution: execution)
+  }
+
+  /// The model file's name without its ending.
+  private static func modelName(_ path: String) -> String {
+    URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+  }
+}

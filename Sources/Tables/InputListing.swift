@@ -1,0 +1,214 @@
+package import Compression
+import Glibc
+
+/// One file of a job's input.
+package struct InputFile: Hashable, Sendable {
+  /// The path, as reached from the pattern that names it.
+  package let path: String
+  /// Size in bytes, as stored.
+  package let byteCount: UInt64
+  /// Time of the last change, in nanoseconds since 1970.
+  package let modificationNanoseconds: Int64
+  /// The file's number in its file system.
+  package let inode: UInt64
+  /// How the text is packed, by the file's name; nil for plain text.
+  package let compression: TextCompression?
+}
+
+/// The files that the paths and patterns of a job stand for.
+///
+/// A path names a file, or a folder whose files are meant, without the folders in it. In a pattern
+/// `*`, `?` and `[…]` stand for parts of one name, as in `glob(7)`, and a `**` of its own for any
+/// folders, links not followed. Names that begin with `_` or `.` are met only by a path or part
+/// of a pattern that begins so itself.
+package enum InputListing {
+  /// Lists the files.
+  ///
+  /// - Parameter patterns: Paths, patterns or `file://` URIs.
+  /// - Returns: Each pattern's files sorted by the bytes of their paths, pattern after pattern.
+  /// - Throws: `TableError`: `noInput` naming a pattern that stands for no file or a file that is
+  ///   listed twice, `unsupported` for another scheme or a file that is not an ordinary one,
+  ///   `system`.
+  package static func files(of patterns: [String]) throws(TableError) -> [InputFile] {
+    var files: [InputFile] = []
+    var patternOfPath: [String: String] = [:]
+    for pattern in patterns {
+      for file in try self.files(of: pattern) {
+        if let other = patternOfPath.updateValue(pattern, forKey: file.path) {
+          throw TableError(
+            code: .noInput,
+            context: "\(file.path): listed twice, by \"\(other)\" and \"\(pattern)\"; name it once")
+        }
+        files.append(file)
+      }
+    }
+    return files
+  }
+
+  private static func files(of pattern: String) throws(TableError) -> [InputFile] {
+    let path = try localPath(pattern)
+    var files: [InputFile] = []
+    for match in try expand(path) {
+      let status = try requiredStatus(of: match)
+      if isFolder(status) {
+        for name in try visibleNames(in: match) {
+          let inner = match.hasSuffix("/") ? match + name : "\(match)/\(name)"
+          let status = try requiredStatus(of: inner)
+          if !isFolder(status) { files.append(try file(inner, status)) }
+        }
+      } else {
+        files.append(try file(match, status))
+      }
+    }
+    guard !files.isEmpty else {
+      throw TableError(
+        code: .noInput,
+        context: "\"\(pattern)\" stands for no file; names with _ or . in front are passed over")
+    }
+    return files.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+  }
+
+  private static func file(_ path: String, _ status: stat) throws(TableError) -> InputFile {
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw TableError(code: .unsupported, context: "\(path): not an ordinary file")
+    }
+    let time = status.st_mtim
+    return InputFile(
+      path: path, byteCount: UInt64(status.st_size),
+      modificationNanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec),
+      inode: UInt64(status.st_ino), compression: TextCompression(fileName: path))
+  }
+
+  /// Takes the scheme off and undoes the escapes of a URI (RFC 8089, RFC 3986).
+  private static func localPath(_ pattern: String) throws(TableError) -> String {
+    guard let schemeEnd = pattern.firstRange(of: "://") else { return pattern }
+    guard pattern[..<schemeEnd.lowerBound] == "file" else {
+      throw TableError(
+        code: .unsupported, context: "\"\(pattern)\": only local paths and file:// are read")
+    }
+    var path: [UInt8] = []
+    var rest = Array(pattern[schemeEnd.upperBound...].utf8)[...]
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "%") else {
+        path.append(byte)
+        continue
+      }
+      let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+      guard digits.utf8.count == 2, let value = UInt8(digits, radix: 16), value != 0 else {
+        throw TableError(code: .unsupported, context: "\"\(pattern)\": % without two digits")
+      }
+      path.append(value)
+      rest = rest.dropFirst(2)
+    }
+    return String(decoding: path, as: UTF8.self)
+  }
+}
+
+// MARK: - Patterns
+
+extension InputListing {
+  /// The paths a pattern stands for; a path without pattern characters stands for itself.
+  private static func expand(_ pattern: String) throws(TableError) -> [String] {
+    if !isPattern(pattern) { return [pattern] }
+    if try status(of: pattern) != nil { return [pattern] }  // a name with brackets in it
+    var parts = pattern.split(separator: "/").map(String.init)[...]
+    var paths = [pattern.hasPrefix("/") ? "/" : ""]
+    while let part = parts.popFirst() {
+      var next: [String] = []
+      for path in paths {
+        next += try matches(of: part, in: path, wantsFolder: !parts.isEmpty)
+      }
+      paths = next
+    }
+    return Array(Set(paths))  // `**` can reach a path twice; the caller sorts
+  }
+
+  private static func matches(
+    of part: String, in folder: String, wantsFolder: Bool
+  ) throws(TableError) -> [String] {
+    if part == "**" { return try foldersBelow(folder) }
+    let base = folder.isEmpty || folder.hasSuffix("/") ? folder : folder + "/"
+    guard isPattern(part) else {
+      guard let status = try status(of: base + part) else { return [] }
+      return wantsFolder && !isFolder(status) ? [] : [base + part]
+    }
+    var paths: [String] = []
+    for name in try names(in: folder.isEmpty ? "." : folder) {
+      guard !isHidden(name) || part.utf8.first == name.utf8.first,
+        unsafe fnmatch(part, name, 0) == 0
+      else { continue }
+      if wantsFolder {
+        guard let status = try status(of: base + name), isFolder(status) else { continue }
+      }
+      paths.append(base + name)
+    }
+    return paths
+  }
+
+  /// A folder and all folders below it that are not hidden, links not followed.
+  private static func foldersBelow(_ folder: String) throws(TableError) -> [String] {
+    var folders = [folder]
+    var index = 0
+    while index < folders.count {
+      let parent = folders[index]
+      let base = parent.isEmpty || parent.hasSuffix("/") ? parent : parent + "/"
+      for name in try visibleNames(in: parent.isEmpty ? "." : parent) {
+        var status = stat()
+        if unsafe lstat(base + name, &status) == 0, isFolder(status) { folders.append(base + name) }
+      }
+      index += 1
+    }
+    return folders
+  }
+
+  private static func isPattern(_ text: String) -> Bool {
+    text.utf8.contains { "*?[".utf8.contains($0) }
+  }
+
+  private static func isHidden(_ name: String) -> Bool {
+    name.utf8.first == UInt8(ascii: "_") || name.utf8.first == UInt8(ascii: ".")
+  }
+}
+
+// MARK: - The file system
+
+extension InputListing {
+  private static func visibleNames(in folder: String) throws(TableError) -> [String] {
+    try names(in: folder).filter { !isHidden($0) }
+  }
+
+  private static func names(in folder: String) throws(TableError) -> [String] {
+    guard let stream = unsafe opendir(folder) else { throw systemError("opendir", folder) }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    while let entry = unsafe readdir(stream) {
+      let readName = unsafe withUnsafePointer(to: &entry.pointee.d_name) { bytes in
+        unsafe bytes.withMemoryRebound(to: CChar.self, capacity: 256) {
+          unsafe String(validatingCString: $0)
+        }
+      }
+      guard let name = readName else {
+        throw TableError(code: .unsupported, context: "\(folder): holds a name that is not UTF-8")
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// What a path leads to; nil where there is nothing.
+  private static func status(of path: String) throws(TableError) -> stat? {
+    var status = stat()
+    if unsafe stat(path, &status) == 0 { return status }
+    if errno == ENOENT || errno == ENOTDIR { return nil }
+    throw systemError("stat", path)
+  }
+
+  private static func requiredStatus(of path: String) throws(TableError) -> stat {
+    guard let status = try status(of: path) else {
+      throw TableError(code: .noInput, context: "\(path): no such file or folder")
+    }
+    return status
+  }
+
+  private static func isFolder(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }
+}

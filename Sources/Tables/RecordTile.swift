@@ -1,0 +1,135 @@
+import CKernels
+
+/// Why a record of a table is not one.
+package enum RecordError: Hashable, Sendable {
+  /// It has more or fewer fields than the header.
+  case fieldCount(expected: Int, found: Int)
+  /// Text follows a field's closing quote.
+  case textAfterQuote
+  /// The file ends inside a quoted field.
+  case unterminatedQuote
+  /// It is longer than `recordByteLimit`; parsing went on at the next line feed.
+  case recordTooLong
+  /// It is not UTF-8.
+  case invalidUTF8
+}
+
+/// Up to 1,024 consecutive records of one block, as spans in a parser's window.
+///
+/// Which records share a tile follows from their block alone: a tile ends after `recordLimit`
+/// records, after a record that is too long, before a record that begins more than `byteLimit`
+/// bytes after the tile's first, and with its block. Spans and pointers are valid until the
+/// parser's next call or end. Records and columns count from 0.
+@safe package struct RecordTile: ~Copyable {
+  /// Number of records, the ones that are errors included.
+  package var count: Int { Int(recordCount) }
+  /// The block the records begin in, counted from 0 at the begin of the parser's range.
+  package internal(set) var blockIndex = 0
+  /// The ordinal of the tile's first record within its block.
+  package internal(set) var firstOrdinal: UInt64 = 0
+
+  let records: UnsafeMutablePointer<ns_csv_record>
+  private(set) var fields: UnsafeMutablePointer<ns_csv_field>
+  private(set) var fieldCapacity: UInt32
+  var recordCount: UInt32 = 0
+  var expectedFieldCount = 0
+  var window: UnsafePointer<UInt8>?
+  /// The offset in the file of the window's first byte.
+  var windowOffset: UInt64 = 0
+
+  /// Most records of a tile.
+  package static let recordLimit = 1_024
+  /// Furthest from the tile's first record that another may begin, in bytes.
+  package static let byteLimit = 1 << 20
+
+  /// One field: its bytes as they stand in the file, without the quotes around them.
+  @unsafe package struct Field {
+    /// The bytes; where `hasEscapedQuotes`, each quote still stands twice.
+    package let bytes: UnsafeBufferPointer<UInt8>
+    /// Whether the field stands in quotes.
+    package let isQuoted: Bool
+    /// Whether there are quotes in the quoted field.
+    package let hasEscapedQuotes: Bool
+
+    /// The text the field stands for, each quote once; for names and messages, not for hot code.
+    package func unescaped() -> [UInt8] {
+      guard unsafe hasEscapedQuotes, let start = unsafe bytes.baseAddress else {
+        return unsafe [UInt8](bytes)
+      }
+      return unsafe [UInt8](unsafeUninitializedCapacity: bytes.count) { output, count in
+        guard let to = output.baseAddress else { return }
+        count = unsafe ns_csv_single_quotes(start, bytes.count, to)
+      }
+    }
+  }
+
+  /// Makes a tile of no records.
+  package init() {
+    unsafe records = .allocate(capacity: Self.recordLimit)
+    fieldCapacity = 4 * 1_024
+    unsafe fields = .allocate(capacity: Int(fieldCapacity))
+  }
+
+  deinit {
+    unsafe records.deallocate()
+    unsafe fields.deallocate()
+  }
+
+  /// The offset in the file of a record's first byte (after a byte order mark).
+  package func offset(of record: Int) -> UInt64 {
+    windowOffset &+ UInt64(checked(record).start)
+  }
+
+  /// A record's text without its line end; of one that is too long the first 256 bytes.
+  package func text(of record: Int) -> UnsafeBufferPointer<UInt8> {
+    let span = checked(record)
+    return unsafe UnsafeBufferPointer(
+      start: window.map { unsafe $0 + Int(span.start) }, count: Int(span.length))
+  }
+
+  /// Why a record is none, or nil where it is one.
+  package func error(of record: Int) -> RecordError? {
+    let span = checked(record)
+    return switch Int(span.error) {
+    case NS_CSV_OK: nil
+    case NS_CSV_FIELD_COUNT:
+      .fieldCount(expected: expectedFieldCount, found: Int(span.field_count))
+    case NS_CSV_TEXT_AFTER_QUOTE: .textAfterQuote
+    case NS_CSV_UNTERMINATED_QUOTE: .unterminatedQuote
+    case NS_CSV_RECORD_TOO_LONG: .recordTooLong
+    default: .invalidUTF8
+    }
+  }
+
+  /// One field of a record without an error.
+  package func field(_ record: Int, _ column: Int) -> Field {
+    let span = checked(record)
+    precondition(Int(span.error) == NS_CSV_OK && column >= 0 && column < expectedFieldCount)
+    return unsafe field(at: Int(span.first_field) + column)
+  }
+
+  /// The field at a place in the flat list of all fields.
+  func field(at index: Int) -> Field {
+    let field = unsafe fields[index]
+    let length = Int(field.length_and_flags & NS_CSV_LENGTH_MASK)
+    return unsafe Field(
+      bytes: UnsafeBufferPointer(start: window.map { unsafe $0 + Int(field.start) }, count: length),
+      isQuoted: field.length_and_flags & NS_CSV_QUOTED != 0,
+      hasEscapedQuotes: field.length_and_flags & NS_CSV_ESCAPED != 0)
+  }
+
+  /// Makes room for the fields of one more record, keeping what is there.
+  mutating func growFields(keeping count: Int) {
+    let capacity = max(2 * Int(fieldCapacity), count + expectedFieldCount)
+    let larger = UnsafeMutablePointer<ns_csv_field>.allocate(capacity: capacity)
+    unsafe larger.initialize(from: fields, count: count)
+    unsafe fields.deallocate()
+    unsafe fields = larger
+    fieldCapacity = UInt32(capacity)
+  }
+
+  private func checked(_ record: Int) -> ns_csv_record {
+    precondition(record >= 0 && record < count)
+    return unsafe records[record]
+  }
+}

@@ -1,0 +1,9 @@
+import ArgumentParser
+import Commands
+
+@main
+struct Entry {
+  static func main() async {
+    await Nightshift.main(nil)
+  }
+}

@@ -1,0 +1,212 @@
+import Glibc
+import Synchronization
+import Testing
+import Transport
+
+/// The guards around the listener, each with the fault of libnng 1.5.2 that it answers.
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct ListenerTests {
+  private static var quick: Server.Timing {
+    var timing = Server.Timing()
+    timing.probeInterval = .milliseconds(150)
+    timing.probeTimeout = .milliseconds(400)
+    timing.reviewInterval = .milliseconds(50)
+    timing.negotiationTimeout = .milliseconds(500)
+    return timing
+  }
+
+  @Test func productionIntervalsArePinned() {
+    let timing = Server.Timing()
+    #expect(timing.probeInterval == .seconds(2))
+    #expect(timing.missLimit == 2)
+    #expect(timing.negotiationTimeout == .seconds(10))
+  }
+
+  /// Connections that end and reset before a write to them: the listener never accepts again.
+  @Test(arguments: ["tcp", "tls+tcp"])
+  func deafListenerIsReplacedAndClientsReturn(scheme: String) async throws {
+    // Over TLS the first write answers the client's first message.
+    let opening = scheme == "tcp" ? [] : try recordedTLSOpening()
+    let handler: Server.Handler = { request in
+      if request == [0] { try? await Task.sleep(for: .seconds(30)) }
+      return request
+    }
+    try await withServer(scheme, timing: Self.quick, handler: handler) { server in
+      try await withClient(of: server) { established in
+        #expect(await reply(of: established, to: [1]) == [1])
+        async let inFlight = failure(of: established, timeout: .seconds(30), body: [0])
+        let start = ContinuousClock.now
+        let isReplaced = try await storm(server, opening) {
+          server.statistics.recreationCount > 0
+        }
+        #expect(isReplaced, "the storm never made the listener deaf")
+        try await withClient(of: server) { newcomer in
+          #expect(await reply(of: newcomer, to: [2]) == [2])
+        }
+        #expect(await inFlight == .disconnected)
+        #expect(start.duration(to: .now) < .seconds(10))
+        // Its connection went with the old listener, and with resending on the request would have
+        // been repeated. The dialer has come back by itself.
+        #expect(await reply(of: established, to: [3]) == [3])
+        #expect(established.redialCount == 0)
+      }
+    }
+  }
+
+  @Test(arguments: ["tcp", "tls+tcp"])
+  func soundListenerIsLeftAlone(scheme: String) async throws {
+    let isBusy = Mutex(true)
+    let handler: Server.Handler = { request in
+      while isBusy.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(10)) }
+      return request
+    }
+    try await withServer(scheme, contextCount: 1, timing: Self.quick, handler: handler) { server in
+      try await withClient(of: server) { client in
+        // The only handler is busy for many probes; that says nothing about the listener.
+        async let answer = reply(of: client, to: [5])
+        try await Task.sleep(for: .milliseconds(1200))
+        #expect(server.statistics.recreationCount == 0)
+        #expect(server.statistics.missedProbeCount == 0)
+        isBusy.withLock { $0 = false }
+        #expect(await answer == [5])
+      }
+    }
+  }
+
+  /// A TLS handshake has no timeout.
+  @Test func silentTLSConnectionsAreEndedAndOthersJoin() async throws {
+    try await withServer("tls+tcp", timing: Self.quick) { server in
+      try await withClient(of: server) { established in
+        #expect(await reply(of: established, to: [1]) == [1])
+        let silent = try (0..<30).map { _ in try RawConnection(port: server.boundAddress.port) }
+        #expect(await holds(within: .seconds(2)) { server.statistics.pendingCount == 30 })
+        let start = ContinuousClock.now
+        try await withClient(of: server) { newcomer in
+          #expect(await reply(of: newcomer, to: [2]) == [2])
+        }
+        #expect(start.duration(to: .now) < .seconds(5))
+        #expect(await holds(within: .seconds(3)) { silent.allSatisfy(\.hasEnded) })
+        #expect(await holds(within: .seconds(2)) { server.statistics.pendingCount == 0 })
+        #expect(server.statistics.evictedCount == 30)
+        #expect(server.statistics.recreationCount == 0)
+        #expect(await reply(of: established, to: [3]) == [3])
+        #expect(established.redialCount == 0)
+      }
+    }
+  }
+
+  @Test func tooManySilentConnectionsPushOutTheOldest() async throws {
+    var timing = Self.quick
+    timing.negotiationTimeout = .seconds(60)
+    try await withServer("tls+tcp", pendingLimit: 10, timing: timing) { server in
+      let first = try (0..<10).map { _ in try RawConnection(port: server.boundAddress.port) }
+      #expect(await holds(within: .seconds(2)) { server.statistics.pendingCount == 10 })
+      let second = try (0..<10).map { _ in try RawConnection(port: server.boundAddress.port) }
+      #expect(await holds(within: .seconds(3)) { first.allSatisfy(\.hasEnded) })
+      #expect(second.allSatisfy { !$0.hasEnded })
+      #expect(server.statistics.evictedCount == 10)
+    }
+  }
+
+  @Test func connectionsAboveTheLimitAreRefused() async throws {
+    try await withServer(connectionLimit: 3, timing: Self.quick) { server in
+      let honest = try (0..<3).map { _ in
+        try Client(
+          address: server.boundAddress, channel: .control, tls: nil, contextCount: 1)
+      }
+      for client in honest { #expect(await reply(of: client, to: [1]) == [1]) }
+      #expect(await holds(within: .seconds(2)) { server.statistics.openPipeCount == 3 })
+      try await withClient(of: server) { fourth in
+        #expect(await failure(of: fourth, timeout: .milliseconds(600)) != nil)
+        #expect(server.statistics.refusedCount > 0)
+        #expect(server.statistics.openPipeCount == 3)
+        // A full server is not a deaf one.
+        #expect(server.statistics.recreationCount == 0)
+        #expect(await honest[0].close(within: .seconds(5)))
+        #expect(await reply(of: fourth, to: [4]) == [4])
+      }
+      for client in honest { #expect(await client.close(within: .seconds(5))) }
+    }
+  }
+
+  /// A peer that does not read its replies may not hold the contexts for ever.
+  @Test func unreadRepliesAreLostInTime() async throws {
+    var timing = Self.quick
+    timing.replyTimeout = .milliseconds(200)
+    let large = pattern(Channel.bulk.bodyByteLimit)
+    let handler: Server.Handler = { request in request.count == 1 ? request : large }
+    try await withServer(channel: .bulk, contextCount: 1, timing: timing, handler: handler) {
+      server in
+      let connection = try RawConnection(port: server.boundAddress.port)
+      connection.send(requestHello)
+      for number in 1...4 {
+        connection.send(frameHeader(6) + [0x80, 0, 0, UInt8(number), 7, 7])
+      }
+      try await withClient(of: server) { client in
+        #expect(await holds(within: .seconds(5)) { server.statistics.lostReplyCount == 3 })
+        #expect(await reply(of: client, to: [9]) == [9])
+      }
+    }
+  }
+
+  @Test func vanishedPeersAreGivenUpSoon() async throws {
+    try await withServer(timing: Self.quick) { server in
+      try await withClient(of: server) { client in
+        #expect(await reply(of: client, to: [1]) == [1])
+        let port = server.boundAddress.port
+        #expect(await holds(within: .seconds(2)) { keepaliveSeconds(ofPort: port) == [15] })
+      }
+    }
+  }
+
+  /// Sends batches of connections that end and reset until a condition holds, 8 s at most.
+  private func storm(
+    _ server: Server, _ opening: [UInt8], until condition: () -> Bool
+  ) async throws -> Bool {
+    let deadline = ContinuousClock.now + .seconds(8)
+    while ContinuousClock.now < deadline {
+      for step in 0..<25 {
+        let connection = try RawConnection(port: server.boundAddress.port)
+        connection.send(opening)
+        // Somewhere in the few milliseconds of the handshake's arithmetic.
+        usleep(opening.isEmpty ? 0 : UInt32(step) * 100)
+        connection.finishAndReset()
+        usleep(300)
+      }
+      if await holds(within: .milliseconds(300), condition) { return true }
+    }
+    return false
+  }
+}
+
+/// The first bytes that a TLS client sends.
+private func recordedTLSOpening() throws -> [UInt8] {
+  let listener = try RawListener()
+  let caller = try RawTLSConnection(port: listener.port, identity: nil)
+  defer { withExtendedLifetime(caller) {} }
+  let descriptor = accept(listener.descriptor, nil, nil)
+  defer { close(descriptor) }
+  var bytes = [UInt8](repeating: 0, count: 4096)
+  let count = unsafe recv(descriptor, &bytes, bytes.count, 0)
+  try #require(count > 100)
+  return Array(bytes.prefix(count))
+}
+
+/// `TCP_KEEPIDLE` of the connections that came in on a port of this process.
+private func keepaliveSeconds(ofPort port: UInt16) -> [Int32] {
+  (Int32(0)..<1024).compactMap { descriptor in
+    var address = sockaddr_in()
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe getsockname(descriptor, $0, &size) + getpeername(descriptor, $0, &size)
+          + getsockname(descriptor, $0, &size)
+      }
+    }
+    guard status == 0, address.sin_port.bigEndian == port else { return nil }
+    var seconds: Int32 = 0
+    size = socklen_t(MemoryLayout<Int32>.size)
+    unsafe getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, &seconds, &size)
+    return seconds
+  }
+}
