@@ -34,8 +34,8 @@ struct ClientOptions: ParsableArguments {
       token = try Tokens.read(Paths.absolute(file, in: Paths.currentFolder))
     } catch {
       throw CommandError(
-        "\(error.context); the coordinator makes it in its --state folder "
-          + "(copy it here and name it with --token-file, or its folder with --state)")
+        "\(error.context); the coordinator makes it in its --state folder: name that folder with "
+          + "--state, or a copy of the file with --token-file")
     }
     return try CoordinatorClient(
       address: address, token: token, tls: tls.identity, insecure: tls.insecure)

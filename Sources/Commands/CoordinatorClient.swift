@@ -177,8 +177,8 @@ package final class CoordinatorClient: Sendable {
   private func silence(_ reason: String) async -> CommandError {
     let finding = await transport.diagnose()
     return CommandError(
-      "no answer from the coordinator at \(transport.address) in \(Figures.clock(patience)) "
-        + "(minutes:seconds): \(finding). Check that it runs (`nightshift coordinator`) and that "
+      "no answer from the coordinator at \(transport.address) in \(Figures.words(patience)): "
+        + "\(finding). Check that it runs (`nightshift coordinator`) and that "
         + "--coordinator or NIGHTSHIFT_COORDINATOR names its address. Last: \(printable(reason))")
   }
 

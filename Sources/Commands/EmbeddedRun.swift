@@ -35,7 +35,7 @@ struct EmbeddedRun {
       do {
         try await service.run()
       } catch {
-        events.serviceFailed("\(error)")
+        await events.serviceFailed("\(error)")
       }
     }
     let fleet = WorkerFleet(
@@ -47,8 +47,13 @@ struct EmbeddedRun {
       await close(fleet, service, serving, end)
       return end
     } catch {
+      if let number = events.signal {
+        await close(fleet, service, serving, .interrupted(signal: number))
+        return .interrupted(signal: number)
+      }
       await fleet.stop(.atOnce)
       service.stop()
+      await serving.value
       // The coordinator's own failure explains what its clients saw.
       throw events.failure ?? error
     }
@@ -125,7 +130,7 @@ struct EmbeddedRun {
           await events.hurry?()  // told twice: no more handing back
           continue
         }
-        events.signalled(number)
+        await events.signalled(number)
       }
     }
   }
@@ -142,7 +147,9 @@ struct EmbeddedRun {
   ) async throws -> End {
     let client = try CoordinatorClient(
       address: address, token: try Tokens.read("\(stateFolder)/\(Tokens.clientFile)"),
-      patience: .seconds(5))
+      patience: .seconds(60))
+    // A question under way must not hold up the answer to a signal or a failure.
+    events.interrupt = { await client.close() }
     // One worker is always needed, and it starts while the job is being planned.
     await fleet.grow(to: workerCount ?? 1)
     if let job = try await takeUp(client) { return .finished(job) }
@@ -156,8 +163,12 @@ struct EmbeddedRun {
       if let failure = await fleet.failure { throw stopped(because: failure) }
       let job = try await client.describe(id).job
       display.show(ProgressSnapshot(job))
-      if job.state.isTerminal { return .finished(job) }
-      if job.state == .paused { throw stopped(because: job.reason) }
+      if job.state.isTerminal {
+        display.clear()
+        await explain(job, client)
+        return .finished(job)
+      }
+      if job.state == .paused { throw stopped(because: printable(job.reason)) }
       if workerCount == nil, job.phase != .planning {
         await fleet.grow(to: usefulWorkerCount(job))
       }
@@ -167,8 +178,22 @@ struct EmbeddedRun {
 
   private func stopped(because reason: String) -> CommandError {
     CommandError(
-      "job \(id) cannot go on: \(printable(reason)). What is scored is kept in \(stateFolder): "
+      "job \(id) cannot go on: \(reason). What is scored is kept in \(stateFolder): "
         + "put it right and give the same command again")
+  }
+
+  /// Shows the last warnings and errors of a job that did not end well.
+  private func explain(_ job: JobSummary, _ client: CoordinatorClient) async {
+    guard job.state == .failed || job.state == .cancelled else { return }
+    var events: [JobEvent] = []
+    var cursor: UInt64 = 0
+    // The log only adds to the job's own reason: without it the job has ended all the same.
+    while let page = try? await client.logs(of: id, after: cursor) {
+      events += page.events.filter { $0.level != .info }
+      cursor = page.nextCursor
+      if page.events.isEmpty { break }
+    }
+    for event in events.suffix(5) { say(logLine(event, on: .standardError)) }
   }
 
   private func usefulWorkerCount(_ job: JobSummary) -> Int {
@@ -213,6 +238,7 @@ private final class RunEvents: Sendable {
     var signal: Int32?
     var failure: CommandError?
     var hurry: (@Sendable () async -> Void)?
+    var interrupt: (@Sendable () async -> Void)?
   }
 
   private let state = Mutex(State())
@@ -227,9 +253,19 @@ private final class RunEvents: Sendable {
     set { state.withLock { $0.hurry = newValue } }
   }
 
-  func signalled(_ number: Int32) { state.withLock { $0.signal = number } }
+  /// Ends whatever is being waited for.
+  var interrupt: (@Sendable () async -> Void)? {
+    get { state.withLock { $0.interrupt } }
+    set { state.withLock { $0.interrupt = newValue } }
+  }
 
-  func serviceFailed(_ reason: String) {
+  func signalled(_ number: Int32) async {
+    state.withLock { $0.signal = number }
+    await interrupt?()
+  }
+
+  func serviceFailed(_ reason: String) async {
     state.withLock { $0.failure = CommandError("the coordinator failed: \(reason)") }
+    await interrupt?()
   }
 }

@@ -6,6 +6,14 @@ import Wire
 struct JobArgument: ParsableArguments {
   @Argument(help: "The job's id, or enough of its beginning to be unique.")
   var job: String
+
+  func validate() throws {
+    do {
+      _ = try JobNames.check(job)
+    } catch {
+      throw ValidationError(error.context)
+    }
+  }
 }
 
 /// `nightshift list`.

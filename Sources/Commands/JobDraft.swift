@@ -65,9 +65,9 @@ package struct JobDraft: Sendable {
 
   /// The finished request.
   ///
-  /// - Parameters:
-  ///   - source: what the request was made from, for the error: a file, or "the command line".
-  ///   - missing: how a missing thing is called there, by its key in a job file.
+  /// For errors, `source` is what the request was made from (a file, or "the command line") and
+  /// `name` says what a key of a job file is called there.
+  ///
   /// - Throws: `CommandError` that lists every mistake.
   package consuming func finished(
     from source: String, named name: (String) -> String = { $0 }

@@ -30,9 +30,9 @@ package enum JobFile {
 
   /// Reads a job file's text into a draft.
   ///
-  /// - Parameters:
-  ///   - name: the file's name in messages.
-  ///   - folder: absolute; where relative paths begin.
+  /// `name` is the file's name in messages; relative paths begin in `folder`, which is absolute.
+  ///
+  /// - Throws: `CommandError` where the text is neither YAML nor JSON.
   package static func parse(
     _ text: String, name: String, folder: String
   ) throws(CommandError) -> JobDraft {

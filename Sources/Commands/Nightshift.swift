@@ -10,7 +10,7 @@ package struct Nightshift: AsyncParsableCommand {
     abstract: "Scores large tables with a model, across processes and machines, exactly once.",
     discussion: """
       One machine, nothing to start first:
-        nightshift run --model churn.txt --input 'customers/*.csv' --output predictions/
+        nightshift run --model churn.txt --input 'data/*.csv' --output scored/
 
       A fleet:
         nightshift coordinator --state /var/lib/nightshift
@@ -37,6 +37,9 @@ package struct Nightshift: AsyncParsableCommand {
     ])
 
   package init() {}
+
+  /// Runs what the process's arguments ask for.
+  package static func runProcess() async { await main() }
 }
 
 /// `nightshift version`.

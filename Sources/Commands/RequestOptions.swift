@@ -24,10 +24,10 @@ package struct RequestOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The job's name, for people.", valueName: "text"))
   var displayName: String?
 
-  @Option(help: "Format of the predictions.")
+  @Option(help: "Format of the predictions; jsonl by default.")
   var format: JobRequest.PredictionsFormat?
 
-  @Option(help: "Compression of the predictions.")
+  @Option(help: "Compression of the predictions; zstd by default.")
   var compression: JobRequest.OutputCompression?
 
   @Option(
@@ -35,7 +35,7 @@ package struct RequestOptions: ParsableArguments {
       "Write this column as the key instead of the whole instance.", valueName: "column"))
   var keyField: String?
 
-  @Option(help: "Write each instance as an array of values or an object with names.")
+  @Option(help: "Write each instance as an array of values (the default) or an object with names.")
   var instanceType: JobRequest.InstanceType?
 
   @Option(
@@ -48,7 +48,9 @@ package struct RequestOptions: ParsableArguments {
     help: ArgumentHelp("Columns not to write in the instance.", valueName: "column"))
   var exclude: [String] = []
 
-  @Option(help: ArgumentHelp("The byte between two fields; \\t is a tab.", valueName: "byte"))
+  @Option(
+    help: ArgumentHelp(
+      "The byte between two fields, by default a comma; \\t is a tab.", valueName: "byte"))
   var delimiter: String?
 
   @Option(
@@ -59,7 +61,8 @@ package struct RequestOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Error records tolerated; -1 is no limit.", valueName: "count"))
+    help: ArgumentHelp(
+      "Error records tolerated, by default 1000; -1 is no limit.", valueName: "count"))
   var errorThreshold: Int64?
 
   @Flag(help: "Write the sum of the trees as it is, without the objective's transform.")

@@ -8,8 +8,8 @@ struct VerifyCommand: AsyncParsableCommand {
       Needs no coordinator. Reads every file and compares digests and counts.
 
       Examples:
-        nightshift verify predictions/prediction-churn-2026-03-01T06:00:00.000Z
-        nightshift verify predictions/prediction-churn-2026-03-01T06:00:00.000Z --output json
+        nightshift verify scored/prediction-churn-2026-03-01T06:00:00.000Z
+        nightshift verify scored/prediction-*/ --output json
       """)
 
   @Argument(help: "The published folder.") var folder: String
@@ -45,7 +45,7 @@ struct ReplayCommand: AsyncParsableCommand {
       line with the published one. The exit code is 1 where they differ.
 
       Example:
-        nightshift replay predictions/prediction-churn-2026-03-01T06:00:00.000Z --row 41
+        nightshift replay scored/prediction-churn-2026-03-01T06:00:00.000Z --row 41
       """)
 
   @Argument(help: "The published folder.") var folder: String

@@ -13,16 +13,19 @@ package struct RunCommand: AsyncParsableCommand {
       .nightshift-<job> folder below --output.
 
       Examples:
-        nightshift run --model churn.txt --input customers.csv --output predictions/
-        nightshift run --model churn.txt --input 'a/*.csv.gz' b/ --output predictions/ \\
+        nightshift run --model churn.txt --input data.csv --output scored/
+        nightshift run --model churn.txt --input 'a/*.csv.gz' b/ --output scored/ \\
           --format csv --compression none --key-field id
-        nightshift run --model churn.txt --input customers.csv --output predictions/ \\
+        nightshift run --model churn.txt --input data.csv --output scored/ \\
           --error-threshold -1 --quiet --summary json
       """)
 
   @OptionGroup(title: "Job") package var request: RequestOptions
 
-  @Option(help: ArgumentHelp("Worker processes; by default as many as help.", valueName: "count"))
+  @Option(
+    help: ArgumentHelp(
+      "Worker processes; by default as many as there is work for, at most one per core.",
+      valueName: "count"))
   var workers: Int?
 
   @Option(help: ArgumentHelp("Threads of each worker process.", valueName: "count"))

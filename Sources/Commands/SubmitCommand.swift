@@ -1,9 +1,9 @@
-import ArgumentParser
-import Jobs
+package import ArgumentParser
+package import Jobs
 
 /// `nightshift submit`.
-struct SubmitCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
+package struct SubmitCommand: AsyncParsableCommand {
+  package static let configuration = CommandConfiguration(
     commandName: "submit", abstract: "Hand a job to the coordinator.",
     discussion: """
       Prints the job's id. Options change what the job file says; without a file they are the \
@@ -13,15 +13,15 @@ struct SubmitCommand: AsyncParsableCommand {
         nightshift submit job.yaml
         nightshift submit job.yaml --wait
         nightshift submit job.yaml --output other/ --error-threshold -1
-        nightshift submit --model churn.txt --input 'customers/*.csv' --output predictions/
+        nightshift submit --model churn.txt --input 'data/*.csv' --output scored/
 
       A job file:
         displayName: churn
         model: churn.txt
         inputConfig:
-          uris: [customers/*.csv]
+          uris: [data/*.csv]
         outputConfig:
-          uri: predictions/
+          uri: scored/
           predictionsFormat: jsonl
       """)
 
@@ -41,14 +41,16 @@ struct SubmitCommand: AsyncParsableCommand {
   var summary = OutputFormat.text
 
   /// The request that file and options make together.
-  func jobRequest(in folder: String) throws(CommandError) -> JobRequest {
+  package func jobRequest(in folder: String) throws(CommandError) -> JobRequest {
     guard let file else { return try request.request(in: folder) }
     var draft = try JobFile.read(file)
     request.apply(to: &draft, in: folder)
     return try draft.finished(from: file)
   }
 
-  func run() async throws {
+  package init() {}
+
+  package func run() async throws {
     let request = try jobRequest(in: Paths.currentFolder)
     let client = try client.connect()
     let id = RequestIdentity.randomJob()

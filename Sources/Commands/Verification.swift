@@ -25,9 +25,8 @@ package enum Publication {
     throw CommandError("\(folder): this build has no `verify` yet")
   }
 
-  /// Scores one record of a published folder again.
+  /// Scores one record of a published folder again; `row` counts from 0 over all inputs.
   ///
-  /// - Parameter row: from 0, over all inputs in their order.
   /// - Throws: `CommandError` where the folder, its input or its model cannot be read.
   package static func replay(folder: String, row: UInt64) throws -> Replay {
     throw CommandError("\(folder): this build has no `replay` yet; row \(row) was asked for")

@@ -92,8 +92,8 @@ struct WorkerCommand: AsyncParsableCommand {
     switch exit {
     case .drained, .idle, .terminated: nil
     case .deadMan:
-      "the coordinator at \(address) was silent for \(Figures.clock(Limits.deadManTime)) "
-        + "(minutes:seconds): check that it runs and that this machine can reach it"
+      "the coordinator at \(address) was silent for \(Figures.words(Limits.deadManTime)): "
+        + "check that it runs and that this machine can reach it"
     case .refused(let reason): "the coordinator at \(address) refused this worker: \(reason)"
     }
   }

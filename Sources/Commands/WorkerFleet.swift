@@ -44,7 +44,7 @@ actor WorkerFleet {
       case .giveUp:
         failure =
           "\(RestartPolicy.quickDeathLimit) worker processes in a row died within "
-          + "\(Figures.clock(RestartPolicy.quickDeath)) (minutes:seconds) of their start, "
+          + "\(Figures.words(RestartPolicy.quickDeath)) of their start, "
           + "the last one with \(end)" + lastWords()
       }
     }

@@ -1,1 +1,268 @@
+import Commands
+import Foundation
+import Jobs
 import Testing
+
+/// What job files are understood to say, and how they are refused.
+@Suite struct JobFileTests {
+  private func request(_ text: String) throws -> JobRequest {
+    try JobFile.parse(text, name: "job.yaml", folder: "/jobs").finished(from: "job.yaml")
+  }
+
+  /// The refusal's lines without the first.
+  private func problems(_ text: String) -> [String] {
+    do {
+      _ = try request(text)
+      return []
+    } catch let error as CommandError {
+      let lines = error.context.split(separator: "\n").map(String.init)
+      guard lines.count > 1 else { return lines }
+      return lines.dropFirst().map { String($0.drop { $0 == " " }) }
+    } catch {
+      return ["\(error)"]
+    }
+  }
+
+  private static let whole = """
+    displayName: churn of March
+    model: models/churn.txt
+    inputConfig:
+      instancesFormat: csv
+      uris: [customers/*.csv, /data/more.csv.gz, "file:///data/last.csv"]
+      delimiter: ";"
+      nullWords: [NA, "null", ""]
+    instanceConfig:
+      instanceType: object
+      excludedFields: [name]
+    outputConfig:
+      predictionsFormat: csv
+      compression: none
+      uri: ./predictions/
+    dedicatedResources:
+      maxReplicaCount: 4
+    modelParameters:
+      rawScore: true
+    labels: {team: growth, cost: 17}
+    errorThreshold: -1
+    blockByteCount: 65536
+    """
+
+  private var wholeRequest: JobRequest {
+    var expected = JobRequest(
+      displayName: "churn of March", model: "/jobs/models/churn.txt",
+      inputConfig: .init(
+        uris: ["/jobs/customers/*.csv", "/data/more.csv.gz", "/data/last.csv"]),
+      outputConfig: .init(uri: "/jobs/predictions"))
+    expected.inputConfig.delimiter = ";"
+    expected.inputConfig.nullWords = ["NA", "null", ""]
+    expected.instanceConfig.instanceType = .object
+    expected.instanceConfig.excludedFields = ["name"]
+    expected.outputConfig.predictionsFormat = .csv
+    expected.outputConfig.compression = .none
+    expected.dedicatedResources.maxReplicaCount = 4
+    expected.modelParameters.rawScore = true
+    expected.labels = ["team": "growth", "cost": "17"]
+    expected.errorThreshold = -1
+    expected.blockByteCount = 65_536
+    return expected
+  }
+
+  @Test func everyKeyIsRead() throws {
+    #expect(try request(Self.whole) == wholeRequest)
+  }
+
+  @Test func everyKnownKeyIsInTheWholeFile() throws {
+    let names = JobFileKeys.all.compactMap { $0.split(separator: ".").last.map(String.init) }
+    let missing = names.filter { !Self.whole.contains($0 + ":") }
+    #expect(missing.sorted() == ["includedFields", "keyField"])  // they exclude excludedFields
+  }
+
+  @Test func jsonIsReadLikeYAML() throws {
+    var known = wholeRequest
+    known.inputConfig.uris = ["/a.csv"]
+    let text = String(decoding: try JSONEncoder().encode(known), as: UTF8.self)
+    #expect(try request(text) == known)
+  }
+
+  @Test func theLeastFileTakesEveryDefault() throws {
+    let found = try request("{model: m.txt, inputConfig: {uris: a.csv}, outputConfig: {uri: o}}")
+    let expected = JobRequest(
+      displayName: "m", model: "/jobs/m.txt", inputConfig: .init(uris: ["/jobs/a.csv"]),
+      outputConfig: .init(uri: "/jobs/o"))
+    #expect(found == expected)
+  }
+
+  @Test func emptyValuesAreAsIfAbsent() throws {
+    let found = try request(
+      """
+      model: m.txt
+      displayName:
+      inputConfig: {uris: [a.csv], nullWords: ~}
+      instanceConfig: {keyField: null}
+      outputConfig: {uri: o}
+      """)
+    #expect(found.displayName == "m")
+    #expect(found.instanceConfig.keyField == nil)
+    #expect(found.inputConfig.nullWords == nil)
+  }
+
+  @Test func aTabHasItsNames() throws {
+    for spelling in [#""\t""#, #"'\t'"#, "tab"] {
+      let found = try request(
+        "{model: m, inputConfig: {uris: [a], delimiter: \(spelling)}, outputConfig: {uri: o}}")
+      #expect(found.inputConfig.delimiter == "\t", "\(spelling)")
+    }
+  }
+
+  @Test func missingKeysAreListedTogether() {
+    #expect(problems("displayName: x") == ["missing: model, inputConfig.uris, outputConfig.uri"])
+    #expect(
+      problems("{model: m, inputConfig: {uris: []}}")
+        == ["missing: inputConfig.uris, outputConfig.uri"])
+  }
+
+  /// A change to a good file, and what is then said about it.
+  struct Refusal: Sendable, CustomTestStringConvertible {
+    let lines: String
+    let problems: [String]
+
+    init(_ lines: String, _ problems: String...) {
+      self.lines = lines
+      self.problems = problems
+    }
+
+    var testDescription: String { lines }
+  }
+
+  static let refusals = [
+    Refusal("modle: m", "job.yaml:4: unknown key modle; did you mean model?"),
+    Refusal("uris: [a]", "job.yaml:4: unknown key uris; did you mean inputConfig.uris?"),
+    Refusal(
+      "zzzzzzz: 1",
+      "job.yaml:4: unknown key zzzzzzz; known here: displayName, model, inputConfig, "
+        + "instanceConfig, outputConfig, dedicatedResources, modelParameters, labels, "
+        + "errorThreshold, blockByteCount"),
+    Refusal(
+      "instanceConfig: {keyfield: id}",
+      "job.yaml:4: unknown key instanceConfig.keyfield; did you mean instanceConfig.keyField?"),
+    Refusal(
+      "dedicatedResources: {machineSpec: {machineType: n1}}",
+      "job.yaml:4: dedicatedResources.machineSpec is not supported: "
+        + "a worker takes the machine it is started on"),
+    Refusal(
+      "generateExplanation: true",
+      "job.yaml:4: generateExplanation is not supported: explanations are not supported yet"),
+    Refusal("errorThreshold: many", "job.yaml:4: errorThreshold: a whole number is expected"),
+    Refusal(
+      "errorThreshold: -2",
+      "job.yaml:4: errorThreshold: -2 error records; use 0 or more, or -1 for no limit"),
+    Refusal(
+      "blockByteCount: 255",
+      "job.yaml:4: blockByteCount: a block has from 256 to 16777216 bytes, not 255"),
+    Refusal(
+      "blockByteCount: 16777217",
+      "job.yaml:4: blockByteCount: a block has from 256 to 16777216 bytes, not 16777217"),
+    Refusal(
+      "modelParameters: {rawScore: perhaps}",
+      "job.yaml:4: modelParameters.rawScore: true or false is expected"),
+    Refusal(
+      "dedicatedResources: {maxReplicaCount: 0}",
+      "job.yaml:4: dedicatedResources.maxReplicaCount: from 1 to 10000, not 0"),
+    Refusal(
+      "instanceConfig: {instanceType: list}",
+      "job.yaml:4: instanceConfig.instanceType: \"list\" is not supported; use array, object"),
+    Refusal("labels: [a]", "job.yaml:4: labels: a mapping of names to texts is expected"),
+    Refusal("instanceConfig: 3", "job.yaml:4: instanceConfig: a mapping of keys is expected"),
+    Refusal("displayName: [a]", "job.yaml:4: displayName: one text is expected"),
+    Refusal(
+      "instanceConfig: {includedFields: {a: b}}",
+      "job.yaml:4: instanceConfig.includedFields: a list of texts is expected"),
+    Refusal(
+      "instanceConfig: {includedFields: [a], excludedFields: [b]}",
+      "instanceConfig.includedFields and instanceConfig.excludedFields exclude each other: "
+        + "keep one of them"),
+    Refusal(
+      "instanceConfig: {keyField: id, includedFields: [a]}",
+      "instanceConfig.keyField writes the key alone: remove instanceConfig.includedFields and "
+        + "instanceConfig.excludedFields, or instanceConfig.keyField"),
+    Refusal(
+      "instanceConfig: {includedFields: [a, a]}",
+      "instanceConfig.includedFields names a column twice"),
+    Refusal(
+      "errorThreshold: x\nblockByteCount: y",
+      "job.yaml:4: errorThreshold: a whole number is expected",
+      "job.yaml:5: blockByteCount: a whole number is expected"),
+  ]
+
+  @Test(arguments: refusals)
+  func mistakesAreNamedWithTheirPlace(_ refusal: Refusal) {
+    let good = "model: m\ninputConfig: {uris: [a]}\noutputConfig: {uri: o}\n"
+    #expect(problems(good).isEmpty)
+    #expect(problems(good + refusal.lines) == refusal.problems)
+  }
+
+  static let inputRefusals = [
+    Refusal(
+      "{uris: [a], instancesFormat: jsonl}",
+      "job.yaml:2: inputConfig.instancesFormat: \"jsonl\" is not supported; use csv"),
+    Refusal(
+      "{gcsSource: {uris: [\"gs://b/a.csv\"]}}",
+      "job.yaml:2: inputConfig.gcsSource is not supported: "
+        + "list local paths and globs under inputConfig.uris"),
+    Refusal(
+      "{uris: [\"s3://bucket/a.csv\", b.csv]}",
+      "job.yaml:2: inputConfig.uris: s3:// is not supported yet; "
+        + "name local files, folders or globs"),
+    Refusal("{uris: [\"\"]}", "job.yaml:2: inputConfig.uris: an empty path"),
+    Refusal(
+      "{uris: [a], delimiter: \"::\"}",
+      "job.yaml:2: inputConfig.delimiter: the delimiter has to be one byte that is no quote and "
+        + "no line end, not \"::\""),
+    Refusal(
+      "{uris: [a], delimiter: \"é\"}",
+      "job.yaml:2: inputConfig.delimiter: the delimiter has to be one byte that is no quote and "
+        + "no line end, not \"é\""),
+    Refusal(
+      "{uris: [a], delimiter: '\"'}",
+      "job.yaml:2: inputConfig.delimiter: the delimiter has to be one byte that is no quote and "
+        + "no line end, not \"\"\""),
+  ]
+
+  @Test(arguments: inputRefusals)
+  func mistakesOfTheInputAreNamed(_ refusal: Refusal) {
+    let text = "model: m\ninputConfig: \(refusal.lines)\noutputConfig: {uri: o}\n"
+    #expect(problems(text) == refusal.problems)
+  }
+
+  @Test(arguments: [
+    ("", "job.yaml holds no keys: begin with `model: FILE`"),
+    ("- a\n- b", "job.yaml holds no keys: begin with `model: FILE`"),
+    ("just text", "job.yaml holds no keys: begin with `model: FILE`"),
+    ("model: a\nmodel: b", "job.yaml is neither YAML nor JSON: line"),
+    ("model: [a", "job.yaml is neither YAML nor JSON: line 2, column 1: did not find"),
+    ("\"model: a", "job.yaml is neither YAML nor JSON: line 1"),
+  ])
+  func whatIsNoJobFileIsRefused(_ text: String, _ beginning: String) {
+    let found = problems(text).joined(separator: "\n")
+    #expect(found.hasPrefix(beginning), "\(found)")
+  }
+
+  @Test func controlCharactersDoNotReachTheTerminal() {
+    let found = problems("\"mod\\u001b[31mel\": 1").joined()
+    #expect(!found.unicodeScalars.contains("\u{1B}"))
+    #expect(found.contains("mod\u{FFFD}[31mel"))
+  }
+
+  @Test func pathsOfAFileBeginInItsFolder() throws {
+    let folder = NSTemporaryDirectory() + "nightshift-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }  // only litter is left
+    let file = folder + "/nightly.yaml"
+    try "{model: m.txt, inputConfig: {uris: [a]}, outputConfig: {uri: o}}".write(
+      toFile: file, atomically: true, encoding: .utf8)
+    let found = try JobFile.read(file).finished(from: file)
+    #expect(found.displayName == "nightly")
+    #expect(found.model == Paths.absolute("m.txt", in: folder))
+    #expect(throws: CommandError.self) { try JobFile.read(folder + "/absent.yaml") }
+  }
+}
