@@ -153,6 +153,11 @@ let package = Package(
       path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
+      name: "SimulationTests",
+      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "Simulation", "WorkerCore"],
+      path: "Tests/SimulationTests",
+      swiftSettings: settings),
+    .testTarget(
       name: "TablesTests",
       dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
       path: "Tests/TablesTests",

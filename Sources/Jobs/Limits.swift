@@ -34,6 +34,9 @@ package enum Limits {
   package static let deadManTime = Duration.seconds(660)
   /// Failures of a shard that count before the job fails.
   package static let chargeLimit = 3
+  /// Leases of a shard that run out before their worker reports to have begun, for one charge: a
+  /// lost message must not cost a charge, a record that kills at once must.
+  package static let lossesPerCharge = 3
   /// After a restart, before blocks are leased that a living worker may still hold: one heartbeat
   /// and some time to reconnect.
   package static let recoveryWindow = Duration.seconds(3)
