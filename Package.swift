@@ -123,6 +123,11 @@ let package = Package(
       path: "Tests/CoordinatorCoreTests",
       swiftSettings: settings),
     .testTarget(
+      name: "DestinationsTests",
+      dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"],
+      path: "Tests/DestinationsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
       name: "DigestsTests",
       dependencies: ["Digests"],
       path: "Tests/DigestsTests",
@@ -142,6 +147,11 @@ let package = Package(
       dependencies: ["Jobs", "Leasing"],
       path: "Tests/LeasingTests",
       swiftSettings: settings),
+    .testTarget(
+      name: "PartialsTests",
+      dependencies: ["Compression", "Digests", "Jobs", "Leasing", "Partials"],
+      path: "Tests/PartialsTests",
+      swiftSettings: unsafeSettings),
     .testTarget(
       name: "ProcessTests",
       dependencies: ["nightshift"],
