@@ -172,6 +172,7 @@ let package = Package(
       dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
       path: "Tests/TablesTests",
       swiftSettings: unsafeSettings),
+    .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: settings),
     .testTarget(
       name: "TransportTests",
       dependencies: ["Transport"],
