@@ -1,4 +1,5 @@
 import Destinations
+import Jobs
 
 /// The one place that calls the checks of published folders; `Destinations` has the work.
 package enum Publication {
