@@ -1,3 +1,6 @@
+import Destinations
+import Jobs
+
 /// The one place that calls the checks of published folders; `Destinations` has the work.
 package enum Publication {
   /// What checking a published folder found.
@@ -5,6 +8,8 @@ package enum Publication {
     package var folder: String
     package var fileCount: Int
     package var recordCount: UInt64
+    /// Inputs that are not there any more: nothing is said about them.
+    package var inputsMissing: Int
     /// Empty where the folder is what its receipt says.
     package var problems: [String]
   }
@@ -22,7 +27,10 @@ package enum Publication {
   ///
   /// - Throws: `CommandError` where the folder or its receipt cannot be read.
   package static func verify(folder: String) throws -> Finding {
-    throw CommandError("\(folder): this build has no `verify` yet")
+    let report = Verification.check(folder: folder)
+    return Finding(
+      folder: folder, fileCount: report.outputCount, recordCount: report.counts.total,
+      inputsMissing: report.inputsMissing, problems: report.findings.map(\.description))
   }
 
   /// Scores one record of a published folder again; `row` counts from 0 over all inputs.
