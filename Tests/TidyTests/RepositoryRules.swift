@@ -30,7 +30,9 @@ enum RepositoryRules {
   ]
 
   static func placeFindings(path: String, text: String) -> [Finding] {
-    guard !exceptions.contains(path) else { return [] }
+    guard !exceptions.contains(path),
+      (places + hosts).contains(where: { text.range(of: $0) != nil })
+    else { return [] }
     var findings: [Finding] = []
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
     {

@@ -32,9 +32,8 @@ enum SizeRules {
     var findings: [Finding] = []
     var stack: [Open] = []
     var depth = 0
-    // The text since the last brace of this level, and the line in which its last part begins.
-    var head = ""
-    var headLine = 0
+    // The code since the last brace of this level.
+    var head: [UInt8] = []
     for (number, line) in file.code.enumerated() {
       if !file.isSwift, line.trimmed.hasPrefix("#") { continue }  // the preprocessor's
       for byte in line.utf8 {
@@ -43,43 +42,50 @@ enum SizeRules {
         case UInt8(ascii: ")"): depth -= 1
         case UInt8(ascii: "{"):
           let isArgument = depth > (stack.last?.parenthesisDepth ?? 0)
-          let isFunction = !isArgument && begins(function: head, isSwift: file.isSwift)
-          stack.append(Open(line: headLine, isFunction: isFunction, parenthesisDepth: depth))
-          if !isArgument { head = "" }
+          let distance = isArgument ? nil : functionDistance(head, isSwift: file.isSwift)
+          stack.append(
+            Open(
+              line: number - (distance ?? 0), isFunction: distance != nil, parenthesisDepth: depth))
+          if !isArgument { head.removeAll(keepingCapacity: true) }
           continue
         case UInt8(ascii: "}"):
           guard let open = stack.popLast() else { continue }
           let count = number - open.line + 1
           if open.isFunction, count > functionLineLimit {
-            findings.append(
-              file.finding(
-                open.line, "a function of \(count) lines; the limit is \(functionLineLimit)",
-                "move a straight part of it into a function of its own"))
+            findings.append(tooLong(count, open.line, file))
           }
-          if depth <= (stack.last?.parenthesisDepth ?? 0) { head = "" }
+          if depth <= (stack.last?.parenthesisDepth ?? 0) { head.removeAll(keepingCapacity: true) }
           continue
         default: break
         }
-        if head.isEmpty {
-          guard byte.isPartOfWord else { continue }
-          headLine = number
-        }
-        head.unicodeScalars.append(UnicodeScalar(byte))
+        head.append(byte)
       }
-      if !head.isEmpty { head += "\n" }
+      head.append(UInt8(ascii: "\n"))
     }
     return findings
   }
 
-  private static func begins(function head: String, isSwift: Bool) -> Bool {
+  private static func tooLong(_ count: Int, _ line: Int, _ file: SourceFile) -> Finding {
+    file.finding(
+      line, "a function of \(count) lines; the limit is \(functionLineLimit)",
+      "move a straight part of it into a function of its own")
+  }
+
+  /// How many lines before its brace a function begins; `nil` where the brace is no function's.
+  private static func functionDistance(_ head: [UInt8], isSwift: Bool) -> Int? {
+    let text = Substring(String(decoding: head, as: UTF8.self))
+    let words = text.words
     guard isSwift else {
-      let first = head.split(separator: " ", maxSplits: 1).first ?? ""
-      return head.contains("(") && !["namespace", "struct", "extern", "enum"].contains(first)
+      let others: Set<Substring> = ["namespace", "struct", "extern", "enum"]
+      guard let first = words.first, text.contains("("), !others.contains(first.text) else {
+        return nil
+      }
+      return text[first.range.lowerBound...].utf8.count { $0 == UInt8(ascii: "\n") }
     }
-    let words = head[...].words
-    return words.contains { word in
-      let isMember = head[..<word.range.lowerBound].last == "."
+    let last = words.last { word in
+      let isMember = text[..<word.range.lowerBound].utf8.last == UInt8(ascii: ".")
       return !isMember && ["func", "init", "deinit", "subscript"].contains(word.text)
     }
+    return last.map { text[$0.range.lowerBound...].utf8.count { $0 == UInt8(ascii: "\n") } }
   }
 }

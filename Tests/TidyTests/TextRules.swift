@@ -1,3 +1,5 @@
+import Glibc
+
 /// Words and phrases that have no place, each with what stands in its stead.
 enum TextRules {
   /// One phrase of code, and where it is banned.
@@ -133,8 +135,11 @@ enum TextRules {
     var findings: [Finding] = []
     for (number, line) in file.code.enumerated() {
       for (phrase, reason) in explained where line.range(of: phrase) != nil {
-        let near = file.lines[max(0, number - 3)...min(file.lines.count - 1, number + 1)]
-        guard !near.contains(where: { $0.range(of: "//") != nil }) else { continue }
+        let near = file.lines[max(0, number - 8)...min(file.lines.count - 1, number + 3)]
+        let isExplained = near.contains { line in
+          ["//", "throw ", "fatalError("].contains { line.range(of: $0) != nil }
+        }
+        guard !isExplained else { continue }
         findings.append(file.finding(number, "\(phrase) without a reason", "add \(reason)"))
       }
     }
@@ -169,15 +174,17 @@ enum TextRules {
 extension StringProtocol {
   /// Where a text stands first, byte by byte.
   func range(of text: String) -> Range<Index>? {
-    let wanted = Array(text.utf8)
-    guard let first = wanted.first else { return nil }
-    var place = utf8.startIndex
-    while let start = utf8[place...].firstIndex(of: first) {
-      if utf8[start...].starts(with: wanted) {
-        return start..<utf8.index(start, offsetBy: wanted.count)
-      }
-      place = utf8.index(after: start)
-    }
-    return nil
+    let found =
+      utf8.withContiguousStorageIfAvailable { line in
+        text.utf8.withContiguousStorageIfAvailable { wanted in
+          memmem(line.baseAddress, line.count, wanted.baseAddress, wanted.count).map { place in
+            UnsafeRawPointer(place)
+              - UnsafeRawPointer(line.baseAddress ?? place.assumingMemoryBound(to: UInt8.self))
+          }
+        } ?? nil
+      } ?? nil
+    guard let found else { return nil }
+    let start = utf8.index(utf8.startIndex, offsetBy: found)
+    return start..<utf8.index(start, offsetBy: text.utf8.count)
   }
 }
