@@ -67,7 +67,7 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .target(name: "Scoring", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
     .target(
-      name: "Partials", dependencies: ["Compression", "Digests", "Jobs", "Leasing"],
+      name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
       swiftSettings: unsafeSettings),
     .target(
       name: "Destinations",
@@ -80,15 +80,15 @@ let package = Package(
     .target(
       name: "Coordinator",
       dependencies: [
-        "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints", "Jobs",
-        "Journal", "Leasing", "Partials", "Scoring", "Tables", "Transport", "Wire", log,
+        "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
+        "Jobs", "Journal", "Leasing", "Partials", "Scoring", "Tables", "Transport", "Wire", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "CoordinatorCore", "Digests", "Executors", "Failpoints", "Jobs", "Leasing",
-        "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
+        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Partials",
+        "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
@@ -104,13 +104,18 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .executableTarget(
       name: "nightshift",
-      dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: settings),
 
     // Tests.
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Commands", "Jobs"],
+      dependencies: [
+        "Commands", "Jobs", "Transport", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       path: "Tests/CommandTests",
       swiftSettings: settings),
     .testTarget(
@@ -125,7 +130,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DestinationsTests",
-      dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: [
+        "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials",
+      ],
       path: "Tests/DestinationsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
@@ -165,7 +172,7 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "Simulation", "WorkerCore"],
+      dependencies: ["Simulation"],
       path: "Tests/SimulationTests",
       swiftSettings: settings),
     .testTarget(

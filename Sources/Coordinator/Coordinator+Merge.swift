@@ -1,6 +1,5 @@
 import CoordinatorCore
 import Destinations
-
 import Executors
 import Failpoints
 import Foundation

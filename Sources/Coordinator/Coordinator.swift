@@ -1,5 +1,4 @@
 import CoordinatorCore
-
 import Executors
 import Failpoints
 import Foundation

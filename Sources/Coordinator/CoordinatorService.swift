@@ -85,7 +85,7 @@ package final class CoordinatorService: Sendable {
     await coordinator.close()
   }
 
-  /// Ends `run`: no more answers, the journal closed. At most five seconds.
+  /// Has `run` end within five seconds: no more answers, the journal closed.
   package func stop() {
     let waiting = stopping.withLock { waiting in
       isStopped.store(true, ordering: .releasing)

@@ -45,8 +45,8 @@ final class PinnedInput {
     var trouble: Int32 = 0
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
       while filled < wanted {
-        let got = unsafe pread(
-          descriptor, buffer.baseAddress! + filled, wanted - filled, off_t(offset) + filled)
+        let rest = unsafe UnsafeMutableBufferPointer(rebasing: buffer[filled..<wanted])
+        let got = unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(offset) + filled)
         if got < 0, errno == EINTR { continue }
         guard got > 0 else {
           trouble = got < 0 ? errno : ENODATA

@@ -41,10 +41,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("truncated model", { (text: String) in String(text.prefix(text.count / 2)) }),
-    ("another model", { (text: String) in "not a model\n" + text.prefix(10) }),
-  ] as [(String, @Sendable (String) -> String)])
+  @Test(
+    arguments: [
+      ("truncated model", { (text: String) in String(text.prefix(text.count / 2)) }),
+      ("another model", { (text: String) in "not a model\n" + text.prefix(10) }),
+    ] as [(String, @Sendable (String) -> String)])
   func aCorruptModelIsRefused(name: String, corrupt: @Sendable (String) -> String) async throws {
     let sandbox = try Sandbox()
     let input = sandbox.path("table.csv")

@@ -141,7 +141,7 @@ struct Publication: Equatable {
       guard name.hasPrefix("prediction."), name != "prediction.stats.json" else { continue }
       files[name] = try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)"))
     }
-    guard manager.fileExists(atPath: "\(path)/_SUCCESS") else {
+    guard disk.fileExists(atPath: "\(path)/_SUCCESS") else {
       throw TestFailure("no _SUCCESS in \(path)")
     }
     self.files = files

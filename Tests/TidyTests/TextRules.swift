@@ -1,5 +1,3 @@
-import Glibc
-
 /// Words and phrases that have no place, each with what stands in its stead.
 enum TextRules {
   /// One phrase of code, and where it is banned.
@@ -174,17 +172,18 @@ enum TextRules {
 extension StringProtocol {
   /// Where a text stands first, byte by byte.
   func range(of text: String) -> Range<Index>? {
-    let found =
-      utf8.withContiguousStorageIfAvailable { line in
-        text.utf8.withContiguousStorageIfAvailable { wanted in
-          memmem(line.baseAddress, line.count, wanted.baseAddress, wanted.count).map { place in
-            UnsafeRawPointer(place)
-              - UnsafeRawPointer(line.baseAddress ?? place.assumingMemoryBound(to: UInt8.self))
-          }
-        } ?? nil
-      } ?? nil
-    guard let found else { return nil }
-    let start = utf8.index(utf8.startIndex, offsetBy: found)
-    return start..<utf8.index(start, offsetBy: text.utf8.count)
+    let wanted = Array(text.utf8)
+    let found = utf8.withContiguousStorageIfAvailable { Self.place(of: wanted, in: $0) }
+    guard let place = found ?? nil else { return nil }
+    let start = utf8.index(utf8.startIndex, offsetBy: place)
+    return start..<utf8.index(start, offsetBy: wanted.count)
+  }
+
+  private static func place(of wanted: [UInt8], in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
+    guard let first = wanted.first, bytes.count >= wanted.count else { return nil }
+    for start in 0...bytes.count - wanted.count where bytes[start] == first {
+      if wanted.indices.allSatisfy({ bytes[start + $0] == wanted[$0] }) { return start }
+    }
+    return nil
   }
 }
