@@ -190,7 +190,7 @@ extension Coordinator {
     guard accepts(finished.lease, from: worker) else { return .refused(Self.sealRefusal.text) }
     let (job, result) = (finished.lease.grant.job, finished.result)
     if let answer = core.preview(job, result) {
-      await settle()
+      try await settle()
       return answer
     }
     if result.partial.byteCount > 0 || !options.acceptsEmptyPartials {

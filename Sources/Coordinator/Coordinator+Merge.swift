@@ -28,12 +28,11 @@ extension Coordinator {
     }
     Failpoint.coordinatorPublished.hit()
     do {
-      try await decide { core, now, effects in
+      try await decideInTheEnd { core, now, effects in
         core.mergeEnded(id, outcome, now: now, into: &effects)
       }
     } catch {
-      // The journal's disk is full: the merge is found again, or repeated, after a restart.
-      end(CoordinatorError("the end of job \(id) cannot be journaled: \(error)"))
+      logger.error("the end of job \(id) is found again after a restart: \(error)")
     }
   }
 

@@ -61,6 +61,7 @@ package final class CoordinatorService: Sendable {
         return nil
       }
       let failure = try await group.next() ?? nil
+      stop()  // whatever ended first: the group waits for every task of it
       await shutDown()
       group.cancelAll()
       return failure
