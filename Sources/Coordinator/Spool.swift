@@ -83,7 +83,11 @@ package actor Spool {
   /// Returns false, and forgets the bytes, where they are not what their name says: the sender
   /// starts again.
   package func complete(_ name: PartialName, job: JobID) throws(Failure) -> Bool {
-    if isComplete(name, job: job) { return true }
+    if isComplete(name, job: job) {
+      // Renamed before, perhaps by a process that died before it synced the folder.
+      try synchronizeFolder(Self.folder(of: job, in: folder))
+      return true
+    }
     guard let upload = uploads[name.digest], upload.byteCount == name.byteCount else {
       return false
     }
