@@ -30,6 +30,8 @@ package actor Worker {
   private var statistics = WorkerStatistics()
   private var exit: WorkerExit?
   private var exitWaiter: CheckedContinuation<WorkerExit, Never>?
+  /// The goodbye on its way.
+  private var farewell: Task<Void, Never>?
 
   package init(_ options: WorkerOptions, logger: Logger) throws {
     self.options = options
@@ -70,8 +72,11 @@ package actor Worker {
     update { core, now, _, effects in core.terminate(now: now, into: &effects) }
   }
 
-  /// Closes the connections; bounded.
-  package func close() async { await link.close() }
+  /// Closes the connections once the goodbye has been heard; bounded.
+  package func close() async {
+    await farewell?.value
+    await link.close()
+  }
 
   // MARK: Effects
 
@@ -87,6 +92,7 @@ package actor Worker {
 
   private func carryOut(_ effect: WorkerEffect) {
     switch effect {
+    case .send(.goodbye): farewell = Task { await send(.goodbye) }
     case .send(let request): Task { await send(request) }
     case .score(let slot, let grant): start(grant, on: slot)
     case .stop(let slot, let keepBlocks): slots[slot].stop(keepBlocks: keepBlocks)
