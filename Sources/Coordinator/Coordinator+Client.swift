@@ -83,7 +83,8 @@ extension Coordinator {
     guard folder.hasPrefix("/") else {
       throw CoordinatorError("outputConfig.uri: \(folder) is not an absolute path")
     }
-    try makeFolder(folder)
+    // Others may read predictions where the user's umask lets them.
+    try makeFolder(folder, permissions: nil)
     guard FileManager.default.isWritableFile(atPath: folder) else {
       throw CoordinatorError("outputConfig.uri: \(folder) cannot be written")
     }

@@ -249,6 +249,9 @@ package actor Coordinator {
       var effects: [CoordinatorEffect] = []
       core.tick(now: now, into: &effects)
       perform(effects)
+      if statistics.count > core.sessions.count {
+        statistics = statistics.filter { core.sessions[$0.key] != nil }
+      }
     }
   }
 
@@ -297,10 +300,6 @@ package actor Coordinator {
       }
     logger.log(level: loggerLevel, "\(message)", metadata: ["job": "\(id)", "source": "\(source)"])
   }
-
-  func noteDropped(_ count: UInt64, of id: JobID) {
-    logs[id, default: JobLog()].noteDropped(count)
-  }
 }
 
 extension EventLevel {
@@ -318,10 +317,11 @@ func wallClockNanoseconds() -> Int64 {
   Int64(Date().timeIntervalSince1970 * 1e9)
 }
 
-func makeFolder(_ path: String) throws(CoordinatorError) {
+func makeFolder(_ path: String, permissions: Int? = 0o700) throws(CoordinatorError) {
   do {
     try FileManager.default.createDirectory(
-      atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      atPath: path, withIntermediateDirectories: true,
+      attributes: permissions.map { [.posixPermissions: $0] })
   } catch {
     throw CoordinatorError("cannot make the folder \(path): \(error.localizedDescription)")
   }

@@ -33,6 +33,16 @@ final class PinnedInput {
       && UInt64(status.st_ino) == input.inode
   }
 
+  /// What is different from the plan, in words; `nil` if nothing is.
+  static func change(of input: PlannedInput) -> String? {
+    do throws(CoordinatorError) {
+      _ = try PinnedInput(input)
+      return nil
+    } catch {
+      return error.context
+    }
+  }
+
   /// Whether every input is still what was planned; the first difference otherwise.
   static func check(_ inputs: [PlannedInput]) throws(CoordinatorError) {
     for input in inputs { _ = try PinnedInput(input) }
