@@ -142,7 +142,7 @@ let package = Package(
       name: "JournalTests",
       dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"],
       path: "Tests/JournalTests",
-      swiftSettings: unsafeSettings),
+      swiftSettings: settings),
     .testTarget(
       name: "LeasingTests",
       dependencies: ["Jobs", "Leasing"],
@@ -150,7 +150,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "PartialsTests",
-      dependencies: ["Compression", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: ["Compression", "Digests", "Jobs", "Partials"],
       path: "Tests/PartialsTests",
       swiftSettings: unsafeSettings),
     .testTarget(

@@ -41,16 +41,24 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("truncated model", { (text: String) in String(text.prefix(text.count / 2)) }),
-    ("another model", { (text: String) in "not a model\n" + text.prefix(10) }),
-  ] as [(String, @Sendable (String) -> String)])
-  func aCorruptModelIsRefused(name: String, corrupt: @Sendable (String) -> String) async throws {
+  enum Corruption: String, CaseIterable, Sendable {
+    case truncated, foreign
+
+    func applied(to text: String) -> String {
+      switch self {
+      case .truncated: String(text.prefix(text.count / 2))
+      case .foreign: "not a model\n" + text.prefix(10)
+      }
+    }
+  }
+
+  @Test(arguments: Corruption.allCases)
+  func aCorruptModelIsRefused(corruption: Corruption) async throws {
     let sandbox = try Sandbox()
     let input = sandbox.path("table.csv")
     try TestTable.text(rowCount: 50).write(toFile: input, atomically: true, encoding: .utf8)
     let model = sandbox.path("model.txt")
-    try corrupt(try String(contentsOfFile: TestTable.model, encoding: .utf8))
+    try corruption.applied(to: try String(contentsOfFile: TestTable.model, encoding: .utf8))
       .write(toFile: model, atomically: true, encoding: .utf8)
     let run = try Program(
       ["run", "--model", model, "--input", input, "--output", sandbox.path("out")], in: sandbox)
