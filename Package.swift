@@ -34,6 +34,7 @@ let package = Package(
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CKernels"),
+    .systemLibrary(name: "CPosix"),
 
     // Pure cores: the standard library alone.
     .target(name: "Jobs", swiftSettings: settings),
@@ -70,7 +71,9 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .target(
       name: "Destinations",
-      dependencies: ["Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: [
+        "CPosix", "Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials",
+      ],
       swiftSettings: unsafeSettings),
 
     // Shells.
@@ -106,10 +109,7 @@ let package = Package(
     // Tests.
     .testTarget(
       name: "CommandTests",
-      dependencies: [
-        "Commands", "Jobs", "Transport", "Wire",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
+      dependencies: ["Commands", "Jobs"],
       path: "Tests/CommandTests",
       swiftSettings: settings),
     .testTarget(
@@ -122,6 +122,11 @@ let package = Package(
       dependencies: ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
       path: "Tests/CoordinatorCoreTests",
       swiftSettings: settings),
+    .testTarget(
+      name: "DestinationsTests",
+      dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"],
+      path: "Tests/DestinationsTests",
+      swiftSettings: unsafeSettings),
     .testTarget(
       name: "DigestsTests",
       dependencies: ["Digests"],
@@ -143,6 +148,11 @@ let package = Package(
       path: "Tests/LeasingTests",
       swiftSettings: settings),
     .testTarget(
+      name: "PartialsTests",
+      dependencies: ["Compression", "Digests", "Jobs", "Leasing", "Partials"],
+      path: "Tests/PartialsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
       name: "ProcessTests",
       dependencies: ["nightshift"],
       path: "Tests/ProcessTests",
@@ -152,6 +162,11 @@ let package = Package(
       dependencies: ["Scoring"],
       path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "SimulationTests",
+      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "Simulation", "WorkerCore"],
+      path: "Tests/SimulationTests",
+      swiftSettings: settings),
     .testTarget(
       name: "TablesTests",
       dependencies: ["CKernels", "Compression", "Jobs", "Tables"],

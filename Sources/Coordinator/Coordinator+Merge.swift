@@ -1,4 +1,5 @@
 import CoordinatorCore
+import Destinations
 
 import Executors
 import Failpoints
@@ -20,7 +21,7 @@ extension Coordinator {
     do {
       let work = MergeWork(
         job: job, plan: plan, model: model, commits: try commits(of: id),
-        spoolFolder: spoolFolder, modelFolder: modelFolder,
+        columns: try columns(of: id), spoolFolder: spoolFolder, modelFolder: modelFolder,
         execution: execution(of: job))
       outcome = await work.run()
     } catch {
@@ -37,15 +38,27 @@ extension Coordinator {
     }
   }
 
+  private func columns(of id: JobID) throws -> [String] {
+    guard let bytes = configurations[id] else {
+      throw CoordinatorError("job \(id) has no configuration")
+    }
+    return try JSONDecoder().decode(JobConfiguration.self, from: Data(bytes)).columns
+  }
+
   /// What varies from run to run, for the receipt.
-  private func execution(of job: Job) -> ExecutionDetails {
+  private func execution(of job: Job) -> JSONValue {
     let elapsed = job.startedAt.map { now - $0 } ?? .zero
-    return ExecutionDetails(
-      createdNanoseconds: job.createdNanoseconds, endedNanoseconds: wallClockNanoseconds(),
-      elapsedMilliseconds: elapsed.milliseconds, incarnation: Int(incarnation.rawValue),
-      workerCount: core.sessions.count, grantCount: job.grantCount,
-      repeatedResultCount: job.repeatedResultCount,
-      recordsPerSecond: Double(job.counts.total) / max(elapsed.inSeconds, 1e-3))
+    return .members([
+      "submitted": .string(OutputName.timestamp(job.createdNanoseconds)),
+      "merged": .string(OutputName.timestamp(wallClockNanoseconds())),
+      "elapsedMilliseconds": .integer(elapsed.milliseconds),
+      "recordsPerSecond": .number(
+        (Double(job.counts.total) / max(elapsed.inSeconds, 1e-3)).rounded()),
+      "coordinatorStarts": .unsigned(UInt64(incarnation.rawValue)),
+      "workers": .unsigned(UInt64(core.sessions.count)),
+      "leases": .unsigned(UInt64(job.grantCount)),
+      "repeatedResults": .unsigned(UInt64(job.repeatedResultCount)),
+    ])
   }
 
   /// Removes what a job that has ended leaves: its partials and the staging folder.
@@ -77,16 +90,4 @@ extension Coordinator {
       logger.warning("a spool folder cannot be removed: \(error.localizedDescription)")
     }
   }
-}
-
-/// What varies from run to run: stands in the receipt under `execution`.
-struct ExecutionDetails: Encodable, Sendable {
-  let createdNanoseconds: Int64
-  let endedNanoseconds: Int64
-  let elapsedMilliseconds: Int64
-  let incarnation: Int
-  let workerCount: Int
-  let grantCount: Int
-  let repeatedResultCount: Int
-  let recordsPerSecond: Double
 }

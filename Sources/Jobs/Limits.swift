@@ -34,14 +34,17 @@ package enum Limits {
   package static let deadManTime = Duration.seconds(660)
   /// Failures of a shard that count before the job fails.
   package static let chargeLimit = 3
+  /// Leases of a shard that run out before their worker reports to have begun, for one charge: a
+  /// lost message must not cost a charge, a record that kills at once must.
+  package static let lossesPerCharge = 3
   /// After a restart, before blocks are leased that a living worker may still hold: one heartbeat
   /// and some time to reconnect.
   package static let recoveryWindow = Duration.seconds(3)
 
-  /// Shards and parts of shards in one grant: its message stays far below the frame limit.
-  package static let leasesPerGrant = 256
-  /// Leases one worker may hold; beyond it a worker is hoarding or broken.
-  package static let leasesPerWorker = 4_096
+  /// Shards and parts of shards in one grant: they fit in one frame unless paths are very long.
+  package static let leasesPerGrant = 128
+  /// Leases one worker may hold: all of them fit in one heartbeat.
+  package static let leasesPerWorker = 448
   /// Results in one message, for the same frame limit.
   package static let resultsPerMessage = 256
   /// Workers with a session; each costs about a kilobyte.

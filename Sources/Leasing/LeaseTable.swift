@@ -229,8 +229,19 @@ package struct LeaseTable: Sendable {
       guard let lease = slots[slot]?.lease, lease.deadline <= now else { continue }
       remove(lease)
       effects.append(.revoke(lease))
-      if lease.progress != nil { charge(lease, into: &effects) }
+      if lease.progress != nil || isLostOnceTooOften(lease) { charge(lease, into: &effects) }
     }
+  }
+
+  /// Whether a lease that ran out unbegun is the last straw.
+  ///
+  /// Mostly its grant was lost on the way, or its worker died of something else. But a record that
+  /// kills its worker at once never lets it report that it began, and must not do so for ever.
+  private mutating func isLostOnceTooOften(_ lease: Lease) -> Bool {
+    shards[lease.shard.index].lossCount += 1
+    guard shards[lease.shard.index].lossCount >= Limits.lossesPerCharge else { return false }
+    shards[lease.shard.index].lossCount = 0
+    return true
   }
 
   /// Ends a worker's leases because it left or was lost with its connection; never charged.

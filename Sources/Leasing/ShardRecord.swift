@@ -22,6 +22,8 @@ package struct ShardRecord: Sendable {
   package internal(set) var charges: UInt8 = 0
   package let blockCount: UInt8
   var hasFailed = false
+  /// Leases that ran out unbegun since the last one that was charged for it.
+  var lossCount: UInt8 = 0
 
   init(blockCount: Int) {
     self.blockCount = UInt8(blockCount)

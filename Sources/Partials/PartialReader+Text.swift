@@ -8,7 +8,9 @@ extension PartialReader {
     of block: Int, _ decompressor: inout FrameDecompressor,
     _ body: ([UInt8]) throws(PartialError) -> Void
   ) throws(PartialError) {
-    for frame in frames(of: block).results { try body(try text(of: frame, &decompressor)) }
+    for frame in frames(of: block).results {
+      try body(try text(of: frame, try stored(frame), &decompressor))
+    }
   }
 
   /// Walks a block's error records in order.
@@ -28,7 +30,7 @@ extension PartialReader {
     var next: UInt64 = 0
     var lineCount: UInt64 = 0
     for frame in frames(of: block).errors {
-      rest += try text(of: frame, &decompressor)
+      rest += try text(of: frame, try stored(frame), &decompressor)
       var start = 0
       while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
         let (ordinal, object) = try split(rest[start..<end], block)
@@ -57,10 +59,10 @@ extension PartialReader {
     return (ordinal, line[(tab + 1)...])
   }
 
-  private func text(
-    of frame: PartialFrame, _ decompressor: inout FrameDecompressor
+  /// Decodes a frame that has been read.
+  package func text(
+    of frame: PartialFrame, _ stored: [UInt8], _ decompressor: inout FrameDecompressor
   ) throws(PartialError) -> [UInt8] {
-    let stored = try stored(frame)
     var text: [UInt8] = []
     do throws(CompressionError) {
       try decompressor.decompress(stored, into: &text, limit: Int(frame.rawByteCount))

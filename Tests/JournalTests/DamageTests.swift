@@ -64,7 +64,6 @@ import Testing
       try? FileManager.default.removeItem(atPath: folder.state + "/journal.sqlite-wal")
     }
     #expect(counts[.refused(.corrupt), default: 0] > 50, "\(counts)")
-    print("flipped bytes in \(sound.count): \(counts)")
   }
 
   @Test func aFlippedByteOfARowNamesTableAndRow() throws {

@@ -51,6 +51,18 @@ struct ChargeTests {
     #expect(subject.table.shards[0].charges == 0)
   }
 
+  @Test func chargesForEveryThirdLossOfAShard() {
+    var charges: [Int] = []
+    let subject = LeaseTableSubject(plan(8))
+    for index in 0..<9 {
+      _ = subject.acquire(now: index * 20)
+      subject.tick(index * 20 + 10)
+      charges.append(Int(subject.table.shards[0].charges))
+    }
+    #expect(charges == [0, 0, 1, 1, 1, 2, 2, 2, 3])
+    #expect(subject.table.shards[0].state == .failed)
+  }
+
   @Test func takesTheChargeBackFromALivingWorkerOnce() throws {
     let subject = LeaseTableSubject(plan(8))
     let lease = try #require(subject.acquire())

@@ -1,0 +1,102 @@
+package import CoordinatorCore
+import Digests
+import Foundation
+package import Jobs
+package import Leasing
+
+/// What a merge is made from, besides the committed blocks.
+package struct MergeInput: Sendable {
+  package var job: JobID
+  package var request: JobRequest
+  package var plan: Plan
+  package var model: PlannedModel
+  /// Name of the model for people; part of the folder's name.
+  package var modelName: String
+  /// When the job was submitted, since 1970; part of the folder's name.
+  package var createdNanoseconds: Int64
+  /// What the confirmed blocks add up to.
+  package var counts: RecordCounts
+  /// Written at the start of each result file, such as the line of column names of a CSV file.
+  package var resultHeader: [UInt8]
+  /// All that may differ between two runs of the same job: times, workers, cost.
+  package var execution: JSONValue
+
+  package init(
+    job: JobID, request: JobRequest, plan: Plan, model: PlannedModel, modelName: String,
+    createdNanoseconds: Int64, counts: RecordCounts, resultHeader: [UInt8] = [],
+    execution: JSONValue = .object([])
+  ) {
+    self.job = job
+    self.request = request
+    self.plan = plan
+    self.model = model
+    self.modelName = modelName
+    self.createdNanoseconds = createdNanoseconds
+    self.counts = counts
+    self.resultHeader = resultHeader
+    self.execution = execution
+  }
+
+  /// Folder below which everything is written.
+  package var destination: String { request.outputConfig.uri }
+
+  /// Where the output is published.
+  package var folder: String {
+    destination + "/"
+      + OutputName.folder(model: modelName, createdNanoseconds: createdNanoseconds)
+  }
+
+  /// The job's own folder at the destination, from the first byte until it is published.
+  package var workFolder: String { destination + "/.nightshift-\(job)" }
+}
+
+/// Committed blocks and the file of the partial they are taken from.
+package struct PlacedBlocks: Hashable, Sendable {
+  package let committed: CommittedBlocks
+  /// Ignored where the partial's size is zero: a range without records needs no file.
+  package let path: String
+
+  package init(committed: CommittedBlocks, path: String) {
+    self.committed = committed
+    self.path = path
+  }
+}
+
+/// The part of a job's request that decides the output's bytes.
+///
+/// Paths, labels, names, thresholds and worker counts are left out; inputs and the model stand in
+/// the receipt by their own digests. The configuration digest is the SHA-256 of this as JSON with
+/// sorted keys and without spaces.
+struct Configuration: Hashable, Codable {
+  let instancesFormat: JobRequest.InstancesFormat
+  let delimiter: String
+  let nullWords: [String]?
+  let instanceConfig: JobRequest.InstanceConfig
+  let predictionsFormat: JobRequest.PredictionsFormat
+  let compression: JobRequest.OutputCompression
+  let modelParameters: JobRequest.ModelParameters
+  let blockByteCount: UInt64
+
+  init(_ request: JobRequest) {
+    instancesFormat = request.inputConfig.instancesFormat
+    delimiter = request.inputConfig.delimiter
+    nullWords = request.inputConfig.nullWords
+    instanceConfig = request.instanceConfig
+    predictionsFormat = request.outputConfig.predictionsFormat
+    compression = request.outputConfig.compression
+    modelParameters = request.modelParameters
+    blockByteCount = request.blockByteCount
+  }
+
+  /// JSON with sorted keys, without spaces.
+  var canonicalText: [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    guard let text = try? encoder.encode(self) else {
+      fatalError("a configuration has nothing that JSON lacks")
+    }
+    return Array(text)
+  }
+
+  var digest: String { SHA256.digest(of: canonicalText).description }
+}

@@ -1,0 +1,213 @@
+import CPosix
+import Digests
+import Foundation
+import Glibc
+import Jobs
+import Partials
+
+/// Publishes a job's output in a folder of a POSIX file system.
+///
+/// Everything is written and fsynced below the job's work folder; one rename without replacing
+/// then makes it appear, whole, under its final name.
+package struct PosixDestination: Sendable {
+  private let input: MergeInput
+  /// Whether the file system is asked to rename without replacing; tests say no.
+  private let usesRename: Bool
+
+  package init(_ input: MergeInput, usesRename: Bool = true) {
+    self.input = input
+    self.usesRename = usesRename
+  }
+
+  private var staging: String { input.workFolder + "/staging" }
+
+  /// Writes the whole output into the staging folder, whatever an earlier try left there.
+  ///
+  /// - Parameter next: Gives the committed blocks in the order of the plan, then `nil`.
+  /// - Returns: The `prediction.*` files by name.
+  /// - Throws: `damaged` with every damaged partial's blocks; `diskFull`; `inconsistent`; and what
+  ///   `next` throws. The staging folder is then removed.
+  package func merge(
+    _ next: () throws(DestinationError) -> PlacedBlocks?
+  ) throws(DestinationError) -> [OutputEntry] {
+    try makeStaging()
+    do throws(DestinationError) {
+      var merger = try Merger(input, staging: staging)
+      while let placed = try next() { try merger.append(placed) }
+      var (totals, outputs) = try merger.finish()
+      outputs.append(try writeStatistics())
+      outputs.sort { $0.name < $1.name }
+      let receipt = try writeFile(
+        OutputName.receipt, totals.receipt(of: input, outputs: outputs))
+      try writeFile(
+        OutputName.success, .verbatim(Array("\(receipt.sha256)  \(receipt.name)".utf8)))
+      try onDisk { () throws(FileError) in try Folder.synchronize(staging) }
+      return outputs
+    } catch {
+      // Gives the space back; what remains is removed by the next try.
+      try? FileManager.default.removeItem(atPath: staging)
+      throw error
+    }
+  }
+
+  /// Makes the merged output appear under its final name.
+  ///
+  /// - Returns: The published folder.
+  /// - Throws: `exists` if the folder is there and is not this job's.
+  package func publish() throws(DestinationError) -> String {
+    if let folder = existingPublication() {
+      _ = unsafe unlink(claim)  // left where a crash came right after the last move
+      removeWorkFolder()
+      return folder
+    }
+    try onDisk { () throws(FileError) in
+      try Folder.synchronize(staging)
+      let isRenamed = usesRename ? try Folder.renameWithoutReplacing(staging, folder) : false
+      if !isRenamed { try claimAndMove() }
+      try Folder.synchronize(input.destination)
+    } orExists: {
+      "the output folder \(folder) is there and is not this job's: move it away, then resume"
+    }
+    removeWorkFolder()
+    return folder
+  }
+
+  private var folder: String { input.folder }
+
+  /// The published folder, if this job has published: after a crash before that was journaled.
+  package func existingPublication() -> String? {
+    guard FileManager.default.fileExists(atPath: folder + "/" + OutputName.success),
+      let data = FileManager.default.contents(atPath: folder + "/" + OutputName.receipt),
+      let receipt = try? JSONDecoder().decode(ReceiptOwner.self, from: data),
+      receipt.job == input.job.description
+    else { return nil }
+    return folder
+  }
+
+  /// The one key of a receipt that tells whose it is.
+  private struct ReceiptOwner: Decodable {
+    let job: String
+  }
+
+  // MARK: Staging
+
+  private func makeStaging() throws(DestinationError) {
+    try? FileManager.default.removeItem(atPath: staging)  // there is none, usually
+    do {
+      try FileManager.default.createDirectory(
+        atPath: input.destination, withIntermediateDirectories: true)
+    } catch {
+      throw DestinationError(FileError("create", input.destination))
+    }
+    try onDisk { () throws(FileError) in
+      try Folder.make(input.workFolder)
+      try Folder.make(staging, mayExist: false)
+      try Folder.synchronize(input.destination)
+    }
+  }
+
+  private func writeStatistics() throws(DestinationError) -> OutputEntry {
+    try writeFile(
+      OutputName.statistics,
+      .members([
+        "completionStats": .members([
+          "readCount": .unsigned(input.counts.total),
+          "successfulCount": .unsigned(input.counts.ok),
+          "failedCount": .unsigned(input.counts.error),
+          "filteredCount": .unsigned(input.counts.filtered),
+        ])
+      ]))
+  }
+
+  @discardableResult
+  private func writeFile(_ name: String, _ json: JSONValue) throws(DestinationError) -> OutputEntry
+  {
+    do throws(FileError) {
+      var file = try OutputFile(folder: staging, name: name, isCompressed: false)
+      try JSONPrinter.print(json) { (bytes) throws(FileError) in try file.append(bytes) }
+      return try file.finish()
+    } catch {
+      throw DestinationError(error)
+    }
+  }
+
+  /// `run` keeps its state in the work folder, so it goes only if it is empty.
+  private func removeWorkFolder() {
+    try? FileManager.default.removeItem(atPath: staging)
+    _ = unsafe rmdir(input.workFolder)
+  }
+
+  // MARK: File systems without a rename that does not replace
+
+  private var claim: String { folder + "/.nightshift-claim" }
+
+  /// Makes the final folder as the claim and moves file by file, `_SUCCESS` last.
+  ///
+  /// A folder with this job's claim in it is the rest of an earlier try and is taken up again.
+  private func claimAndMove() throws(FileError) {
+    do throws(FileError) {
+      try Folder.make(folder, mayExist: false)
+      let file = try File(claim, .create)
+      try file.write(Array(input.job.description.utf8), at: 0)
+      try file.synchronize()
+      try Folder.synchronize(folder)
+      try Folder.synchronize(input.destination)
+    } catch {
+      let owner = FileManager.default.contents(atPath: claim).map { Array($0) }
+      guard error.code == .exists, owner == Array(input.job.description.utf8) else { throw error }
+    }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: staging)) ?? []
+    for name in names.sorted() where name != OutputName.success {
+      try Folder.rename(staging + "/" + name, folder + "/" + name)
+    }
+    try Folder.synchronize(folder)
+    try Folder.rename(staging + "/" + OutputName.success, folder + "/" + OutputName.success)
+    _ = unsafe unlink(claim)
+    try Folder.synchronize(folder)
+  }
+}
+
+/// Calls on folders.
+enum Folder {
+  /// Makes a folder.
+  static func make(_ path: String, mayExist: Bool = true) throws(FileError) {
+    guard unsafe mkdir(path, 0o777) != 0 else { return }
+    guard mayExist, errno == EEXIST else { throw FileError("mkdir", path) }
+  }
+
+  /// Has the disk keep a folder's entries.
+  static func synchronize(_ path: String) throws(FileError) {
+    let folder = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { throw FileError("open", path) }
+    defer { close(folder) }
+    guard fsync(folder) == 0 else { throw FileError("fsync", path) }
+  }
+
+  /// Renames, replacing what is there.
+  static func rename(_ from: String, _ to: String) throws(FileError) {
+    guard unsafe Glibc.rename(from, to) == 0 else { throw FileError("rename", to) }
+  }
+
+  /// Renames unless there is something of that name.
+  ///
+  /// - Returns: Whether the file system knows how.
+  /// - Throws: `exists` and everything else that stops a rename.
+  static func renameWithoutReplacing(_ from: String, _ to: String) throws(FileError) -> Bool {
+    let noReplace: UInt32 = 1  // RENAME_NOREPLACE
+    guard unsafe renameat2(AT_FDCWD, from, AT_FDCWD, to, noReplace) != 0 else { return true }
+    if errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP { return false }
+    throw FileError("rename", to)
+  }
+}
+
+/// Runs file calls; `exists` gets a sentence of its own.
+private func onDisk(
+  _ body: () throws(FileError) -> Void, orExists sentence: () -> String
+) throws(DestinationError) {
+  do throws(FileError) {
+    try body()
+  } catch {
+    guard error.code == .exists else { throw DestinationError(error) }
+    throw DestinationError(code: .exists, context: sentence())
+  }
+}

@@ -1,0 +1,154 @@
+import CoordinatorCore
+import Digests
+import Jobs
+
+/// The proof of a finished job as it stands in `receipt.json`.
+///
+/// Keys and their order are part of the format. Everything that may differ between two runs of
+/// the same job stands under `execution`, which nothing here reads.
+struct Receipt: Hashable, Decodable {
+  var formatVersion: Int
+  var job: String
+  var model: Model
+  var configuration: Configuration
+  /// SHA-256 of `configuration.canonicalText`.
+  var configurationDigest: String
+  var counts: Counts
+  /// The equation of `counts` for people.
+  var conservation: String
+  var plan: PlanSummary
+  var inputs: [Input]
+  var shards: Shards
+  var outputs: [OutputEntry]
+
+  struct Model: Hashable, Decodable {
+    var name: String
+    /// SHA-256 of the file.
+    var digest: String
+    var byteCount: UInt64
+  }
+
+  struct Counts: Hashable, Decodable {
+    var read: UInt64
+    var ok: UInt64
+    var error: UInt64
+    var filtered: UInt64
+
+    init(_ counts: RecordCounts) {
+      read = counts.total
+      ok = counts.ok
+      error = counts.error
+      filtered = counts.filtered
+    }
+
+    var conservation: String {
+      "\(read) read = \(ok) ok + \(error) error + \(filtered) filtered"
+    }
+  }
+
+  struct PlanSummary: Hashable, Decodable {
+    var blockByteCount: UInt64
+    var shardCount: Int
+    var shardsPerResultFile: Int
+    var resultFileCount: Int
+    /// Bytes at the start of each result file that are no record.
+    var resultHeaderByteCount: Int
+  }
+
+  struct Input: Hashable, Decodable {
+    var path: String
+    var byteCount: UInt64
+    var modified: String
+    var compression: String
+    var firstShard: Int
+    var shardCount: Int
+    /// XXH3-128 of its shards' digests one after the other; `nil` if one of them is not known.
+    var digest: String?
+  }
+
+  /// One entry for each shard.
+  struct Shards: Hashable, Decodable {
+    var ok: [UInt64]
+    var error: [UInt64]
+    var filtered: [UInt64]
+    /// XXH3-128 of the digests of the shard's blocks one after the other, each the XXH3-128 of
+    /// the text between the block's bounds; `nil` where a range was journaled without a partial.
+    var inputDigests: [String?]
+  }
+
+  static let formatVersion = 1
+
+  /// XXH3-128 over digests one after the other; `nil` if one is missing.
+  static func digest(over digests: some Sequence<Digest128?>) -> Digest128? {
+    var hash = XXH3()
+    for digest in digests {
+      guard let digest else { return nil }
+      hash.update(digest.bytes)
+    }
+    return hash.finish()
+  }
+}
+
+/// What the merge notes of each shard for the receipt: 48 bytes a shard.
+struct ShardTotals {
+  var ok: [UInt64] = []
+  var error: [UInt64] = []
+  var filtered: [UInt64] = []
+  var inputDigests: [Digest128?] = []
+
+  /// Everything in `receipt.json`.
+  func receipt(of input: MergeInput, outputs: [OutputEntry]) -> JSONValue {
+    let counts = Receipt.Counts(input.counts)
+    let configuration = Configuration(input.request)
+    return .members([
+      "formatVersion": .integer(Int64(Receipt.formatVersion)),
+      "job": .string(input.job.description),
+      "model": .members([
+        "name": .string(input.modelName), "digest": .string(input.model.digest.hexadecimal),
+        "byteCount": .unsigned(input.model.byteCount),
+      ]),
+      "configuration": .verbatim(configuration.canonicalText),
+      "configurationDigest": .string(configuration.digest),
+      "counts": .members([
+        "read": .unsigned(counts.read), "ok": .unsigned(counts.ok),
+        "error": .unsigned(counts.error), "filtered": .unsigned(counts.filtered),
+      ]),
+      "conservation": .string(counts.conservation),
+      "plan": .members([
+        "blockByteCount": .unsigned(input.plan.blockByteCount),
+        "shardCount": .integer(Int64(input.plan.shardCount)),
+        "shardsPerResultFile": .integer(Int64(Limits.shardsPerResultFile)),
+        "resultFileCount": .integer(Int64(input.plan.resultFileCount)),
+        "resultHeaderByteCount": .integer(Int64(input.resultHeader.count)),
+      ]),
+      "inputs": .array(input.plan.inputs.indices.map { .compact(self.input($0, of: input.plan)) }),
+      "shards": .members([
+        "ok": .numbers(ok), "error": .numbers(error), "filtered": .numbers(filtered),
+        "inputDigests": .digests(inputDigests),
+      ]),
+      "outputs": .array(
+        outputs.map { output in
+          .compact(
+            .members([
+              "name": .string(output.name), "byteCount": .unsigned(output.byteCount),
+              "sha256": .string(output.sha256), "records": .unsigned(output.records),
+            ]))
+        }),
+      "execution": input.execution,
+    ])
+  }
+
+  private func input(_ index: Int, of plan: Plan) -> JSONValue {
+    let input = plan.inputs[index]
+    let shards = plan.shards(ofInput: index)
+    let digest = Receipt.digest(over: inputDigests[shards])
+    return .members([
+      "path": .string(input.path), "byteCount": .unsigned(input.byteCount),
+      "modified": .string(OutputName.timestamp(input.modifiedNanoseconds)),
+      "compression": .string(input.compression.rawValue),
+      "firstShard": .integer(Int64(shards.lowerBound)),
+      "shardCount": .integer(Int64(shards.count)),
+      "digest": digest.map { .string($0.description) } ?? .null,
+    ])
+  }
+}
