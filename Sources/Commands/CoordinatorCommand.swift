@@ -36,6 +36,22 @@ struct CoordinatorCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Log to standard error, from this level.", valueName: "level"))
   var logLevel = LogThreshold.info
 
+  @Option(
+    help: ArgumentHelp(
+      "How long a silent worker keeps its leases.", valueName: "seconds", visibility: .hidden))
+  var leaseDuration: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Between two heartbeats of a worker.", valueName: "seconds", visibility: .hidden))
+  var heartbeatInterval: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Without the coordinator for so long, workers end themselves.", valueName: "seconds",
+      visibility: .hidden))
+  var deadManTime: Double?
+
   func validate() throws {
     let address = try parsedAddress(listen)
     try tls.check(for: listen)
@@ -93,6 +109,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
     var options = CoordinatorOptions(stateFolder: folder, listen: try parsedAddress(listen))
     options.tls = tls.identity
     options.insecure = tls.insecure
+    if let leaseDuration { options.leaseDuration = .seconds(leaseDuration) }
+    if let heartbeatInterval {
+      options.heartbeatInterval = .seconds(heartbeatInterval)
+      options.recoveryWindow = .seconds(heartbeatInterval * 1.5 + 1)
+    }
+    if let deadManTime { options.deadManTime = .seconds(deadManTime) }
     do {
       return try await CoordinatorService(options, logger: makeLogger(logLevel))
     } catch {

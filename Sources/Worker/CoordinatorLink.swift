@@ -18,6 +18,7 @@ final class CoordinatorLink: Sendable {
   private let options: WorkerOptions
   private let control: Client
   private let bulk = Mutex<Client?>(nil)
+  private let lastWelcome = Mutex<Welcome?>(nil)
   private let lastRequest = Atomic<UInt64>(0)
   private let clock = ContinuousClock()
   private let started: ContinuousClock.Instant
@@ -41,6 +42,9 @@ final class CoordinatorLink: Sendable {
     await bulk?.close(within: .seconds(2))
   }
 
+  /// What the coordinator said last about itself and its times.
+  var welcome: Welcome? { lastWelcome.withLock { $0 } }
+
   /// Why nothing comes back, in words for people.
   func diagnose() async -> String { await control.diagnose() }
 
@@ -62,6 +66,7 @@ final class CoordinatorLink: Sendable {
       return (.refused(refusal.text), [])
     case .welcome(let welcome):
       try connectBulk(port: welcome.bulkPort)
+      lastWelcome.withLock { $0 = welcome }
       return (.welcome, [])
     case .grants(let grants): return (.grants(grants.map(\.grant)), grants)
     case .wait(let duration): return (.wait(duration), [])

@@ -111,6 +111,10 @@ package actor Worker {
         request, seals: seals, logs: logs, statistics: statistics)
       for grant in sealed { seals[grant.grant.key] = grant }
       if case .finish = request { Failpoint.workerSent.hit() }
+      if answer == .welcome, let welcome = link.welcome {
+        core.adopt(
+          heartbeatInterval: welcome.heartbeatInterval, deadManTime: welcome.deadManTime)
+      }
       update { core, now, generator, effects in
         core.answered(request, answer, now: now, using: &generator, into: &effects)
       }

@@ -27,7 +27,7 @@ package struct WorkerCore: Sendable {
   /// spool must not fill the worker's disk as well.
   package static let resultsPerSlot = 16
 
-  private let timing: WorkerTiming
+  private var timing: WorkerTiming
   private let name: String
   private var lastContact: Instant
   private var lastBusy: Instant
@@ -71,6 +71,12 @@ package struct WorkerCore: Sendable {
     slots = Array(repeating: Slot(), count: max(1, slotCount))
     lastContact = now
     lastBusy = now
+  }
+
+  /// Takes the coordinator's times, which it tells each worker that joins.
+  package mutating func adopt(heartbeatInterval: Duration, deadManTime: Duration) {
+    timing.heartbeatInterval = heartbeatInterval
+    timing.deadManTime = deadManTime
   }
 
   // MARK: Time
