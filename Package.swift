@@ -110,7 +110,10 @@ let package = Package(
     // Tests.
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Commands", "Jobs"],
+      dependencies: [
+        "Commands", "Jobs", "Transport", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       path: "Tests/CommandTests",
       swiftSettings: settings),
     .testTarget(
