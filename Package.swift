@@ -104,13 +104,18 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .executableTarget(
       name: "nightshift",
-      dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: settings),
 
     // Tests.
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Commands", "Jobs"],
+      dependencies: [
+        "Commands", "Jobs", "Transport", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       path: "Tests/CommandTests",
       swiftSettings: settings),
     .testTarget(
@@ -125,7 +130,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DestinationsTests",
-      dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: [
+        "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials",
+      ],
       path: "Tests/DestinationsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
