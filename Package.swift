@@ -149,7 +149,7 @@ let package = Package(
       name: "JournalTests",
       dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"],
       path: "Tests/JournalTests",
-      swiftSettings: unsafeSettings),
+      swiftSettings: settings),
     .testTarget(
       name: "LeasingTests",
       dependencies: ["Jobs", "Leasing"],
@@ -157,7 +157,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "PartialsTests",
-      dependencies: ["Compression", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: ["Compression", "Digests", "Jobs", "Partials"],
       path: "Tests/PartialsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
