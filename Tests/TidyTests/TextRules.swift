@@ -10,6 +10,7 @@ enum TextRules {
 
   @Sendable private static func isPure(_ file: SourceFile) -> Bool {
     file.isSwift && ImportTable.pure.contains(file.module)
+      && ImportTable.impureFiles[file.path] == nil
   }
 
   @Sendable private static func isSwift(_ file: SourceFile) -> Bool { file.isSwift }
