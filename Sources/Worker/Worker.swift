@@ -28,6 +28,7 @@ package actor Worker {
   private var partials: [LeaseKey: FinishedPartial] = [:]
   private var slots: [ScoringSlot]
   private var statistics = WorkerStatistics()
+  private var isClosing = false
   private var exit: WorkerExit?
   private var exitWaiter: CheckedContinuation<WorkerExit, Never>?
   /// The goodbye on its way.
@@ -75,6 +76,7 @@ package actor Worker {
   /// Closes the connections once the goodbye has been heard; bounded.
   package func close() async {
     await farewell?.value
+    isClosing = true
     await link.close()
   }
 
@@ -120,6 +122,7 @@ package actor Worker {
       if answer == .welcome, let welcome = link.welcome {
         core.adopt(
           heartbeatInterval: welcome.heartbeatInterval, deadManTime: welcome.deadManTime)
+        logger.info("joined \(options.join)", metadata: ["worker": "\(link.worker)"])
       }
       update { core, now, generator, effects in
         core.answered(request, answer, now: now, using: &generator, into: &effects)
@@ -127,11 +130,18 @@ package actor Worker {
       forgetEnded(answer)
     } catch {
       if let logs { outgoingLogs.putBack(logs) }
+      endIfStuck(error)
       logger.debug("no answer: \(error)")
       update { core, now, generator, _ in
         core.unanswered(request, now: now, using: &generator)
       }
     }
+  }
+
+  /// libnng 1.5.2 can hang for the whole process: only a new process helps.
+  private func endIfStuck(_ error: any Error) {
+    guard let error = error as? TransportError, error.code == .closed, !isClosing else { return }
+    carryOut(.exit(.refused("libnng hangs: start the worker again (\(error.context))")))
   }
 
   private func takeLogs(for request: FleetRequest) -> OutgoingLogs.Batch? {

@@ -93,6 +93,14 @@ final class TestFleet {
     return file
   }
 
+  /// Starts a worker and waits until it has joined: a signal before that ends it the plain way.
+  func startJoinedWorker() async throws -> Program {
+    let worker = try startWorker()
+    let hasJoined = await waitUntil(.seconds(30)) { worker.errors.contains("joined") }
+    guard hasJoined else { throw TestFailure("the worker did not join: \(worker.errors)") }
+    return worker
+  }
+
   func client(_ arguments: [String]) throws -> Program {
     try Program(
       arguments + ["--coordinator", address, "--state", sandbox.state], in: sandbox)
