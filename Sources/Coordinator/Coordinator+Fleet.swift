@@ -30,6 +30,7 @@ extension Coordinator {
         return try await fail(lease, code, reason: reason, worker: worker)
       case .goodbye:
         try await decide { core, _, _ in core.goodbye(worker) }
+        statistics[worker] = nil
         return .done
       case .configuration(let job, let offset): return configuration(of: job, from: offset)
       }
@@ -144,9 +145,9 @@ extension Coordinator {
     for event in heartbeat.events {
       guard let job = event.job, core.jobs[job] != nil else { continue }
       log(job, event.level, event.message, source: name)
-      if heartbeat.droppedCount > 0 { noteDropped(heartbeat.droppedCount, of: job) }
     }
-    statistics[worker] = heartbeat.statistics
+    noteDropped(heartbeat)
+    statistics[worker] = core.sessions[worker] == nil ? nil : heartbeat.statistics
     let forged = heartbeat.held.filter { !accepts($0.lease, from: worker) }
     let held = heartbeat.held.filter { accepts($0.lease, from: worker) }.map(\.held)
     let answer = try await decide { core, now, effects in
@@ -159,6 +160,13 @@ extension Coordinator {
     }
   }
 
+  /// Counts what a worker dropped, once for each job that its heartbeat tells of.
+  private func noteDropped(_ heartbeat: Heartbeat) {
+    guard heartbeat.droppedCount > 0 else { return }
+    let jobs = Set(heartbeat.events.compactMap(\.job) + heartbeat.held.map(\.lease.grant.job))
+    for job in jobs where core.jobs[job] != nil { logs[job]?.noteDropped(heartbeat.droppedCount) }
+  }
+
   private func fail(
     _ lease: SealedLease, _ code: FailureCode, reason: String, worker: WorkerID
   ) async throws -> FleetAnswerBody {
@@ -167,10 +175,10 @@ extension Coordinator {
     // The worker's word alone does not end a job: look at the input ourselves.
     if code == .inputChanged, let plan = core.tables[job]?.plan {
       let input = plan.inputs[plan.inputIndex(of: lease.grant.lease.shard)]
-      do throws(CoordinatorError) {
-        _ = try PinnedInput(input)
-      } catch {
-        try await failJob(job, reason: error.context)
+      // Not on this actor's thread: a network file system may hang.
+      let change = try await offPool { PinnedInput.change(of: input) }
+      if let change {
+        try await failJob(job, reason: change)
         return .done
       }
     }
@@ -190,7 +198,7 @@ extension Coordinator {
     guard accepts(finished.lease, from: worker) else { return .refused(Self.sealRefusal.text) }
     let (job, result) = (finished.lease.grant.job, finished.result)
     if let answer = core.preview(job, result) {
-      await settle()
+      try await settle()
       return answer
     }
     if result.partial.byteCount > 0 || !options.acceptsEmptyPartials {
@@ -216,8 +224,12 @@ extension Coordinator {
       return answer(to: error, job: job)
     }
     let path = Spool.path(of: name, job: job, in: spoolFolder)
-    let problem = try? await offPool { checkPartial(at: path, against: result, job: job) }
-    if let problem { return .refused(problem) }
+    do {
+      let problem = try await offPool { checkPartial(at: path, against: result, job: job) }
+      if let problem { return .refused(problem) }
+    } catch {
+      return .refused("\(error)")
+    }
     isSpoolFull = false
     return nil
   }

@@ -55,6 +55,7 @@ package final class CoordinatorService: Sendable {
         return nil
       }
       let failure = try await group.next() ?? nil
+      stop()  // whatever ended first: the group waits for every task of it
       await shutDown()
       group.cancelAll()
       return failure
@@ -90,7 +91,7 @@ package final class CoordinatorService: Sendable {
     await coordinator.close()
   }
 
-  /// Ends `run`: no more answers, the journal closed. At most five seconds.
+  /// Has `run` end within five seconds: no more answers, the journal closed.
   package func stop() {
     let waiting = stopping.withLock { waiting in
       isStopped.store(true, ordering: .releasing)

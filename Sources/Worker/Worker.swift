@@ -31,6 +31,8 @@ package actor Worker {
   private var isClosing = false
   private var exit: WorkerExit?
   private var exitWaiter: CheckedContinuation<WorkerExit, Never>?
+  /// The goodbye on its way.
+  private var farewell: Task<Void, Never>?
 
   package init(_ options: WorkerOptions, logger: Logger) throws {
     self.options = options
@@ -71,9 +73,10 @@ package actor Worker {
     update { core, now, _, effects in core.terminate(now: now, into: &effects) }
   }
 
-  /// Closes the connections; bounded.
+  /// Closes the connections once the goodbye has been heard; bounded.
   package func close() async {
     isClosing = true
+    await farewell?.value
     await link.close()
   }
 
@@ -91,6 +94,7 @@ package actor Worker {
 
   private func carryOut(_ effect: WorkerEffect) {
     switch effect {
+    case .send(.goodbye): farewell = Task { await send(.goodbye) }
     case .send(let request): Task { await send(request) }
     case .score(let slot, let grant): start(grant, on: slot)
     case .stop(let slot, let keepBlocks): slots[slot].stop(keepBlocks: keepBlocks)
