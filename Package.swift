@@ -107,6 +107,15 @@ let package = Package(
       dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: settings),
 
+    .executableTarget(
+      name: "nightshift-bench",
+      dependencies: [
+        "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing", "Simulation",
+        "Tables", "Transport", "Wire", log,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "bench/Leases", swiftSettings: settings),
+
     // Tests.
     .testTarget(
       name: "CommandTests",
