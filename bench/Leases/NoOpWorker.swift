@@ -32,7 +32,7 @@ struct NoOpWorker: Sendable {
   private let client: Client
   private let clock = ContinuousClock()
 
-  /// - Parameter contextCount: Requests in flight at once.
+  /// Begins to connect; `contextCount` requests may be in flight at once.
   init(join: Address, token: [UInt8], contextCount: Int) throws {
     self.token = token
     client = try Client(

@@ -72,7 +72,7 @@ struct RestartCommand: AsyncParsableCommand {
 
 /// A logger that keeps errors only.
 func quietLogger() -> Logger {
-  var logger = Logger(label: "nightshift-bench", factory: { StreamLogHandler.standardError(label: $0) })
+  var logger = Logger(label: "nightshift-bench") { StreamLogHandler.standardError(label: $0) }
   logger.logLevel = .error
   return logger
 }
