@@ -104,7 +104,9 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .executableTarget(
       name: "nightshift",
-      dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: settings),
 
     .executableTarget(
@@ -119,7 +121,10 @@ let package = Package(
     // Tests.
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Commands", "Jobs"],
+      dependencies: [
+        "Commands", "Jobs", "Transport", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       path: "Tests/CommandTests",
       swiftSettings: settings),
     .testTarget(
@@ -134,7 +139,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DestinationsTests",
-      dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: [
+        "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials",
+      ],
       path: "Tests/DestinationsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
@@ -151,7 +158,7 @@ let package = Package(
       name: "JournalTests",
       dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"],
       path: "Tests/JournalTests",
-      swiftSettings: unsafeSettings),
+      swiftSettings: settings),
     .testTarget(
       name: "LeasingTests",
       dependencies: ["Jobs", "Leasing"],
@@ -159,7 +166,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "PartialsTests",
-      dependencies: ["Compression", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: ["Compression", "Digests", "Jobs", "Partials"],
       path: "Tests/PartialsTests",
       swiftSettings: unsafeSettings),
     .testTarget(

@@ -83,7 +83,7 @@ struct RequestTests {
       // With nobody there a request waits for its own timeout and no longer.
       #expect(await failure(of: client, timeout: .milliseconds(300)) == .timedOut)
     }
-    await serving.value
+    _ = await serving.value
   }
 
   @Test func contextIsUsableAfterTimeouts() async throws {
@@ -128,7 +128,7 @@ struct RequestTests {
       ) { _ throws(TransportError) in try await current.request(body, timeout: .seconds(2)) }
       #expect(answer == body)
       #expect(await server.close(within: .seconds(5)))
-      await serving.value
+      _ = await serving.value
     }
     #expect(await client?.close(within: .seconds(5)) == true)
   }

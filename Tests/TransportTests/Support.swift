@@ -37,7 +37,7 @@ func withServer(
     throw error
   }
   #expect(await server.close(within: .seconds(5)))
-  await serving.value
+  _ = await serving.value
 }
 
 /// Makes a client of a server, runs a body with it and closes it.
