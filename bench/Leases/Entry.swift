@@ -8,7 +8,7 @@ struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "nightshift-bench", abstract: "Measure the coordinator alone.",
     subcommands: [
-      MemoryCommand.self, LoopbackCommand.self, NoOpWorkerCommand.self, RestartCommand.self,
+      MemoryCommand.self, LoopbackCommand.self, NoOpWorkersCommand.self, RestartCommand.self,
     ])
 }
 

@@ -8,10 +8,10 @@ import Transport
 struct LoopbackCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "loopback",
-    abstract: "A real coordinator, and a process that takes and finishes leases over loopback.",
+    abstract: "A real coordinator, and workers that take and finish leases over loopback.",
     discussion: """
       The coordinator journals every result, as always, with fsync. Results name empty partials. \
-      The worker is another process, so that the coordinator's processor time and memory are its \
+      The workers are another process, so that the coordinator's processor time and memory are its \
       own.
       """)
 
@@ -21,8 +21,8 @@ struct LoopbackCommand: AsyncParsableCommand {
   @Option(help: "Leases asked for in one message; 1 is without batching.")
   var leaseLimit = Limits.leasesPerGrant
 
-  @Option(help: "Requests in flight at once.")
-  var lanes = 8
+  @Option(help: "Workers, each with one request in flight, on one connection.")
+  var workers = 8
 
   @Option(help: "Ends after so many seconds, if not all leases are finished before.")
   var seconds = 5.0
@@ -33,8 +33,8 @@ struct LoopbackCommand: AsyncParsableCommand {
   private struct Result: Encodable {
     let shards: Int
     let leaseLimit: Int
-    let lanes: Int
-    let worker: NoOpWorkerCommand.Result
+    let workers: Int
+    let fleet: NoOpWorkersCommand.Result
     /// Grants and acknowledged results in a second.
     let operationsPerSecond: Double
     let coordinatorMicrosecondsPerLease: Double
@@ -54,28 +54,28 @@ struct LoopbackCommand: AsyncParsableCommand {
     let serving = Task { try await service.run() }
     let resting = peakByteCount()
     let used = processorSeconds()
-    let worker = try await runWorker(service.address, state.folder)
+    let fleet = try await runWorkers(service.address, state.folder)
     let processor = processorSeconds() - used
     service.stop()
     try await serving.value
     try report(
       Result(
-        shards: shards, leaseLimit: leaseLimit, lanes: lanes, worker: worker,
-        operationsPerSecond: Double(worker.grants + worker.acknowledged) / worker.elapsedSeconds,
-        coordinatorMicrosecondsPerLease: 1e6 * processor / Double(max(1, worker.grants)),
-        coordinatorCores: processor / worker.elapsedSeconds,
+        shards: shards, leaseLimit: leaseLimit, workers: workers, fleet: fleet,
+        operationsPerSecond: Double(fleet.grants + fleet.acknowledged) / fleet.elapsedSeconds,
+        coordinatorMicrosecondsPerLease: 1e6 * processor / Double(max(1, fleet.grants)),
+        coordinatorCores: processor / fleet.elapsedSeconds,
         coordinatorPeakBytes: peakByteCount(), coordinatorRestingBytes: resting))
   }
 
-  private func runWorker(
+  private func runWorkers(
     _ address: Address, _ stateFolder: String
-  ) async throws -> NoOpWorkerCommand.Result {
+  ) async throws -> NoOpWorkersCommand.Result {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     process.arguments = [
-      NoOpWorkerCommand.name, "--join", address.description,
+      NoOpWorkersCommand.name, "--join", address.description,
       "--token-file", "\(stateFolder)/\(Tokens.fleetFile)", "--lease-limit", String(leaseLimit),
-      "--lanes", String(lanes), "--seconds", String(seconds),
+      "--workers", String(workers), "--seconds", String(seconds),
     ]
     let output = Pipe()
     process.standardOutput = output
@@ -89,21 +89,21 @@ struct LoopbackCommand: AsyncParsableCommand {
     var status: Int32 = -1
     for await code in ended { status = code }
     let text = try output.fileHandleForReading.readToEnd() ?? Data()
-    guard status == 0 else { throw BenchmarkError("the worker ended with exit code \(status)") }
-    return try JSONDecoder().decode(NoOpWorkerCommand.Result.self, from: text)
+    guard status == 0 else { throw BenchmarkError("the workers ended with exit code \(status)") }
+    return try JSONDecoder().decode(NoOpWorkersCommand.Result.self, from: text)
   }
 }
 
-/// `nightshift-bench no-op-worker`, which `loopback` starts.
-struct NoOpWorkerCommand: AsyncParsableCommand {
-  static let name = "no-op-worker"
+/// `nightshift-bench no-op-workers`, which `loopback` starts.
+struct NoOpWorkersCommand: AsyncParsableCommand {
+  static let name = "no-op-workers"
   static let configuration = CommandConfiguration(
-    commandName: name, abstract: "The worker's side of `loopback`.", shouldDisplay: false)
+    commandName: name, abstract: "The workers' side of `loopback`.", shouldDisplay: false)
 
   @Option var join: String
   @Option var tokenFile: String
   @Option var leaseLimit: Int
-  @Option var lanes: Int
+  @Option var workers: Int
   @Option var seconds: Double
 
   struct Result: Codable {
@@ -117,15 +117,24 @@ struct NoOpWorkerCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let worker = try NoOpWorker(
-      join: try Address(join), token: try Tokens.read(tokenFile), contextCount: lanes)
-    try await worker.hello()
+    let client = try Client(
+      address: try Address(join), channel: .control, tls: nil, contextCount: workers)
+    let token = try Tokens.read(tokenFile)
+    let fleet = (0..<workers).map { _ in NoOpWorker(sharing: client, token: token) }
+    for worker in fleet { try await worker.hello() }
     let (used, clock) = (processorSeconds(), ContinuousClock())
     let started = clock.now
-    let tally = try await worker.work(
-      laneCount: lanes, leaseLimit: leaseLimit, limit: .seconds(seconds))
+    let end = started + .seconds(seconds)
+    let tally = try await withThrowingTaskGroup(of: NoOpWorker.Tally.self) { group in
+      for worker in fleet {
+        group.addTask { try await worker.work(leaseLimit: leaseLimit, until: end) }
+      }
+      var total = NoOpWorker.Tally()
+      for try await tally in group { total.add(tally) }
+      return total
+    }
     let elapsed = clock.now - started
-    await worker.close()
+    await client.close(within: .seconds(1))
     let times = tally.acquireTimes.sorted()
     try report(
       Result(

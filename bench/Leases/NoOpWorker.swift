@@ -9,7 +9,7 @@ import Wire
 /// Speaks the real protocol over the real transport. Its results name empty partials, so that
 /// neither a spool nor a disk for partials has a part in what is measured.
 struct NoOpWorker: Sendable {
-  /// What one lane did: a request in flight at a time.
+  /// What a worker did.
   struct Tally: Sendable {
     var grantCount = 0
     var acknowledgedCount = 0
@@ -32,14 +32,11 @@ struct NoOpWorker: Sendable {
   private let client: Client
   private let clock = ContinuousClock()
 
-  /// Begins to connect; `contextCount` requests may be in flight at once.
-  init(join: Address, token: [UInt8], contextCount: Int) throws {
+  /// A worker that shares its connection with others, and has one request in flight at a time.
+  init(sharing client: Client, token: [UInt8]) {
+    self.client = client
     self.token = token
-    client = try Client(
-      address: join, channel: .control, tls: nil, contextCount: contextCount)
   }
-
-  func close() async { await client.close(within: .seconds(1)) }
 
   func hello() async throws {
     let body = FleetBody.hello(name: "no-op", threadCount: 1, versionText: "nightshift-bench")
@@ -58,23 +55,8 @@ struct NoOpWorker: Sendable {
     }
   }
 
-  /// Takes and finishes leases with `laneCount` requests in flight, until there are none or until
-  /// `limit` has passed.
-  func work(laneCount: Int, leaseLimit: Int, limit: Duration) async throws -> Tally {
-    let end = clock.now + limit
-    return try await withThrowingTaskGroup(of: Tally.self) { group in
-      for _ in 0..<laneCount {
-        group.addTask { try await lane(leaseLimit: leaseLimit, until: end) }
-      }
-      var total = Tally()
-      for try await tally in group { total.add(tally) }
-      return total
-    }
-  }
-
-  private func lane(
-    leaseLimit: Int, until end: ContinuousClock.Instant
-  ) async throws -> Tally {
+  /// Takes and finishes leases until there are none or until `end`.
+  func work(leaseLimit: Int, until end: ContinuousClock.Instant) async throws -> Tally {
     var tally = Tally()
     while clock.now < end {
       let asked = clock.now

@@ -52,8 +52,9 @@ struct RestartCommand: AsyncParsableCommand {
     let service = try await CoordinatorService(options, logger: quietLogger())
     let serving = Task { try await service.run() }
     let servingTime = clock.now - started
-    let worker = try NoOpWorker(
-      join: service.address, token: service.coordinator.tokens.fleet, contextCount: 1)
+    let client = try Client(
+      address: service.address, channel: .control, tls: nil, contextCount: 1)
+    let worker = NoOpWorker(sharing: client, token: service.coordinator.tokens.fleet)
     try await worker.hello()
     let grant = try await worker.firstGrant()
     let grantTime = clock.now - started
@@ -64,7 +65,7 @@ struct RestartCommand: AsyncParsableCommand {
         firstGrantShard: grant.grant.lease.shard.index,
         processorSeconds: processorSeconds() - used, journalBytes: byteCount ?? 0,
         peakBytes: peakByteCount()))
-    await worker.close()
+    await client.close(within: .seconds(1))
     service.stop()
     try await serving.value
   }
