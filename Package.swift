@@ -139,9 +139,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DestinationsTests",
-      dependencies: [
-        "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials",
-      ],
+      dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"],
       path: "Tests/DestinationsTests",
       swiftSettings: unsafeSettings),
     .testTarget(

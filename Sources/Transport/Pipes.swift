@@ -8,6 +8,7 @@ final class Pipes: Sendable {
     var arrivalCount = 0
     var refusedCount = 0
     var refusesAll = false
+    var isProbed = false
   }
   private let state = Mutex(State())
   /// The most pipes that stay open; more are closed as they arrive.
@@ -32,6 +33,14 @@ final class Pipes: Sendable {
   var refusesAll: Bool {
     get { state.withLock { $0.refusesAll } }
     set { state.withLock { $0.refusesAll = newValue } }
+  }
+
+  /// While true there is one place more: a probe must not take one from an honest peer.
+  ///
+  /// Whoever comes first may get it, so that the limit can be exceeded by one.
+  var isProbed: Bool {
+    get { state.withLock { $0.isProbed } }
+    set { state.withLock { $0.isProbed = newValue } }
   }
 
   /// Asks nng to report the socket's pipes here.
@@ -68,7 +77,7 @@ final class Pipes: Sendable {
     state.withLock { state in
       state.arrivalCount += 1
       guard !state.refusesAll else { return false }
-      guard state.links.count < limit else {
+      guard state.links.count - (state.isProbed ? 1 : 0) < limit else {
         state.refusedCount += 1
         return false
       }

@@ -47,9 +47,11 @@ extension Server {
     let probes = DispatchQueue(label: "transport.probe")
     repeat {
       let probe = await probes.run { Probe(self.boundAddress, self.tls) }
+      socket.pipes.isProbed = true
       let isHeard = await hears(probe)
+      isProven = isProven || isHeard || probe.hasConnected
       guard await finishes(on: probes, { probe.socket?.close() }) else { return }
-      isProven = isProven || isHeard
+      socket.pipes.isProbed = false
       missCount = isHeard || !isProven ? 0 : missCount + 1
       if !isHeard { state.withLock { $0.missedProbeCount += 1 } }
       guard missCount >= timing.missLimit || state.withLock({ $0.listener == nil }) else {
@@ -179,6 +181,9 @@ private struct Probe: Sendable {
       return dialer
     }
   }
+
+  /// True once this end of the dial has negotiated, whether or not the listener reported it.
+  var hasConnected: Bool { socket.map { $0.pipes.arrivalCount > 0 } ?? false }
 
   /// Starts to dial in the background; false where that is not possible.
   func dial() -> Bool { dialer.map { (try? $0.start()) != nil } ?? false }

@@ -143,10 +143,10 @@ package final class Server: Sendable {
       return !state.isClosing
     }
     guard isFirst else { return }
-    closing.open()
     // Not on the desk: contexts close even where nng is stuck, and `run` has to end.
     DispatchQueue(label: "transport.contexts").async { [self] in
       for context in contexts { context.close() }
+      closing.open()  // now, so that what a cancelled handler answers goes nowhere
       desk.async { [self] in
         socket.close()
         state.withLock { $0.listener = nil }

@@ -122,11 +122,7 @@ struct RequestTests {
       client = current
       let body = pattern(10, seed: round)
       // The first attempt may still go out on the old connection, as it breaks.
-      var generator = SystemRandomNumberGenerator()
-      let answer = try await Retry().run(
-        using: &generator, sleep: { (try? await Task.sleep(for: $0)) != nil }
-      ) { _ throws(TransportError) in try await current.request(body, timeout: .seconds(2)) }
-      #expect(answer == body)
+      #expect(await repeatedReply(of: current, to: body) == body)
       #expect(await server.close(within: .seconds(5)))
       _ = await serving.value
     }
