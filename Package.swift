@@ -109,6 +109,15 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    .executableTarget(
+      name: "nightshift-bench",
+      dependencies: [
+        "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing", "Simulation",
+        "Tables", "Transport", "Wire", log,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "bench/Leases", swiftSettings: settings),
+
     // Tests.
     .testTarget(
       name: "CommandTests",
