@@ -109,6 +109,15 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    .executableTarget(
+      name: "nightshift-bench",
+      dependencies: [
+        "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing", "Simulation",
+        "Tables", "Transport", "Wire", log,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "bench/Leases", swiftSettings: settings),
+
     // Tests.
     .testTarget(
       name: "CommandTests",
@@ -172,7 +181,7 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["Simulation"],
+      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "Simulation", "WorkerCore"],
       path: "Tests/SimulationTests",
       swiftSettings: settings),
     .testTarget(
@@ -180,7 +189,11 @@ let package = Package(
       dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
       path: "Tests/TablesTests",
       swiftSettings: unsafeSettings),
-    .testTarget(name: "TidyTests", path: "Tests/TidyTests", swiftSettings: settings),
+    .testTarget(
+      name: "TidyTests",
+      dependencies: [],
+      path: "Tests/TidyTests",
+      swiftSettings: settings),
     .testTarget(
       name: "TransportTests",
       dependencies: ["Transport"],

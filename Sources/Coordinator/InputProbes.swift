@@ -16,8 +16,8 @@ final class InputProbes: Sendable {
   private let edges = Mutex<[PlannedInput: [InputProbe]]>([:])
 
   /// What a worker has to find in the range of a lease; reads the file, so it runs off the pool.
-  func probes(for input: PlannedInput, range: ShardRange) throws(CoordinatorError) -> [InputProbe] {
-    let file = try PinnedInput(input)
+  func probes(in file: PinnedInput, range: ShardRange) throws(CoordinatorError) -> [InputProbe] {
+    let input = file.input
     var probes = try edges(of: file)
     let end = min(range.end ?? input.byteCount, input.byteCount)
     // Text offsets of a compressed input are not places of the file: probe all of it.

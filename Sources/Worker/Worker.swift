@@ -75,8 +75,8 @@ package actor Worker {
 
   /// Closes the connections once the goodbye has been heard; bounded.
   package func close() async {
-    await farewell?.value
     isClosing = true
+    await farewell?.value
     await link.close()
   }
 
