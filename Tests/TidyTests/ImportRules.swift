@@ -46,6 +46,9 @@ enum ImportTable {
     "Sources/Simulation/LeaseBenchmark.swift": "it measures time; worlds never call it"
   ]
 
+  /// The target of the programs in `bench`.
+  static let benchmarks = "nightshift-bench"
+
   static let systemModules: Set<String> = ["Dispatch", "Foundation", "Glibc", "Synchronization"]
 
   /// Modules in C, and the test targets that call them beside their wrapper.
@@ -63,7 +66,7 @@ enum ImportTable {
 
   /// Whether a module or test target may import another.
   static func allows(_ module: String, _ imported: String, path: String = "") -> Bool {
-    if module.hasSuffix("Tests") {
+    if module.hasSuffix("Tests") || module == benchmarks {
       return isC(imported)
         ? testedCModules[imported]?.contains(module) == true
         : allowed[imported] != nil || systemModules.contains(imported) || imported == "Testing"
