@@ -36,6 +36,10 @@ enum ImportTable {
       "Tables", "Transport", "Wire", "Worker", "WorkerCore", "Yams",
     ],
     "nightshift": ["ArgumentParser", "Commands"],
+    "nightshift-bench": [
+      "ArgumentParser", "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing",
+      "Logging", "Simulation", "Tables", "Transport", "Wire",
+    ],
   ]
 
   /// The cores: values in, effects out.
