@@ -8,6 +8,7 @@ package enum ErrorLine {
   ///   - row: The record's number in its input, from 1.
   ///   - object: A JSON object with its braces: `{"a":1}` becomes `{"row":7,"a":1}`, and `{}`
   ///     becomes `{"row":7}`.
+  /// - Returns: The line's bytes.
   package static func make(row: UInt64, object: some Collection<UInt8>) -> [UInt8] {
     var line = rowKey + Array(String(row).utf8)
     let rest = object.dropFirst()

@@ -8,7 +8,8 @@ struct InputCheck {
   let receipt: Receipt
 
   func run(_ report: inout Verification.Report) {
-    guard let plan = receipt.remadePlan() else { return }  // the receipt's own check says what is wrong
+    // Where it is no plan, the receipt's own check says what is wrong.
+    guard let plan = receipt.remadePlan() else { return }
     for (index, input) in plan.inputs.enumerated() {
       do throws(FileError) {
         let file = try File(input.path, .read)

@@ -81,7 +81,8 @@ extension PublishedFolder {
       let range = plan.range(of: ShardID(UInt32(shard)))
       let end = next + range.blockCount
       guard end <= blockDigests.count else {
-        throw Self.unsound("\(place.input.path): \(blockDigests.count) blocks were read, not \(end)")
+        throw Self.unsound(
+          "\(place.input.path): \(blockDigests.count) blocks were read, not \(end)")
       }
       let digest = Receipt.digest(over: blockDigests[next..<end].map { $0 })
       next = end

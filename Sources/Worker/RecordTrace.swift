@@ -34,7 +34,7 @@ package struct RecordTrace: Sendable {
     package let column: String
     /// The field, without quotes around it and with each quote in it once.
     package let text: String
-    /// What is scored; NaN for a missing value. Zero for an input that is not used.
+    /// What is scored: NaN for a missing value, zero for an input that is not used.
     package let value: Double
     package let meaning: Meaning
   }

@@ -34,9 +34,11 @@ struct TileScorer: ~Copyable {
   /// Scores one tile and appends its lines.
   ///
   /// - Parameters:
+  ///   - tile: The records.
   ///   - firstOrdinal: of the tile's first record within its block.
   ///   - results: lines of the result file.
   ///   - errors: lines of an error frame: ordinal, tab, JSON object.
+  /// - Returns: What became of the records.
   mutating func score(
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer
