@@ -67,7 +67,7 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .target(name: "Scoring", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
     .target(
-      name: "Partials", dependencies: ["Compression", "Digests", "Jobs", "Leasing"],
+      name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
       swiftSettings: unsafeSettings),
     .target(
       name: "Destinations",
@@ -80,15 +80,15 @@ let package = Package(
     .target(
       name: "Coordinator",
       dependencies: [
-        "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints", "Jobs",
-        "Journal", "Leasing", "Partials", "Scoring", "Tables", "Transport", "Wire", log,
+        "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
+        "Jobs", "Journal", "Leasing", "Partials", "Scoring", "Tables", "Transport", "Wire", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "CoordinatorCore", "Digests", "Executors", "Failpoints", "Jobs", "Leasing",
-        "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
+        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Partials",
+        "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
@@ -104,13 +104,27 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .executableTarget(
       name: "nightshift",
-      dependencies: ["Commands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "Commands", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: settings),
+
+    .executableTarget(
+      name: "nightshift-bench",
+      dependencies: [
+        "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing", "Simulation",
+        "Tables", "Transport", "Wire", log,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "bench/Leases", swiftSettings: settings),
 
     // Tests.
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Commands", "Jobs"],
+      dependencies: [
+        "Commands", "Jobs", "Transport", "Wire",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       path: "Tests/CommandTests",
       swiftSettings: settings),
     .testTarget(
@@ -125,7 +139,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DestinationsTests",
-      dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: [
+        "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials",
+      ],
       path: "Tests/DestinationsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
@@ -142,7 +158,7 @@ let package = Package(
       name: "JournalTests",
       dependencies: ["CoordinatorCore", "Jobs", "Journal", "Leasing"],
       path: "Tests/JournalTests",
-      swiftSettings: unsafeSettings),
+      swiftSettings: settings),
     .testTarget(
       name: "LeasingTests",
       dependencies: ["Jobs", "Leasing"],
@@ -150,7 +166,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "PartialsTests",
-      dependencies: ["Compression", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: ["Compression", "Digests", "Jobs", "Partials"],
       path: "Tests/PartialsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
@@ -173,6 +189,11 @@ let package = Package(
       dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
       path: "Tests/TablesTests",
       swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "TidyTests",
+      dependencies: [],
+      path: "Tests/TidyTests",
+      swiftSettings: settings),
     .testTarget(
       name: "TransportTests",
       dependencies: ["Transport"],

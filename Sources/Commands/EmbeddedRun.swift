@@ -54,6 +54,7 @@ struct EmbeddedRun {
       await fleet.stop(.atOnce)
       service.stop()
       await serving.value
+      if events.isRefused { removeState() }
       // The coordinator's own failure explains what its clients saw.
       throw events.failure ?? error
     }
@@ -114,7 +115,10 @@ struct EmbeddedRun {
     await serving.value
     // A failed job's workers may have said why; but where nothing came of it, nothing is kept.
     let isPublished = job.state == .succeeded || job.state == .partiallySucceeded
-    guard isPublished || job.confirmedBlockCount == 0 else { return }
+    if isPublished || job.confirmedBlockCount == 0 { removeState() }
+  }
+
+  private func removeState() {
     do {
       try FileManager.default.removeItem(atPath: stateFolder)
     } catch {
@@ -152,7 +156,7 @@ struct EmbeddedRun {
     events.interrupt = { await client.close() }
     // One worker is always needed, and it starts while the job is being planned.
     await fleet.grow(to: workerCount ?? 1)
-    if let job = try await takeUp(client) { return .finished(job) }
+    if let job = try await takeUp(client, events) { return .finished(job) }
     var display = ProgressDisplay(isQuiet: isQuiet)
     defer { display.clear() }
     let clock = ContinuousClock()
@@ -189,7 +193,8 @@ struct EmbeddedRun {
     var cursor: UInt64 = 0
     // The log only adds to the job's own reason: without it the job has ended all the same.
     while let page = try? await client.logs(of: id, after: cursor) {
-      events += page.events.filter { $0.level != .info }
+      // The reason itself is shown with the outcome.
+      events += page.events.filter { $0.level != .info && !$0.message.hasSuffix(job.reason) }
       cursor = page.nextCursor
       if page.events.isEmpty { break }
     }
@@ -203,9 +208,16 @@ struct EmbeddedRun {
   }
 
   /// Submits the job, or goes on with what an earlier try left; returns a job that is over already.
-  private func takeUp(_ client: CoordinatorClient) async throws -> JobSummary? {
+  private func takeUp(
+    _ client: CoordinatorClient, _ events: RunEvents
+  ) async throws -> JobSummary? {
     guard let earlier = try await client.find(id) else {
-      try await client.submit(id, request)
+      do {
+        try await client.submit(id, request)
+      } catch {
+        events.refuse()
+        throw error
+      }
       return nil
     }
     switch earlier.state {
@@ -237,6 +249,7 @@ private final class RunEvents: Sendable {
   private struct State {
     var signal: Int32?
     var failure: CommandError?
+    var isRefused = false
     var hurry: (@Sendable () async -> Void)?
     var interrupt: (@Sendable () async -> Void)?
   }
@@ -246,6 +259,11 @@ private final class RunEvents: Sendable {
   var signal: Int32? { state.withLock { $0.signal } }
 
   var failure: CommandError? { state.withLock { $0.failure } }
+
+  /// Whether the job was never taken in: then there is nothing to keep.
+  var isRefused: Bool { state.withLock { $0.isRefused } }
+
+  func refuse() { state.withLock { $0.isRefused = true } }
 
   /// What a second signal does.
   var hurry: (@Sendable () async -> Void)? {

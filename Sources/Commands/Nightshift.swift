@@ -37,9 +37,6 @@ package struct Nightshift: AsyncParsableCommand {
     ])
 
   package init() {}
-
-  /// Runs what the process's arguments ask for.
-  package static func runProcess() async { await main() }
 }
 
 /// `nightshift version`.

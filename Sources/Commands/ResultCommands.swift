@@ -5,7 +5,8 @@ struct VerifyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Check published predictions against their receipt.",
     discussion: """
-      Needs no coordinator. Reads every file and compares digests and counts.
+      Needs no coordinator. Reads every file, and the inputs where they are still there, and \
+      compares digests and counts. The exit code is 1 where anything differs.
 
       Examples:
         nightshift verify scored/prediction-churn-2026-03-01T06:00:00.000Z
@@ -13,11 +14,15 @@ struct VerifyCommand: AsyncParsableCommand {
       """)
 
   @Argument(help: "The published folder.") var folder: String
+
+  @Flag(help: "Do not read the inputs again.")
+  var skipInputs = false
+
   @OptionGroup var output: OutputOptions
 
   func run() async throws {
     let folder = Paths.absolute(folder, in: Paths.currentFolder)
-    let finding = try Publication.verify(folder: folder)
+    let finding = Publication.verify(folder: folder, readsInputs: !skipInputs)
     switch output.format {
     case .json: printLine(try jsonText(finding))
     case .text: printLine(Self.text(finding))
@@ -32,6 +37,10 @@ struct VerifyCommand: AsyncParsableCommand {
     }
     let records = Figures.counted(finding.recordCount, "record")
     let files = Figures.counted(UInt64(finding.fileCount), "file")
-    return "\(finding.folder): \(files), \(records), all as the receipt says"
+    let inputs = Figures.counted(UInt64(finding.inputsChecked), "input")
+    let missing =
+      finding.inputsMissing > 0 ? " (\(finding.inputsMissing) no longer there)" : ""
+    return "\(finding.folder): \(files), \(records), \(inputs) read again\(missing): "
+      + "all as the receipt says"
   }
 }

@@ -5,25 +5,26 @@ import Worker
 
 /// The one place that calls the checks of published folders; `Destinations` has the work.
 package enum Publication {
-  /// What checking a published folder found.
+  /// What checking a published folder found, as `--output json` prints it.
   package struct Finding: Encodable, Sendable {
     package var folder: String
+    /// Output files that were read.
     package var fileCount: Int
     package var recordCount: UInt64
-    /// Inputs that are not there any more: nothing is said about them.
+    package var inputsChecked: Int
+    /// Inputs that are not there any more.
     package var inputsMissing: Int
     /// Empty where the folder is what its receipt says.
     package var problems: [String]
   }
 
-  /// Checks a published folder against its receipt, offline.
-  ///
-  /// - Throws: `CommandError` where the folder or its receipt cannot be read.
-  package static func verify(folder: String) throws -> Finding {
-    let report = Verification.check(folder: folder)
+  /// Checks a published folder against its receipt, offline; what cannot be read is a problem.
+  package static func verify(folder: String, readsInputs: Bool) -> Finding {
+    let report = Verification.check(folder: folder, readsInputs: readsInputs)
     return Finding(
       folder: folder, fileCount: report.outputCount, recordCount: report.counts.total,
-      inputsMissing: report.inputsMissing, problems: report.findings.map(\.description))
+      inputsChecked: report.inputsChecked, inputsMissing: report.inputsMissing,
+      problems: report.findings.map(\.description))
   }
 
   /// Scores one record of a published folder again; `row` counts from 0 over all inputs.

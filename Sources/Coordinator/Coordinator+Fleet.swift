@@ -18,10 +18,7 @@ extension Coordinator {
         return try await hello(worker, name: name, threadCount: threadCount)
       case .acquire(let limit): return try await acquire(worker, limit: limit)
       case .heartbeat(let heartbeat): return try await note(heartbeat, from: worker)
-      case .finish(let leases):
-        var answers: [FinishAnswer] = []
-        for lease in leases { answers.append(try await finish(lease, worker: worker)) }
-        return .finish(answers)
+      case .finish(let leases): return .finish(try await finish(leases, worker: worker))
       case .handBack(let lease):
         guard accepts(lease, from: worker) else { return .refusal(Self.sealRefusal) }
         try await decide { core, _, _ in core.handBack(lease.grant.key, worker: worker) }
@@ -30,6 +27,7 @@ extension Coordinator {
         return try await fail(lease, code, reason: reason, worker: worker)
       case .goodbye:
         try await decide { core, _, _ in core.goodbye(worker) }
+        statistics[worker] = nil
         return .done
       case .configuration(let job, let offset): return configuration(of: job, from: offset)
       }
@@ -88,45 +86,20 @@ extension Coordinator {
   private func details(
     of grants: [Grant], for worker: WorkerID
   ) async throws -> FleetAnswerBody {
-    var sealed: [SealedGrant] = []
-    var unused: [Grant] = []
-    for grant in grants {
-      do throws(CoordinatorError) {
-        sealed.append(try await sealedGrant(grant))
-      } catch {
-        unused.append(grant)
-        try await failJob(grant.job, reason: error.context)
+    var plans: [JobID: Plan] = [:]
+    for grant in grants where plans[grant.job] == nil {
+      plans[grant.job] = core.tables[grant.job]?.plan
+    }
+    let sealed = try await offPool { [plans, probes, seal, now] in
+      SealedGrants(grants, plans: plans, probes: probes, seal: seal, now: now)
+    }
+    for failure in sealed.failures { try await failJob(failure.job, reason: failure.reason) }
+    if !sealed.unused.isEmpty {
+      try await decide { core, _, _ in
+        for grant in sealed.unused { core.handBack(grant.key, worker: worker) }
       }
     }
-    let fitting = FrameFit.count(of: sealed, now: now)
-    unused += sealed[fitting...].map(\.grant)
-    for grant in unused {
-      try await decide { core, _, _ in core.handBack(grant.key, worker: worker) }
-    }
-    return sealed.isEmpty ? .wait(idleWait) : .grants(Array(sealed.prefix(fitting)))
-  }
-
-  private func sealedGrant(_ grant: Grant) async throws(CoordinatorError) -> SealedGrant {
-    guard let plan = core.tables[grant.job]?.plan else {
-      throw CoordinatorError("the job has ended")
-    }
-    let range = plan.range(of: grant.lease.shard)
-    let input = plan.inputs[range.inputIndex]
-    let found: Result<[InputProbe], CoordinatorError>
-    do {
-      found = try await offPool { [probes] in
-        Result { () throws(CoordinatorError) in try probes.probes(for: input, range: range) }
-      }
-    } catch {
-      throw CoordinatorError("\(error)")
-    }
-    let details = GrantDetails(
-      input: GrantInput(
-        path: input.path, byteCount: input.byteCount,
-        modifiedNanoseconds: input.modifiedNanoseconds, compression: input.compression),
-      rangeOffset: range.offset, rangeEnd: range.end, blockByteCount: range.blockByteCount,
-      blockCount: range.blockCount, probes: try found.get())
-    return SealedGrant(grant: grant, seal: seal.seal(grant), details: details)
+    return sealed.fitting.isEmpty ? .wait(idleWait) : .grants(sealed.fitting)
   }
 
   func failJob(_ id: JobID, reason: String) async throws {
@@ -144,9 +117,9 @@ extension Coordinator {
     for event in heartbeat.events {
       guard let job = event.job, core.jobs[job] != nil else { continue }
       log(job, event.level, event.message, source: name)
-      if heartbeat.droppedCount > 0 { noteDropped(heartbeat.droppedCount, of: job) }
     }
-    statistics[worker] = heartbeat.statistics
+    noteDropped(heartbeat)
+    statistics[worker] = core.sessions[worker] == nil ? nil : heartbeat.statistics
     let forged = heartbeat.held.filter { !accepts($0.lease, from: worker) }
     let held = heartbeat.held.filter { accepts($0.lease, from: worker) }.map(\.held)
     let answer = try await decide { core, now, effects in
@@ -159,6 +132,13 @@ extension Coordinator {
     }
   }
 
+  /// Counts what a worker dropped, once for each job that its heartbeat tells of.
+  private func noteDropped(_ heartbeat: Heartbeat) {
+    guard heartbeat.droppedCount > 0 else { return }
+    let jobs = Set(heartbeat.events.compactMap(\.job) + heartbeat.held.map(\.lease.grant.job))
+    for job in jobs where core.jobs[job] != nil { logs[job]?.noteDropped(heartbeat.droppedCount) }
+  }
+
   private func fail(
     _ lease: SealedLease, _ code: FailureCode, reason: String, worker: WorkerID
   ) async throws -> FleetAnswerBody {
@@ -167,10 +147,10 @@ extension Coordinator {
     // The worker's word alone does not end a job: look at the input ourselves.
     if code == .inputChanged, let plan = core.tables[job]?.plan {
       let input = plan.inputs[plan.inputIndex(of: lease.grant.lease.shard)]
-      do throws(CoordinatorError) {
-        _ = try PinnedInput(input)
-      } catch {
-        try await failJob(job, reason: error.context)
+      // Not on this actor's thread: a network file system may hang.
+      let change = try await offPool { PinnedInput.change(of: input) }
+      if let change {
+        try await failJob(job, reason: change)
         return .done
       }
     }
@@ -184,22 +164,29 @@ extension Coordinator {
 
   // MARK: Results
 
+  /// Takes the results of one message, in their order, in one transaction of the journal.
   private func finish(
-    _ finished: FinishedLease, worker: WorkerID
-  ) async throws -> FinishAnswer {
+    _ leases: [FinishedLease], worker: WorkerID
+  ) async throws -> [FinishAnswer] {
+    var answers: [FinishAnswer?] = []
+    for lease in leases { answers.append(await obstacle(to: lease, worker: worker)) }
+    // An `already` may rest on a commit that is not durable yet: it waits for the same sync.
+    return try await decide { [answers] core, now, effects in
+      zip(leases, answers).map { lease, answer in
+        answer
+          ?? core.finish(
+            lease.lease.grant.job, lease.result, worker: worker, now: now, into: &effects)
+      }
+    }
+  }
+
+  /// What is answered instead of taking a result; its partial is durable where there is nothing.
+  private func obstacle(to finished: FinishedLease, worker: WorkerID) async -> FinishAnswer? {
     guard accepts(finished.lease, from: worker) else { return .refused(Self.sealRefusal.text) }
     let (job, result) = (finished.lease.grant.job, finished.result)
-    if let answer = core.preview(job, result) {
-      await settle()
-      return answer
-    }
-    if result.partial.byteCount > 0 || !options.acceptsEmptyPartials {
-      if let answer = await secure(result, job: job) { return answer }
-    }
-    let answer = try await decide { core, now, effects in
-      core.finish(job, result, worker: worker, now: now, into: &effects)
-    }
-    return answer
+    if let answer = core.preview(job, result) { return answer }
+    guard result.partial.byteCount > 0 || !options.acceptsEmptyPartials else { return nil }
+    return await secure(result, job: job)
   }
 
   /// Makes the partial durable and checks that it says what the result says; an answer where that
@@ -216,8 +203,12 @@ extension Coordinator {
       return answer(to: error, job: job)
     }
     let path = Spool.path(of: name, job: job, in: spoolFolder)
-    let problem = try? await offPool { checkPartial(at: path, against: result, job: job) }
-    if let problem { return .refused(problem) }
+    do {
+      let problem = try await offPool { checkPartial(at: path, against: result, job: job) }
+      if let problem { return .refused(problem) }
+    } catch {
+      return .refused("\(error)")
+    }
     isSpoolFull = false
     return nil
   }

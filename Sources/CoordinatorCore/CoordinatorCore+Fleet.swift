@@ -15,6 +15,7 @@ extension CoordinatorCore {
     guard sessions[worker] != nil || sessions.count < Limits.workers else {
       return .refused("the coordinator already has \(Limits.workers) workers")
     }
+    sessionThreadCount += max(1, threadCount) - (sessions[worker]?.threadCount ?? 0)
     sessions[worker] = Session(
       worker: worker, name: name, threadCount: max(1, threadCount), lastSeen: now,
       joined: sessions[worker]?.joined ?? now)
@@ -35,45 +36,44 @@ extension CoordinatorCore {
   package mutating func acquire(
     _ worker: WorkerID, leaseLimit: Int, now: Instant, into effects: inout [CoordinatorEffect]
   ) -> AcquireAnswer {
-    guard sessions[worker] != nil else { return .unknownWorker }
-    sessions[worker]?.lastSeen = now
-    if isDraining || sessions[worker]?.isDraining == true { return .drain }
+    guard let place = sessions.index(forKey: worker) else { return .unknownWorker }
+    sessions.values[place].lastSeen = now
+    if isDraining || sessions.values[place].isDraining { return .drain }
     guard now >= recoveredAt else { return .wait }
-    let held = sessions[worker]?.leaseCount ?? 0
-    var room = min(leaseLimit, Limits.leasesPerGrant, Limits.leasesPerWorker - held)
+    let room = Limits.leasesPerWorker - sessions.values[place].leaseCount
+    let limit = min(leaseLimit, Limits.leasesPerGrant, room)
     var grants: [Grant] = []
-    for id in order where jobs[id]?.canLease == true {
-      while room > 0, let grant = grant(id, to: worker, now: now, into: &effects) {
-        grants.append(grant)
-        room -= 1
-      }
+    for id in order {
+      guard grants.count < limit else { break }
+      guard jobs[id]?.canLease == true else { continue }
+      grant(id, to: worker, limit: limit, now: now, grants: &grants, into: &effects)
     }
-    sessions[worker]?.leaseCount += grants.count
+    sessions.values[place].leaseCount += grants.count
     return grants.isEmpty ? .wait : .grants(grants)
   }
 
+  /// Adds leases of one job until there are `limit` grants, or the job has no more.
   private mutating func grant(
-    _ id: JobID, to worker: WorkerID, now: Instant, into effects: inout [CoordinatorEffect]
-  ) -> Grant? {
-    let blockLimit = blockLimit(for: id)
-    guard
-      let lease = tables[id]?.acquire(
-        for: worker, incarnation: incarnation, blockLimit: blockLimit, now: now)
-    else { return nil }
+    _ id: JobID, to worker: WorkerID, limit: Int, now: Instant, grants: inout [Grant],
+    into effects: inout [CoordinatorEffect]
+  ) {
+    let threadCount = sessionThreadCount
+    let before = grants.count
+    tables[id]?.acquire(
+      for: worker, incarnation: incarnation, leaseLimit: limit - before, now: now,
+      blockLimit: { pending in Self.blockLimit(pending: pending, threadCount: threadCount) },
+      each: { lease in grants.append(Grant(job: id, lease: lease)) })
+    guard grants.count > before else { return }
     if jobs[id]?.startedAt == nil { jobs[id]?.startedAt = now }
     if jobs[id]?.state == .pending { enter(.running, id, into: &effects) }
-    jobs[id]?.grantCount += 1
-    return Grant(job: id, lease: lease)
+    jobs[id]?.grantCount += grants.count - before
   }
 
   /// Blocks in one lease: whole shards while there is plenty, smaller pieces towards the end so
   /// that all threads finish together (guided self-scheduling, Polychronopoulos and Kuck 1987).
-  private func blockLimit(for id: JobID) -> Int {
-    let pending = tables[id]?.pendingBlockCount ?? 0
-    guard pending < 1 << 16 else { return Limits.blocksPerShard }
-    let threads = sessions.values.reduce(0) { $0 + $1.threadCount }
+  private static func blockLimit(pending: Int, threadCount: Int) -> Int {
     let smallest = 4
-    return min(Limits.blocksPerShard, max(smallest, pending / max(1, 2 * threads)))
+    return min(Limits.blocksPerShard, max(smallest, pending / max(1, 2 * threadCount)))
   }
 
   package enum HeartbeatAnswer: Hashable, Sendable {
@@ -133,30 +133,30 @@ extension CoordinatorCore {
     _ id: JobID, _ result: ShardResult, worker: WorkerID, now: Instant,
     into effects: inout [CoordinatorEffect]
   ) -> FinishAnswer {
-    guard let job = jobs[id], !job.state.isTerminal, tables[id] != nil else {
+    guard let place = tables.index(forKey: id), jobs[id]?.state.isTerminal == false else {
       return .refused("the job has ended")
     }
     leaseEffects.removeAll(keepingCapacity: true)
-    let outcome = tables[id]?.finish(result, worker: worker, into: &leaseEffects)
+    let outcome = tables.values[place].finish(result, worker: worker, into: &leaseEffects)
     note(worker, result, now: now)
     carryOut(id, now: now, into: &effects)
-    mergeIfComplete(id, into: &effects)
     switch outcome {
-    case .committed: return .committed
+    case .committed:
+      mergeIfComplete(id, into: &effects)
+      return .committed
     case .already:
       jobs[id]?.repeatedResultCount += 1
       return .already
     case .wrongState: return .wrongState
-    case .unknown, nil: return .refused("shard \(result.shard) has no blocks \(result.blocks)")
+    case .unknown: return .refused("shard \(result.shard) has no blocks \(result.blocks)")
     }
   }
 
   private mutating func note(_ worker: WorkerID, _ result: ShardResult, now: Instant) {
-    guard var session = sessions[worker] else { return }
-    session.lastSeen = now
-    session.leaseCount = max(0, session.leaseCount - 1)
-    session.recordCount += result.results.reduce(0) { $0 + $1.counts.total }
-    sessions[worker] = session
+    guard let place = sessions.index(forKey: worker) else { return }
+    sessions.values[place].lastSeen = now
+    sessions.values[place].leaseCount = max(0, sessions.values[place].leaseCount - 1)
+    sessions.values[place].recordCount += result.recordCount
   }
 
   /// Takes back a lease that its worker did not finish; never charged.
@@ -183,7 +183,8 @@ extension CoordinatorCore {
 
   /// A worker leaves; what it still held is free again.
   package mutating func goodbye(_ worker: WorkerID) {
-    guard sessions.removeValue(forKey: worker) != nil else { return }
+    guard let session = sessions.removeValue(forKey: worker) else { return }
+    sessionThreadCount -= session.threadCount
     for id in order { tables[id]?.release(worker: worker) }
   }
 

@@ -14,6 +14,8 @@ package struct CoordinatorCore: Sendable {
   /// Jobs in order of submission.
   package private(set) var order: [JobID] = []
   package internal(set) var sessions: [WorkerID: Session] = [:]
+  /// Threads of all sessions together.
+  var sessionThreadCount = 0
   /// No leases are given before this: living workers of the last incarnation report first.
   let recoveredAt: Instant
   private let chargeLimit: Int
@@ -292,7 +294,7 @@ package struct CoordinatorCore: Sendable {
   mutating func mergeIfComplete(
     _ id: JobID, into effects: inout [CoordinatorEffect]
   ) {
-    guard let job = jobs[id], job.phase == .scoring, tables[id]?.isComplete == true,
+    guard tables[id]?.isComplete == true, let job = jobs[id], job.phase == .scoring,
       job.state == .running || job.state == .pending
     else { return }
     jobs[id]?.phase = .merging
@@ -305,11 +307,12 @@ package struct CoordinatorCore: Sendable {
     _ id: JobID, now: Instant, into effects: inout [CoordinatorEffect]
   ) {
     var failure: String?
+    var confirmed = RecordCounts()
     for effect in leaseEffects {
       switch effect {
       case .commit(let blocks): effects.append(.journal(.commit(id, blocks)))
       case .refute(let blocks): effects.append(.journal(.refute(id, blocks)))
-      case .confirm(_, _, let counts): jobs[id]?.counts += counts
+      case .confirm(_, _, let counts): confirmed += counts
       case .charge(let shard, let charges):
         effects.append(.journal(.charge(id, shard, charges: charges)))
       case .revoke: break  // the worker learns of it at its next heartbeat
@@ -317,14 +320,20 @@ package struct CoordinatorCore: Sendable {
       }
     }
     leaseEffects.removeAll(keepingCapacity: true)
-    if let job = jobs[id], job.request.errorThreshold >= 0,
-      job.counts.error > UInt64(job.request.errorThreshold)
-    {
-      failure =
-        "\(job.counts.error) error records exceed errorThreshold "
-        + "\(job.request.errorThreshold): correct the input, or raise the threshold (-1: no limit)"
+    if confirmed.total > 0, let place = jobs.index(forKey: id) {
+      jobs.values[place].counts += confirmed
+      failure = excessOfErrors(jobs.values[place]) ?? failure
     }
     if let failure { fail(id, reason: failure, now: now, into: &effects) }
+  }
+
+  /// Why the job has too many error records, if it has.
+  private func excessOfErrors(_ job: Job) -> String? {
+    let threshold = job.request.errorThreshold
+    guard threshold >= 0, job.counts.error > UInt64(threshold) else { return nil }
+    return
+      "\(job.counts.error) error records exceed errorThreshold \(threshold): correct the input, "
+      + "or raise the threshold (-1: no limit)"
   }
 
   private func describeFailure(of shard: ShardID, in id: JobID) -> String {

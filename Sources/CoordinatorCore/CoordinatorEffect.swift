@@ -3,7 +3,8 @@ package import Leasing
 
 /// What the journal keeps; everything else can be derived or may be lost.
 package enum JournalEntry: Hashable, Sendable {
-  case submitted(JobID, JobRequest, createdNanoseconds: Int64)
+  /// Apart in memory: it is rare and large, and would make every commit as large as itself.
+  indirect case submitted(JobID, JobRequest, createdNanoseconds: Int64)
   case planned(JobID, Plan, PlannedModel)
   case state(JobID, JobState, reason: String)
   case commit(JobID, CommittedBlocks)

@@ -3,7 +3,7 @@ package import Jobs
 /// One job as the coordinator knows it.
 package struct Job: Sendable {
   package let id: JobID
-  package let request: JobRequest
+  package var request: JobRequest { shared.request }
   /// Wall-clock time of submission, nanoseconds since 1970; names the output folder.
   package let createdNanoseconds: Int64
   package internal(set) var state = JobState.queued
@@ -22,9 +22,21 @@ package struct Job: Sendable {
   package internal(set) var grantCount = 0
   package internal(set) var repeatedResultCount = 0
 
+  /// The request, in one place for all copies: a job is looked up for each message, and the
+  /// request's many strings would be counted up and down each time.
+  private let shared: SharedRequest
+
+  private final class SharedRequest: Sendable {
+    let request: JobRequest
+
+    init(_ request: JobRequest) {
+      self.request = request
+    }
+  }
+
   package init(id: JobID, request: JobRequest, createdNanoseconds: Int64) {
     self.id = id
-    self.request = request
+    shared = SharedRequest(request)
     self.createdNanoseconds = createdNanoseconds
   }
 

@@ -64,15 +64,25 @@ package struct ShardResult: Hashable, Sendable {
     self.partial = partial
   }
 
+  /// Records of all its blocks.
+  package var recordCount: UInt64 { counts(of: blocks).total }
+
   /// What the parser knew at the cut before a block of the result, or at its end.
   func state(before block: Int) -> RangeState {
     block == Int(blocks.first) ? entry : results[block - Int(blocks.first) - 1].exit
   }
 
   func counts(of range: BlockRange) -> RecordCounts {
-    range.indices.reduce(into: RecordCounts()) { sum, block in
-      sum += results[block - Int(blocks.first)].counts
+    // Locals, because a sum in a structure is a call for each block.
+    var ok: UInt64 = 0
+    var error: UInt64 = 0
+    var filtered: UInt64 = 0
+    for place in Int(range.first) - Int(blocks.first)..<Int(range.end) - Int(blocks.first) {
+      ok += results[place].counts.ok
+      error += results[place].counts.error
+      filtered += results[place].counts.filtered
     }
+    return RecordCounts(ok: ok, error: error, filtered: filtered)
   }
 }
 

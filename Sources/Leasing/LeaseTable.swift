@@ -51,7 +51,7 @@ package struct LeaseTable: Sendable {
   }
 
   /// Whether every block is committed and confirmed: the job can be merged.
-  package var isComplete: Bool { confirmedBlockCount == blockCount }
+  @inlinable package var isComplete: Bool { confirmedBlockCount == blockCount }
 
   /// Blocks that could be leased now.
   package var pendingBlockCount: Int { blockCount - committedBlockCount - leasedBlockCount }
@@ -81,6 +81,23 @@ package struct LeaseTable: Sendable {
       entry: entryState(shard: index, block: Int(blocks.first)), deadline: now + leaseDuration)
     add(lease)
     return lease
+  }
+
+  /// Leases up to `leaseLimit` runs of pending blocks, lowest first, and gives them to `each`.
+  ///
+  /// `blockLimit` says the most blocks of the next lease, given the number of pending blocks.
+  package mutating func acquire(
+    for worker: WorkerID, incarnation: Incarnation, leaseLimit: Int, now: Instant,
+    blockLimit: (Int) -> Int, each: (Lease) -> Void
+  ) {
+    for _ in 0..<max(0, leaseLimit) {
+      guard
+        let lease = acquire(
+          for: worker, incarnation: incarnation, blockLimit: blockLimit(pendingBlockCount),
+          now: now)
+      else { return }
+      each(lease)
+    }
   }
 
   private mutating func lowestPendingShard() -> Int? {
@@ -162,7 +179,11 @@ package struct LeaseTable: Sendable {
     let missing = BlockMask(result.blocks).subtracting(shards[index].committed)
     guard !missing.isEmpty else { return .already }
     guard !contradictsChain(result) else { return .wrongState }
-    for run in missing.runs { commit(run, of: result, into: &effects) }
+    var rest = missing
+    while let run = rest.firstRun() {
+      commit(run, of: result, into: &effects)
+      rest = rest.subtracting(BlockMask(run))
+    }
     revokeFinishedLeases(of: result.shard, into: &effects)
     followChain(input: plan.inputIndex(of: result.shard), into: &effects)
     return .committed

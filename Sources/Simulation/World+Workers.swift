@@ -180,7 +180,8 @@ extension World {
 
   private func name(of content: PartialContent, _ attempt: Attempt) -> PartialName {
     var word = mixed(UInt64(attempt.incarnation.rawValue) << 32 | UInt64(attempt.counter))
-    word = mixed(word ^ UInt64(content.shard.rawValue) ^ BlockMask(content.blocks).bits)
+    word = mixed(word ^ UInt64(content.shard.rawValue))
+    word = mixed(word ^ BlockMask(content.blocks).bits)
     for record in content.records.joined() { word = mixed(word ^ record) }
     let isEmpty = content.records.allSatisfy(\.isEmpty)
     return PartialName(

@@ -10,6 +10,7 @@ package final class Client: Sendable {
   private struct State {
     var dialer: Endpoint
     var isClosing = false
+    var isStuck = false
     var redialCount = 0
     /// The last moment at which the connection was known good, or was made anew.
     var lastSign: ContinuousClock.Instant
@@ -90,7 +91,8 @@ package final class Client: Sendable {
     }
     let deadline = ContinuousClock.now + timeout
     guard let context = await pool.take() else {
-      throw TransportError(code: .closed, context: "request to \(address)")
+      let reason = state.withLock { $0.isStuck } ? "libnng hangs; start anew" : "closed before"
+      throw TransportError(code: .closed, context: "request to \(address): \(reason)")
     }
     defer { pool.put(context) }
     do throws(TransportError) {
@@ -149,12 +151,27 @@ package final class Client: Sendable {
       return true
     }
     guard isSilent else { return }
-    desk.async { [weak self] in self?.redial() }
+    let done = Latch()
+    desk.async { [self] in
+      redial()
+      done.open()
+    }
+    Task { [self] in
+      guard await !done.wait(within: .seconds(5)) else { return }
+      // See `Socket.breakConnections`: without its clean-up thread nng cannot dial again.
+      state.withLock { $0.isStuck = true }
+      pool.close()
+    }
   }
 
-  /// Replaces the dialer; blocks, on `desk` alone.
+  /// Breaks a connection that stands, which makes the dialer dial again, or else replaces the
+  /// dialer; blocks, on `desk` alone.
   private func redial() {
     guard !state.withLock({ $0.isClosing }) else { return }
+    guard socket.pipes.count == 0 else {
+      state.withLock { $0.redialCount += 1 }
+      return socket.breakConnections()
+    }
     state.withLock { $0.dialer }.close()
     let dialer = try? Endpoint.dialing(
       on: socket.raw, to: address, channel: channel, tls: tls)

@@ -8,22 +8,20 @@ struct Connection: Sendable {
   /// nng's descriptor: it may be closed and used for something else at any moment, so that work on
   /// it goes through a duplicate that has been checked again.
   private let descriptor: Int32
-  private let localPort: UInt16
-  let peer: Peer
+  let link: Link
 
-  private init?(descriptor: Int32, localPort: UInt16) {
-    guard let own = unsafe Peer(descriptor, getsockname), own.port == localPort,
+  private init?(descriptor: Int32) {
+    guard let own = unsafe Peer(descriptor, getsockname),
       let peer = unsafe Peer(descriptor, getpeername)
     else { return nil }
     self.descriptor = descriptor
-    self.localPort = localPort
-    self.peer = peer
+    link = Link(own: own, peer: peer)
   }
 
-  /// The connections that came in on a local port.
+  /// The connections of this process.
   ///
   /// Reads `/proc/self/fd`; O(descriptors of the process).
-  static func accepted(on port: UInt16) -> [Connection] {
+  static func all() -> [Connection] {
     guard let directory = unsafe opendir("/proc/self/fd") else { return [] }
     defer { unsafe closedir(directory) }
     var connections: [Connection] = []
@@ -32,9 +30,7 @@ struct Connection: Sendable {
         unsafe String(cString: $0)
       }
       guard let descriptor = Int32(name) else { continue }
-      if let connection = Connection(descriptor: descriptor, localPort: port) {
-        connections.append(connection)
-      }
+      if let connection = Connection(descriptor: descriptor) { connections.append(connection) }
     }
     return connections
   }
@@ -42,6 +38,11 @@ struct Connection: Sendable {
   /// Ends the connection under nng, which then sees its end and frees it.
   func shutDown() {
     withDuplicate { _ = Glibc.shutdown($0, Int32(SHUT_RDWR)) }
+  }
+
+  /// Lets nng read what has come in, and then the end; it can still write.
+  func endReceiving() {
+    withDuplicate { _ = Glibc.shutdown($0, Int32(SHUT_RD)) }
   }
 
   /// Makes the system give up a peer that has vanished without a word after 30 s.
@@ -65,7 +66,7 @@ struct Connection: Sendable {
     let duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
     guard duplicate >= 0 else { return }  // closed meanwhile, or no descriptor left
     defer { Glibc.close(duplicate) }
-    guard Connection(descriptor: duplicate, localPort: localPort)?.peer == peer else { return }
+    guard Connection(descriptor: duplicate)?.link == link else { return }
     body(duplicate)
   }
 }

@@ -2,7 +2,7 @@
 package struct PendingConnections: Sendable {
   let limit: Int
   let timeout: Duration
-  private var firstSeen: [Peer: Duration] = [:]
+  private var firstSeen: [Link: Duration] = [:]
 
   package init(limit: Int, timeout: Duration) {
     self.limit = limit
@@ -16,18 +16,18 @@ package struct PendingConnections: Sendable {
   /// - Returns: those to end: older than `timeout`, and the oldest beyond `limit`, so that an
   ///   honest peer has as long as an attacker takes to open `limit` connections.
   package mutating func review(
-    connected: Set<Peer>, negotiated: Set<Peer>, now: Duration
-  ) -> Set<Peer> {
+    connected: Set<Link>, negotiated: Set<Link>, now: Duration
+  ) -> Set<Link> {
     let pending = connected.subtracting(negotiated)
     firstSeen = firstSeen.filter { pending.contains($0.key) }
-    for peer in pending where firstSeen[peer] == nil { firstSeen[peer] = now }
+    for link in pending where firstSeen[link] == nil { firstSeen[link] = now }
     var overdue = Set(firstSeen.filter { now - $0.value >= timeout }.keys)
     let excess = firstSeen.count - overdue.count - limit
     if excess > 0 {
       let rest = firstSeen.filter { !overdue.contains($0.key) }.sorted { $0.value < $1.value }
       overdue.formUnion(rest.prefix(excess).map(\.key))
     }
-    for peer in overdue { firstSeen[peer] = nil }
+    for link in overdue { firstSeen[link] = nil }
     return overdue
   }
 }

@@ -46,14 +46,19 @@ extension Server {
     var isProven = tls == nil
     let probes = DispatchQueue(label: "transport.probe")
     repeat {
-      let isHeard = await probes.run { self.probe() }
-      isProven = isProven || isHeard
+      let probe = await probes.run { Probe(self.boundAddress, self.tls) }
+      socket.pipes.isProbed = true
+      let isHeard = await hears(probe)
+      isProven = isProven || isHeard || probe.hasConnected
+      guard await finishes(on: probes, { probe.socket?.close() }) else { return }
+      socket.pipes.isProbed = false
       missCount = isHeard || !isProven ? 0 : missCount + 1
       if !isHeard { state.withLock { $0.missedProbeCount += 1 } }
-      if missCount >= timing.missLimit || !state.withLock({ $0.listener != nil }) {
-        missCount = 0
-        await desk.run { self.recreateListener() }
+      guard missCount >= timing.missLimit || state.withLock({ $0.listener == nil }) else {
+        continue
       }
+      missCount = 0
+      guard await finishes(on: desk, { self.recreateListener() }) else { return }
     } while await pause(timing.probeInterval)
   }
 
@@ -63,21 +68,24 @@ extension Server {
   /// connections too, but with every good one; ending just their descriptors is enough.
   func watchConnections() async {
     var pending = PendingConnections(limit: pendingLimit, timeout: timing.negotiationTimeout)
-    var watched: Set<Peer> = []
+    var watched: Set<Link> = []
+    var lost: Set<Int32> = []
     let start = ContinuousClock.now
     while await pause(timing.reviewInterval) {
       // Read in this order a connection that negotiates meanwhile counts as negotiated.
-      let connections = Connection.accepted(on: boundAddress.port)
-      let negotiated = socket.pipes.peers
+      let connections = Connection.all().filter { $0.link.own.port == boundAddress.port }
+      let links = socket.pipes.links
+      let connected = Set(connections.map(\.link))
+      let negotiated = Set(links.values)
       let overdue = pending.review(
-        connected: Set(connections.map(\.peer)), negotiated: negotiated,
-        now: start.duration(to: .now))
+        connected: connected, negotiated: negotiated, now: start.duration(to: .now))
       for connection in connections {
-        if overdue.contains(connection.peer) { connection.shutDown() }
-        guard negotiated.contains(connection.peer) else { continue }
-        if !watched.contains(connection.peer) { connection.detectVanishedPeer() }
+        if overdue.contains(connection.link) { connection.shutDown() }
+        guard negotiated.contains(connection.link) else { continue }
+        if !watched.contains(connection.link) { connection.detectVanishedPeer() }
       }
       watched = negotiated
+      lost = closeLostPipes(links.filter { !connected.contains($0.value) }, seenBefore: lost)
       let pendingCount = pending.count
       state.withLock { state in
         state.pendingCount = pendingCount
@@ -86,29 +94,52 @@ extension Server {
     }
   }
 
+  /// Closes pipes that had no connection at two looks in a row: over TLS libnng 1.5.2 can lose the
+  /// end of a connection, and the pipe would hold its place among the allowed for ever.
+  private func closeLostPipes(_ links: [Int32: Link], seenBefore: Set<Int32>) -> Set<Int32> {
+    for number in links.keys where seenBefore.contains(number) {
+      _ = nng_pipe_close(nng_pipe(id: UInt32(bitPattern: number)))  // or it is closed already
+    }
+    return Set(links.keys)
+  }
+
   /// Waits between two rounds of a watch; false ends it.
   private func pause(_ interval: Duration) async -> Bool {
     guard (try? await Task.sleep(for: interval)) != nil else { return false }  // cancelled
     return !state.withLock { $0.isClosing }
   }
 
-  /// Dials the server once and tells whether its listener reported a pipe; blocks.
+  /// Tells whether the listener reports a pipe while a probe dials.
   ///
   /// A probe that cannot be made, for want of memory or descriptors, counts as heard: it says
   /// nothing about the listener.
-  private func probe() -> Bool {
+  private func hears(_ probe: Probe) async -> Bool {
     let arrivalCount = socket.pipes.arrivalCount
-    guard let caller = try? Socket(.request) else { return true }
-    defer { caller.close() }
-    guard let dialer = try? Endpoint.dialer(on: caller.raw, to: boundAddress.seenFromHere),
-      (try? dialer.configure(channel: .control, tls: tls, verification: .none)) != nil,
-      (try? dialer.start()) != nil
-    else { return true }
+    guard probe.dial() else { return true }
     let deadline = ContinuousClock.now + timing.probeTimeout
-    while ContinuousClock.now < deadline {
+    while ContinuousClock.now < deadline, !state.withLock({ $0.isClosing }) {
       if socket.pipes.arrivalCount > arrivalCount { return true }
-      nng_msleep(2)
+      // Cut short by cancellation, which ends the watch at its next pause.
+      try? await Task.sleep(for: .milliseconds(5))
     }
+    return state.withLock { $0.isClosing }
+  }
+
+  /// Runs something that makes nng close; false, and the end of the server, where it hangs.
+  ///
+  /// The thread that frees pipes is one for the whole process, so that a probe that cannot be
+  /// closed means that nothing can; see `Socket.breakConnections`.
+  private func finishes(
+    on queue: DispatchQueue, _ body: @escaping @Sendable () -> Void
+  ) async -> Bool {
+    let done = Latch()
+    queue.async {
+      body()
+      done.open()
+    }
+    if await done.wait(within: timing.closeTimeout) { return true }
+    state.withLock { $0.isStuck = true }
+    beginClosing()
     return false
   }
 
@@ -120,7 +151,9 @@ extension Server {
       return state.listener
     }
     guard let old else { return }
+    socket.drain()
     old?.close()
+    socket.pipes.refusesAll = false
     let new = try? Endpoint.listening(
       on: socket.raw, at: boundAddress, channel: channel, tls: tls)
     guard let new else { return }  // the next round of the watch tries again
@@ -129,4 +162,29 @@ extension Server {
       state.recreationCount += 1
     }
   }
+}
+
+/// One dial from the server to itself.
+private struct Probe: Sendable {
+  let socket: Socket?
+  private let dialer: Endpoint?
+
+  /// Prepares a dial; nothing is sent yet.
+  init(_ address: Address, _ tls: TLSIdentity?) {
+    // Without a socket or dialer there is nothing to probe with: `dial` answers false.
+    let socket = try? Socket(.request)
+    self.socket = socket
+    dialer = socket.flatMap { socket in
+      guard let dialer = try? Endpoint.dialer(on: socket.raw, to: address.seenFromHere),
+        (try? dialer.configure(channel: .control, tls: tls, verification: .none)) != nil
+      else { return nil }
+      return dialer
+    }
+  }
+
+  /// True once this end of the dial has negotiated, whether or not the listener reported it.
+  var hasConnected: Bool { socket.map { $0.pipes.arrivalCount > 0 } ?? false }
+
+  /// Starts to dial in the background; false where that is not possible.
+  func dial() -> Bool { dialer.map { (try? $0.start()) != nil } ?? false }
 }

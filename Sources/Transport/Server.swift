@@ -25,13 +25,24 @@ package final class Server: Sendable {
     package var negotiationTimeout = Duration.seconds(10)
     /// How long a peer may leave a reply unread.
     package var replyTimeout = Duration.seconds(5)
+    /// How long nng may take to close something before it is known to be stuck.
+    package var closeTimeout = Duration.seconds(5)
 
     package init() {}
+  }
+
+  /// How `run` ended.
+  package enum Ending: Equatable, Sendable {
+    case closed
+    /// nng's clean-up thread hangs, and with it every later closing in this process: connections
+    /// that break are never freed again. Exit and start anew.
+    case stuck
   }
 
   struct State {
     var listener: Endpoint?
     var isClosing = false
+    var isStuck = false
     var recreationCount = 0
     var missedProbeCount = 0
     var pendingCount = 0
@@ -92,7 +103,10 @@ package final class Server: Sendable {
   }
 
   /// Answers requests and keeps guard until the server is closed or the task cancelled.
-  package func run() async {
+  ///
+  /// - Returns: `stuck` where libnng can no longer be used in this process.
+  @discardableResult
+  package func run() async -> Ending {
     await withTaskCancellationHandler {
       await withTaskGroup { group in
         for context in contexts { group.addTask { await self.serve(context) } }
@@ -104,6 +118,7 @@ package final class Server: Sendable {
     } onCancel: {
       beginClosing()
     }
+    return state.withLock { $0.isStuck } ? .stuck : .closed
   }
 
   /// Closes the server.
@@ -122,18 +137,21 @@ package final class Server: Sendable {
     state.withLock { $0.listener }.flatMap { try? $0.options() }
   }
 
-  private func beginClosing() {
+  func beginClosing() {
     let isFirst = state.withLock { state in
       defer { state.isClosing = true }
       return !state.isClosing
     }
     guard isFirst else { return }
-    closing.open()
-    desk.async { [self] in
+    // Not on the desk: contexts close even where nng is stuck, and `run` has to end.
+    DispatchQueue(label: "transport.contexts").async { [self] in
       for context in contexts { context.close() }
-      socket.close()
-      state.withLock { $0.listener = nil }
-      closed.open()
+      closing.open()  // now, so that what a cancelled handler answers goes nowhere
+      desk.async { [self] in
+        socket.close()
+        state.withLock { $0.listener = nil }
+        closed.open()
+      }
     }
   }
 

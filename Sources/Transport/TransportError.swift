@@ -11,7 +11,8 @@ package struct TransportError: Error, Equatable, CustomStringConvertible {
     case timedOut
     /// The connection broke while a reply was awaited. Worth another attempt.
     case disconnected
-    /// This end was closed. Nothing more can be sent.
+    /// This end was closed, by its owner or because libnng hangs in this process; if it was not the
+    /// owner, the process has to start anew. Nothing more can be sent.
     case closed
     /// Nothing listens at the address.
     case connectionRefused

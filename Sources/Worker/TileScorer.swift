@@ -31,14 +31,10 @@ struct TileScorer: ~Copyable {
     rows = context.output.writer()
   }
 
-  /// Scores one tile and appends its lines.
+  /// Scores one tile, appends its lines and counts them.
   ///
-  /// - Parameters:
-  ///   - tile: The records.
-  ///   - firstOrdinal: of the tile's first record within its block.
-  ///   - results: lines of the result file.
-  ///   - errors: lines of an error frame: ordinal, tab, JSON object.
-  /// - Returns: What became of the records.
+  /// `firstOrdinal` is that of the tile's first record within its block. `results` gets lines of
+  /// the result file; `errors` lines of an error frame: ordinal, tab, JSON object.
   mutating func score(
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer

@@ -198,6 +198,25 @@ struct CoordinatorCoreTests {
     #expect(subject.core.hello(me, name: "", threadCount: 1, now: .start) == .welcome)
   }
 
+  @Test func dividesWhatIsLeftByTheThreadsThereAre() {
+    let subject = running(blockCount: 64)
+    func blockCount() -> Int? {
+      let grant = subject.acquire().first
+      if let grant { subject.core.handBack(grant.key, worker: me) }
+      return grant?.lease.blocks.count
+    }
+    #expect(blockCount() == 32)
+    for threadCount in [7, 3] {
+      _ = subject.core.hello(other, name: "", threadCount: threadCount, now: .start)
+    }
+    #expect(blockCount() == 8)
+    subject.core.goodbye(other)
+    subject.core.goodbye(other)
+    #expect(blockCount() == 32)
+    _ = subject.core.hello(other, name: "", threadCount: 63, now: .start)
+    #expect(blockCount() == 4, "never less")
+  }
+
   @Test func forgetsASilentWorkerAndFreesWhatItHeld() {
     let subject = running()
     _ = subject.acquire()

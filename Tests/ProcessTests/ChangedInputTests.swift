@@ -16,8 +16,8 @@ import Testing
     try apply(change, to: fleet.input)
     let worker = try fleet.startWorker()
     #expect(await submit.wait() == 1)
-    #expect(submit.errors.contains("input changed"), "\(submit.errors)")
-    #expect(submit.errors.contains(fleet.input), "\(submit.errors)")
+    #expect(submit.output.contains("input changed"), "\(submit.output)")
+    #expect(submit.output.contains(fleet.input), "\(submit.output)")
     #expect(Publication.isEmpty(fleet.output))
     worker.signal(SIGTERM)
     #expect(await worker.wait(.seconds(25)) == 0)
@@ -41,16 +41,24 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("truncated model", { (text: String) in String(text.prefix(text.count / 2)) }),
-    ("another model", { (text: String) in "not a model\n" + text.prefix(10) }),
-  ] as [(String, @Sendable (String) -> String)])
-  func aCorruptModelIsRefused(name: String, corrupt: @Sendable (String) -> String) async throws {
+  enum Corruption: String, CaseIterable, Sendable {
+    case truncated, foreign
+
+    func applied(to text: String) -> String {
+      switch self {
+      case .truncated: String(text.prefix(text.count / 2))
+      case .foreign: "not a model\n" + text.prefix(10)
+      }
+    }
+  }
+
+  @Test(arguments: Corruption.allCases)
+  func aCorruptModelIsRefused(corruption: Corruption) async throws {
     let sandbox = try Sandbox()
     let input = sandbox.path("table.csv")
     try TestTable.text(rowCount: 50).write(toFile: input, atomically: true, encoding: .utf8)
     let model = sandbox.path("model.txt")
-    try corrupt(try String(contentsOfFile: TestTable.model, encoding: .utf8))
+    try corruption.applied(to: try String(contentsOfFile: TestTable.model, encoding: .utf8))
       .write(toFile: model, atomically: true, encoding: .utf8)
     let run = try Program(
       ["run", "--model", model, "--input", input, "--output", sandbox.path("out")], in: sandbox)
@@ -97,7 +105,7 @@ import Testing
     ]
     let run = try Program(arguments, in: sandbox)
     #expect(await run.wait() == 1)
-    #expect(run.errors.contains("errorThreshold"), "\(run.errors)")
+    #expect(run.output.contains("errorThreshold"), "\(run.output)")
     #expect(Publication.isEmpty(sandbox.path("out")))
   }
 }

@@ -16,13 +16,14 @@ import Testing
         "--lease-duration", "2", "--heartbeat-interval", "0.3",
       ], in: sandbox)
     #expect(await waitUntil(.seconds(20)) { coordinator.output.contains("\n") })
-    let filler = try disk.fill(leaving: 300 << 10)
     let connection = ["--coordinator", "tcp://127.0.0.1:\(port)", "--state", disk.path]
+    let submit = try Program(
+      ["submit", try reference.jobFile(), "--wait"] + connection, in: sandbox)
+    #expect(await waitUntil(.seconds(20)) { coordinator.errors.contains("PENDING") })
+    let filler = try disk.fill(leaving: 100 << 10)
     let worker = try Program(
       ["worker", "--join", "tcp://127.0.0.1:\(port)", "--state", disk.path, "--threads", "1"],
       in: sandbox)
-    let submit = try Program(
-      ["submit", try reference.jobFile(), "--wait"] + connection, in: sandbox)
     #expect(await waitUntil(.seconds(30)) { coordinator.errors.contains("spool is full") })
     #expect(submit.process.isRunning)
     #expect(Publication.isEmpty(reference.output))

@@ -30,7 +30,7 @@ final class Program {
     outputPath = sandbox.path("\(number).out")
     errorPath = sandbox.path("\(number).err")
     for path in [outputPath, errorPath] {
-      FileManager.default.createFile(atPath: path, contents: nil)
+      try Data().write(to: URL(fileURLWithPath: path))
     }
     let command = launcher + [Self.path] + arguments
     process.executableURL = URL(fileURLWithPath: command[0])

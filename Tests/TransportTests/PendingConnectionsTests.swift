@@ -2,38 +2,40 @@ import Testing
 import Transport
 
 struct PendingConnectionsTests {
-  private func peer(_ port: UInt16) -> Peer { Peer(high: 0, low: 1, port: port) }
-  private func peers(_ ports: ClosedRange<UInt16>) -> Set<Peer> { Set(ports.map(peer)) }
+  private func link(_ port: UInt16) -> Link {
+    Link(own: Peer(high: 0, low: 1, port: 7070), peer: Peer(high: 0, low: 2, port: port))
+  }
+  private func links(_ ports: ClosedRange<UInt16>) -> Set<Link> { Set(ports.map(link)) }
 
   @Test func onlyTheOverdueAreEnded() {
     var pending = PendingConnections(limit: 100, timeout: .seconds(10))
-    #expect(pending.review(connected: peers(1...3), negotiated: [], now: .zero) == [])
-    let negotiated: Set = [peer(2)]
+    #expect(pending.review(connected: links(1...3), negotiated: [], now: .zero) == [])
+    let negotiated: Set = [link(2)]
     let later = pending.review(
-      connected: peers(1...5), negotiated: negotiated, now: .milliseconds(9999))
+      connected: links(1...5), negotiated: negotiated, now: .milliseconds(9999))
     #expect(later == [])
     #expect(pending.count == 4)
     let overdue = pending.review(
-      connected: peers(1...5), negotiated: negotiated, now: .seconds(10))
-    #expect(overdue == [peer(1), peer(3)])
+      connected: links(1...5), negotiated: negotiated, now: .seconds(10))
+    #expect(overdue == [link(1), link(3)])
     #expect(pending.count == 2)
   }
 
   @Test func theOldestBeyondTheLimitAreEnded() {
     var pending = PendingConnections(limit: 3, timeout: .seconds(10))
-    #expect(pending.review(connected: peers(1...3), negotiated: [], now: .zero) == [])
-    let ended = pending.review(connected: peers(1...5), negotiated: [], now: .seconds(1))
+    #expect(pending.review(connected: links(1...3), negotiated: [], now: .zero) == [])
+    let ended = pending.review(connected: links(1...5), negotiated: [], now: .seconds(1))
     #expect(ended.count == 2)
-    #expect(ended.isSubset(of: peers(1...3)))
+    #expect(ended.isSubset(of: links(1...3)))
     #expect(pending.count == 3)
   }
 
   @Test func aReturningPortIsANewConnection() {
     var pending = PendingConnections(limit: 3, timeout: .seconds(10))
-    _ = pending.review(connected: peers(1...1), negotiated: [], now: .zero)
+    _ = pending.review(connected: links(1...1), negotiated: [], now: .zero)
     _ = pending.review(connected: [], negotiated: [], now: .seconds(5))
-    _ = pending.review(connected: peers(1...1), negotiated: [], now: .seconds(6))
-    let ended = pending.review(connected: peers(1...1), negotiated: [], now: .seconds(11))
+    _ = pending.review(connected: links(1...1), negotiated: [], now: .seconds(6))
+    let ended = pending.review(connected: links(1...1), negotiated: [], now: .seconds(11))
     #expect(ended == [])
   }
 }

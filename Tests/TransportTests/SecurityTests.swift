@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import Transport
 
@@ -58,7 +59,13 @@ struct SecurityTests {
   /// A peer without a certificate, with another authority's, or with an expired one.
   @Test func strangersAreRefused() async throws {
     let certificates = Certificates.shared
-    try await withServer("tls+tcp") { server in
+    // Refusing a peer can deafen the listener by itself, so that the friend needs the probes too.
+    let requestCount = Counter()
+    let handler: Server.Handler = { request in
+      requestCount.value.withLock { $0 += 1 }
+      return request
+    }
+    try await withServer("tls+tcp", timing: .quick, handler: handler) { server in
       let strangers: [(String, TLSIdentity?)] = [
         ("no certificate", nil),
         ("other authority", certificates.identity("worker", from: "/other")),
@@ -67,14 +74,19 @@ struct SecurityTests {
       for (name, identity) in strangers {
         let connection = try RawTLSConnection(port: server.boundAddress.port, identity: identity)
         connection.send(requestHello)
+        connection.send(frameHeader(4) + [0x80, 0, 0, 1])
         #expect(await holds(within: .seconds(5)) { connection.hasEnded }, "\(name)")
-        #expect(server.statistics.openPipeCount == 0, "\(name)")
+        #expect(requestCount.value.withLock { $0 } == 0, "\(name)")
       }
       // The same way with a good certificate does get in, so that the above proves something.
-      let friend = try RawTLSConnection(
-        port: server.boundAddress.port, identity: certificates.worker)
-      friend.send(requestHello)
-      #expect(await holds(within: .seconds(5)) { server.statistics.openPipeCount == 1 })
+      for attempt in 1...5 {
+        let friend = try RawTLSConnection(
+          port: server.boundAddress.port, identity: certificates.worker)
+        friend.send(requestHello)
+        friend.send(frameHeader(4) + [0x80, 0, 0, 1])
+        if await holds(within: .seconds(3), { requestCount.value.withLock { $0 } > 0 }) { break }
+        #expect(attempt < 5, "a good certificate does not get in either")
+      }
     }
   }
 

@@ -4,6 +4,11 @@ import Synchronization
 import Testing
 import Transport
 
+/// A number that closures share.
+final class Counter: Sendable {
+  let value = Mutex(0)
+}
+
 /// Waits until a condition holds, looking every 10 ms.
 ///
 /// - Returns: false where it did not hold within the limit.
@@ -37,7 +42,7 @@ func withServer(
     throw error
   }
   #expect(await server.close(within: .seconds(5)))
-  await serving.value
+  _ = await serving.value
 }
 
 /// Makes a client of a server, runs a body with it and closes it.
@@ -59,6 +64,18 @@ func withClient<Result>(
   }
 }
 
+extension Server.Timing {
+  /// Intervals for tests of the guards themselves.
+  static var quick: Server.Timing {
+    var timing = Server.Timing()
+    timing.probeInterval = .milliseconds(150)
+    timing.probeTimeout = .milliseconds(400)
+    timing.reviewInterval = .milliseconds(50)
+    timing.negotiationTimeout = .milliseconds(500)
+    return timing
+  }
+}
+
 /// The code that a request fails with, or nil where it succeeds.
 func failure(
   of client: Client, timeout: Duration, body: [UInt8] = [1]
@@ -75,6 +92,19 @@ func failure(
 func reply(of client: Client, to body: [UInt8]) async -> [UInt8]? {
   do throws(TransportError) {
     return try await client.request(body, timeout: .seconds(10))
+  } catch {
+    Issue.record(error)
+    return nil
+  }
+}
+
+/// The reply to a request that may be repeated, as callers repeat theirs.
+func repeatedReply(of client: Client, to body: [UInt8]) async -> [UInt8]? {
+  var generator = SystemRandomNumberGenerator()
+  do throws(TransportError) {
+    return try await Retry().run(
+      using: &generator, sleep: { (try? await Task.sleep(for: $0)) != nil }
+    ) { _ throws(TransportError) in try await client.request(body, timeout: .seconds(2)) }
   } catch {
     Issue.record(error)
     return nil
@@ -114,7 +144,7 @@ final class RawConnection {
     }
     unsafe setsockopt(
       descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    try #require(status == 0, "connect: \(errno)")
+    guard status == 0 else { throw TransportError(code: .connectionRefused, context: "\(errno)") }
   }
 
   deinit { close(descriptor) }

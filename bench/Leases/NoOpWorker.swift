@@ -1,0 +1,111 @@
+import Digests
+import Jobs
+import Leasing
+import Transport
+import Wire
+
+/// A worker that scores nothing: it takes leases and says at once that they are done.
+///
+/// Speaks the real protocol over the real transport. Its results name empty partials, so that
+/// neither a spool nor a disk for partials has a part in what is measured.
+struct NoOpWorker: Sendable {
+  /// What a worker did.
+  struct Tally: Sendable {
+    var grantCount = 0
+    var acknowledgedCount = 0
+    var messageCount = 0
+    /// From sending a request for leases to having its answer, for each that brought leases.
+    var acquireTimes: [Duration] = []
+
+    mutating func add(_ other: Tally) {
+      grantCount += other.grantCount
+      acknowledgedCount += other.acknowledgedCount
+      messageCount += other.messageCount
+      acquireTimes += other.acquireTimes
+    }
+  }
+
+  private static let timeout = Duration.seconds(30)
+
+  private let worker = WorkerID(UInt64.random(in: 1...UInt64.max))
+  private let token: [UInt8]
+  private let client: Client
+  private let clock = ContinuousClock()
+
+  /// A worker that shares its connection with others, and has one request in flight at a time.
+  init(sharing client: Client, token: [UInt8]) {
+    self.client = client
+    self.token = token
+  }
+
+  func hello() async throws {
+    let body = FleetBody.hello(name: "no-op", threadCount: 1, versionText: "nightshift-bench")
+    guard case .welcome = try await ask(body) else { throw BenchmarkError("not welcome") }
+  }
+
+  /// Asks until it is given a lease.
+  func firstGrant() async throws -> SealedGrant {
+    while true {
+      switch try await ask(.acquire(leaseLimit: 1)) {
+      case .grants(let grants):
+        if let grant = grants.first { return grant }
+      case .wait: try await Task.sleep(for: .milliseconds(1))
+      case let answer: throw BenchmarkError("an unexpected answer: \(answer)")
+      }
+    }
+  }
+
+  /// Takes and finishes leases until there are none or until `end`.
+  func work(leaseLimit: Int, until end: ContinuousClock.Instant) async throws -> Tally {
+    var tally = Tally()
+    while clock.now < end {
+      let asked = clock.now
+      let answer = try await ask(.acquire(leaseLimit: leaseLimit))
+      tally.messageCount += 1
+      guard case .grants(let grants) = answer else { break }
+      tally.acquireTimes.append(clock.now - asked)
+      tally.grantCount += grants.count
+      // The input's last shard stays open: else the coordinator would begin to merge.
+      let results = grants.filter { $0.details.rangeEnd != $0.details.input.byteCount }
+      try await finish(results.compactMap(result), &tally)
+    }
+    return tally
+  }
+
+  private func finish(_ results: [FinishedLease], _ tally: inout Tally) async throws {
+    var rest = results[...]
+    while !rest.isEmpty {
+      let message = Array(rest.prefix(FrameFit.count(of: Array(rest))))
+      guard case .finish(let answers) = try await ask(.finish(message)),
+        answers == Array(repeating: .committed, count: message.count)
+      else { throw BenchmarkError("a result was not committed") }
+      tally.messageCount += 1
+      tally.acknowledgedCount += message.count
+      rest = rest.dropFirst(message.count)
+    }
+  }
+
+  /// Counts as a real result has them: a thousand records in each block.
+  private func result(of sealed: SealedGrant) -> FinishedLease? {
+    let lease = sealed.grant.lease
+    let block = BlockResult(counts: RecordCounts(ok: 1_000), exit: .recordStart)
+    let partial = PartialName(
+      digest: ContentDigest(words: SIMD4(UInt64(lease.shard.rawValue), 0, 0, 0)), byteCount: 0)
+    let result = ShardResult(
+      shard: lease.shard, attempt: lease.attempt, entry: lease.entry, blocks: lease.blocks,
+      results: Array(repeating: block, count: lease.blocks.count), partial: partial)
+    return result.flatMap { FinishedLease(lease: sealed.lease, result: $0) }
+  }
+
+  private func ask(_ body: FleetBody) async throws -> FleetAnswerBody {
+    let envelope = FleetEnvelope(
+      token: token, worker: worker, requestID: UInt64.random(in: 0...UInt64.max), body: body)
+    let frame = try await client.request(try envelope.encode(), timeout: Self.timeout)
+    let answer = try FleetAnswerEnvelope(decoding: frame, now: .start)
+    guard answer.requestID == envelope.requestID else {
+      throw BenchmarkError("an answer to another request")
+    }
+    if case .refusal(let refusal) = answer.body { throw refusal }
+    return answer.body
+  }
+}
