@@ -67,7 +67,7 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .target(name: "Scoring", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
     .target(
-      name: "Partials", dependencies: ["Compression", "Digests", "Jobs", "Leasing"],
+      name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
       swiftSettings: unsafeSettings),
     .target(
       name: "Destinations",
@@ -80,15 +80,15 @@ let package = Package(
     .target(
       name: "Coordinator",
       dependencies: [
-        "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints", "Jobs",
-        "Journal", "Leasing", "Partials", "Scoring", "Tables", "Transport", "Wire", log,
+        "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
+        "Jobs", "Journal", "Leasing", "Partials", "Scoring", "Tables", "Transport", "Wire", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "CoordinatorCore", "Digests", "Executors", "Failpoints", "Jobs", "Leasing",
-        "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
+        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Partials",
+        "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
@@ -139,7 +139,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "DestinationsTests",
-      dependencies: ["Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials"],
+      dependencies: [
+        "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials",
+      ],
       path: "Tests/DestinationsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
@@ -187,6 +189,11 @@ let package = Package(
       dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
       path: "Tests/TablesTests",
       swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "TidyTests",
+      dependencies: [],
+      path: "Tests/TidyTests",
+      swiftSettings: settings),
     .testTarget(
       name: "TransportTests",
       dependencies: ["Transport"],

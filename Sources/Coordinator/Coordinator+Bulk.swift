@@ -107,6 +107,10 @@ extension Coordinator {
   private nonisolated func model(
     _ digest: ContentDigest, offset: UInt64, byteCount: Int
   ) async -> BulkAnswer {
+    // Foundation traps on an offset beyond what a file can have.
+    guard offset <= Limits.modelByteCount else {
+      return .refusal(Refusal(code: .malformed, text: "no model reaches to byte \(offset)"))
+    }
     let path = "\(modelFolder)/\(digest.hexadecimal)"
     return await bytes(offset: offset, total: nil) { () throws(CoordinatorError) in
       guard let file = FileHandle(forReadingAtPath: path) else {

@@ -59,7 +59,10 @@ extension Coordinator {
       throw Refusal(code: .invalidRequest, text: "the job request cannot be read: \(error)")
     }
     // The same request again, because its answer was lost.
-    if core.jobs[id]?.request == request { return .accepted(id) }
+    if core.jobs[id]?.request == request {
+      try await settle()
+      return .accepted(id)
+    }
     let planner = JobPlanner(request: request, modelFolder: modelFolder)
     do {
       try checkDestination(request)
@@ -80,7 +83,8 @@ extension Coordinator {
     guard folder.hasPrefix("/") else {
       throw CoordinatorError("outputConfig.uri: \(folder) is not an absolute path")
     }
-    try makeFolder(folder)
+    // Others may read predictions where the user's umask lets them.
+    try makeFolder(folder, permissions: nil)
     guard FileManager.default.isWritableFile(atPath: folder) else {
       throw CoordinatorError("outputConfig.uri: \(folder) cannot be written")
     }
@@ -97,7 +101,7 @@ extension Coordinator {
       if planned == nil { planned = try await offPool { try planner.plan() } }
       guard let planned else { return }
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
-      try await decide { core, _, effects in
+      try await decideInTheEnd { core, _, effects in
         core.planned(id, planned.plan, planned.model, into: &effects)
       }
     } catch {
@@ -105,10 +109,12 @@ extension Coordinator {
     }
   }
 
-  /// Fails a job where the journal may be in trouble: the tick tries again by itself.
+  /// Fails a job that nobody asks about at the moment.
   func failQuietly(_ id: JobID, reason: String) async {
     do {
-      try await failJob(id, reason: reason)
+      try await decideInTheEnd { core, now, effects in
+        core.fail(id, reason: reason, now: now, into: &effects)
+      }
     } catch {
       logger.error("job \(id) could not be failed: \(error)")
     }

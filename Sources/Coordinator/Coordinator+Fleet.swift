@@ -27,6 +27,7 @@ extension Coordinator {
         return try await fail(lease, code, reason: reason, worker: worker)
       case .goodbye:
         try await decide { core, _, _ in core.goodbye(worker) }
+        statistics[worker] = nil
         return .done
       case .configuration(let job, let offset): return configuration(of: job, from: offset)
       }
@@ -116,9 +117,9 @@ extension Coordinator {
     for event in heartbeat.events {
       guard let job = event.job, core.jobs[job] != nil else { continue }
       log(job, event.level, event.message, source: name)
-      if heartbeat.droppedCount > 0 { noteDropped(heartbeat.droppedCount, of: job) }
     }
-    statistics[worker] = heartbeat.statistics
+    noteDropped(heartbeat)
+    statistics[worker] = core.sessions[worker] == nil ? nil : heartbeat.statistics
     let forged = heartbeat.held.filter { !accepts($0.lease, from: worker) }
     let held = heartbeat.held.filter { accepts($0.lease, from: worker) }.map(\.held)
     let answer = try await decide { core, now, effects in
@@ -131,6 +132,13 @@ extension Coordinator {
     }
   }
 
+  /// Counts what a worker dropped, once for each job that its heartbeat tells of.
+  private func noteDropped(_ heartbeat: Heartbeat) {
+    guard heartbeat.droppedCount > 0 else { return }
+    let jobs = Set(heartbeat.events.compactMap(\.job) + heartbeat.held.map(\.lease.grant.job))
+    for job in jobs where core.jobs[job] != nil { logs[job]?.noteDropped(heartbeat.droppedCount) }
+  }
+
   private func fail(
     _ lease: SealedLease, _ code: FailureCode, reason: String, worker: WorkerID
   ) async throws -> FleetAnswerBody {
@@ -139,10 +147,10 @@ extension Coordinator {
     // The worker's word alone does not end a job: look at the input ourselves.
     if code == .inputChanged, let plan = core.tables[job]?.plan {
       let input = plan.inputs[plan.inputIndex(of: lease.grant.lease.shard)]
-      do throws(CoordinatorError) {
-        _ = try PinnedInput(input)
-      } catch {
-        try await failJob(job, reason: error.context)
+      // Not on this actor's thread: a network file system may hang.
+      let change = try await offPool { PinnedInput.change(of: input) }
+      if let change {
+        try await failJob(job, reason: change)
         return .done
       }
     }
@@ -195,8 +203,12 @@ extension Coordinator {
       return answer(to: error, job: job)
     }
     let path = Spool.path(of: name, job: job, in: spoolFolder)
-    let problem = try? await offPool { checkPartial(at: path, against: result, job: job) }
-    if let problem { return .refused(problem) }
+    do {
+      let problem = try await offPool { checkPartial(at: path, against: result, job: job) }
+      if let problem { return .refused(problem) }
+    } catch {
+      return .refused("\(error)")
+    }
     isSpoolFull = false
     return nil
   }

@@ -1,6 +1,5 @@
 import CoordinatorCore
 import Destinations
-
 import Executors
 import Failpoints
 import Foundation
@@ -29,12 +28,11 @@ extension Coordinator {
     }
     Failpoint.coordinatorPublished.hit()
     do {
-      try await decide { core, now, effects in
+      try await decideInTheEnd { core, now, effects in
         core.mergeEnded(id, outcome, now: now, into: &effects)
       }
     } catch {
-      // The journal's disk is full: the merge is found again, or repeated, after a restart.
-      end(CoordinatorError("the end of job \(id) cannot be journaled: \(error)"))
+      logger.error("the end of job \(id) is found again after a restart: \(error)")
     }
   }
 
@@ -63,6 +61,7 @@ extension Coordinator {
 
   /// Removes what a job that has ended leaves: its partials and the staging folder.
   func cleanUp(_ id: JobID) async {
+    configurations[id] = nil
     for spool in spools { await spool.forget(id) }
     let folders = [Spool.folder(of: id, in: spoolFolder)]
     await removeAll(folders)

@@ -1,5 +1,4 @@
 import CoordinatorCore
-
 import Executors
 import Failpoints
 import Foundation
@@ -43,7 +42,7 @@ package actor Coordinator {
   private var pending: [JournalEntry] = []
   /// To do once `pending` is durable.
   private var deferred: [CoordinatorEffect] = []
-  private var waiters: [CheckedContinuation<Void, Never>] = []
+  private var waiters: [CheckedContinuation<Void, any Error>] = []
   private var isFlushing = false
   /// Why the journal takes nothing at the moment; nothing new is decided until it does.
   private(set) var journalTrouble: String?
@@ -102,24 +101,59 @@ package actor Coordinator {
   // MARK: Deciding
 
   /// Runs one event; returns once all that was decided up to it is durable.
+  ///
+  /// - Throws: What the event throws; `CoordinatorError` where the journal cannot be written now.
+  ///   What was decided then stands and is journaled later: the asker asks again.
   func decide<Answer: Sendable>(
     _ event: (inout CoordinatorCore, Instant, inout [CoordinatorEffect]) throws -> Answer
   ) async throws -> Answer {
-    if let journalTrouble { throw CoordinatorError(journalTrouble) }
+    try checkJournal()
     var effects: [CoordinatorEffect] = []
     let answer = try event(&core, now, &effects)
     perform(effects)
-    await settle()
+    try await settle()
     return answer
   }
 
+  /// Runs an event that nobody will send again; waits while the journal's disk is full.
+  ///
+  /// It may run a second time and must change nothing then.
+  ///
+  /// - Throws: Where only a restart helps.
+  func decideInTheEnd(
+    _ event: (inout CoordinatorCore, Instant, inout [CoordinatorEffect]) -> Void
+  ) async throws {
+    while true {
+      do {
+        return try await decide(event)
+      } catch {
+        if let fatalError { throw fatalError }
+        try await Task.sleep(for: .milliseconds(500))
+      }
+    }
+  }
+
   /// Waits until everything decided so far is in the journal.
-  func settle() async {
+  func settle() async throws {
     guard !pending.isEmpty || isFlushing else { return }
-    await withCheckedContinuation { continuation in
+    try checkJournal()
+    try await withCheckedThrowingContinuation { continuation in
       waiters.append(continuation)
       scheduleFlush()
     }
+  }
+
+  private func checkJournal() throws(CoordinatorError) {
+    if let fatalError { throw fatalError }
+    if let journalTrouble { throw CoordinatorError(journalTrouble) }
+  }
+
+  /// Answers those who wait that they have to ask again: a listener whose contexts all wait for
+  /// space would answer nobody, and could not be closed.
+  private func refuseWaiters(_ error: CoordinatorError) {
+    let refused = waiters
+    waiters.removeAll()
+    for waiter in refused { waiter.resume(throwing: error) }
   }
 
   private func perform(_ effects: [CoordinatorEffect]) {
@@ -142,6 +176,8 @@ package actor Coordinator {
 
   private func flush() async {
     isFlushing = false
+    // After a failed write nothing is written again: see `retryFlush`.
+    if let fatalError { return refuseWaiters(fatalError) }
     let answered = waiters
     let effects = deferred
     do {
@@ -170,6 +206,7 @@ package actor Coordinator {
     }
     if journalTrouble == nil { logger.error("\(text); waiting for space") }
     journalTrouble = text
+    refuseWaiters(CoordinatorError(text))
     isFlushing = true
     Task {
       try? await Task.sleep(for: .milliseconds(500))  // cancelled: flush at once
@@ -208,10 +245,13 @@ package actor Coordinator {
   package func runTicks() async {
     while !Task.isCancelled {
       try? await Task.sleep(for: .milliseconds(200))  // cancelled: the loop ends
-      guard journalTrouble == nil else { continue }
+      guard journalTrouble == nil, fatalError == nil else { continue }
       var effects: [CoordinatorEffect] = []
       core.tick(now: now, into: &effects)
       perform(effects)
+      if statistics.count > core.sessions.count {
+        statistics = statistics.filter { core.sessions[$0.key] != nil }
+      }
     }
   }
 
@@ -230,6 +270,7 @@ package actor Coordinator {
     guard fatalError == nil else { return }
     fatalError = error
     logger.critical("\(error)")
+    refuseWaiters(error)
     fatal?.resume(returning: error)
     fatal = nil
   }
@@ -259,10 +300,6 @@ package actor Coordinator {
       }
     logger.log(level: loggerLevel, "\(message)", metadata: ["job": "\(id)", "source": "\(source)"])
   }
-
-  func noteDropped(_ count: UInt64, of id: JobID) {
-    logs[id, default: JobLog()].noteDropped(count)
-  }
 }
 
 extension EventLevel {
@@ -280,10 +317,11 @@ func wallClockNanoseconds() -> Int64 {
   Int64(Date().timeIntervalSince1970 * 1e9)
 }
 
-func makeFolder(_ path: String) throws(CoordinatorError) {
+func makeFolder(_ path: String, permissions: Int? = 0o700) throws(CoordinatorError) {
   do {
     try FileManager.default.createDirectory(
-      atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      atPath: path, withIntermediateDirectories: true,
+      attributes: permissions.map { [.posixPermissions: $0] })
   } catch {
     throw CoordinatorError("cannot make the folder \(path): \(error.localizedDescription)")
   }

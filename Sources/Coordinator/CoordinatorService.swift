@@ -43,14 +43,8 @@ package final class CoordinatorService: Sendable {
   /// - Throws: `CoordinatorError` where only a restart helps.
   package func run() async throws {
     let failure = try await withThrowingTaskGroup(of: CoordinatorError?.self) { group in
-      group.addTask { [control] in
-        await control.run()
-        return nil
-      }
-      group.addTask { [bulk] in
-        await bulk.run()
-        return nil
-      }
+      group.addTask { [control] in Self.failure(of: await control.run()) }
+      group.addTask { [bulk] in Self.failure(of: await bulk.run()) }
       group.addTask { [coordinator] in
         await coordinator.runTicks()
         return nil
@@ -61,11 +55,23 @@ package final class CoordinatorService: Sendable {
         return nil
       }
       let failure = try await group.next() ?? nil
+      stop()  // whatever ended first: the group waits for every task of it
       await shutDown()
       group.cancelAll()
       return failure
     }
     if let failure { throw failure }
+  }
+
+  /// libnng 1.5.2 can hang for the whole process (see `Server`): only a new process helps.
+  private static func failure(of ending: Server.Ending) -> CoordinatorError? {
+    switch ending {
+    case .closed: nil
+    case .stuck:
+      CoordinatorError(
+        "libnng hangs and takes no more connections: start the coordinator again, it goes on "
+          + "from its journal")
+    }
   }
 
   private func waitForStop() async {
@@ -85,7 +91,7 @@ package final class CoordinatorService: Sendable {
     await coordinator.close()
   }
 
-  /// Ends `run`: no more answers, the journal closed. At most five seconds.
+  /// Has `run` end within five seconds: no more answers, the journal closed.
   package func stop() {
     let waiting = stopping.withLock { waiting in
       isStopped.store(true, ordering: .releasing)

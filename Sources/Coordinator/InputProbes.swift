@@ -13,7 +13,7 @@ final class InputProbes: Sendable {
   /// Inputs whose first and last block are remembered.
   private static let cacheLimit = 10_000
 
-  private let edges = Mutex<[String: [InputProbe]]>([:])
+  private let edges = Mutex<[PlannedInput: [InputProbe]]>([:])
 
   /// What a worker has to find in the range of a lease; reads the file, so it runs off the pool.
   func probes(in file: PinnedInput, range: ShardRange) throws(CoordinatorError) -> [InputProbe] {
@@ -32,7 +32,7 @@ final class InputProbes: Sendable {
   }
 
   private func edges(of file: PinnedInput) throws(CoordinatorError) -> [InputProbe] {
-    if let known = edges.withLock({ $0[file.input.path] }) { return known }
+    if let known = edges.withLock({ $0[file.input] }) { return known }
     let count = Int(min(file.input.byteCount, UInt64(Self.pieceByteCount)))
     guard count > 0 else { return [] }
     let probes = [
@@ -41,7 +41,7 @@ final class InputProbes: Sendable {
     ]
     edges.withLock { edges in
       if edges.count >= Self.cacheLimit { edges.removeAll() }
-      edges[file.input.path] = probes
+      edges[file.input] = probes
     }
     return probes
   }

@@ -117,14 +117,29 @@ struct JobPlanner {
       throw CoordinatorError("a digest of \(digest.bytes.count) bytes")
     }
     let path = "\(modelFolder)/\(content.hexadecimal)"
+    var status = stat()
+    let isKept = unsafe stat(path, &status) == 0 && Int(status.st_size) == bytes.count
     do {
-      if unsafe access(path, R_OK) != 0 {
-        try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
-      }
+      if !isKept { try Self.write(bytes, to: path) }
     } catch {
       throw CoordinatorError("cannot keep the model at \(path): \(error.localizedDescription)")
     }
     return PlannedModel(digest: content, byteCount: UInt64(bytes.count))
+  }
+
+  /// Writes a file that is whole and durable, or not there: the journal will name it.
+  private static func write(_ bytes: [UInt8], to path: String) throws {
+    let temporary = "\(path).\(UUID().uuidString)"
+    try Data(bytes).write(to: URL(fileURLWithPath: temporary))
+    let file = try FileHandle(forUpdating: URL(fileURLWithPath: temporary))
+    try file.synchronize()
+    try file.close()
+    guard unsafe rename(temporary, path) == 0 else {
+      let reason = unsafe String(cString: strerror(errno))
+      throw CoordinatorError("rename \(temporary): \(reason)")
+    }
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    try FileHandle(forReadingFrom: folder).synchronize()
   }
 
   // MARK: Types

@@ -31,7 +31,10 @@ struct MergeWork: Sendable {
   private func mergeAndPublish() -> CoordinatorCore.MergeOutcome {
     do {
       let destination = PosixDestination(try input())
-      if let folder = destination.existingPublication() { return .published(folder: folder) }
+      if destination.existingPublication() != nil {
+        // Publishing again only clears away what the crash left beside the output.
+        return .published(folder: try destination.publish())
+      }
       guard job.state != .cancelling else { return .failed("cancelled by the user") }
       try PinnedInput.check(plan.inputs)
       Failpoint.coordinatorMerging.hit()

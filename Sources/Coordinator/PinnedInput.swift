@@ -33,6 +33,16 @@ final class PinnedInput {
       && UInt64(status.st_ino) == input.inode
   }
 
+  /// What is different from the plan, in words; `nil` if nothing is.
+  static func change(of input: PlannedInput) -> String? {
+    do throws(CoordinatorError) {
+      _ = try PinnedInput(input)
+      return nil
+    } catch {
+      return error.context
+    }
+  }
+
   /// Whether every input is still what was planned; the first difference otherwise.
   static func check(_ inputs: [PlannedInput]) throws(CoordinatorError) {
     for input in inputs { _ = try PinnedInput(input) }
@@ -45,8 +55,8 @@ final class PinnedInput {
     var trouble: Int32 = 0
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
       while filled < wanted {
-        let got = unsafe pread(
-          descriptor, buffer.baseAddress! + filled, wanted - filled, off_t(offset) + filled)
+        let rest = unsafe UnsafeMutableBufferPointer(rebasing: buffer[filled..<wanted])
+        let got = unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(offset) + filled)
         if got < 0, errno == EINTR { continue }
         guard got > 0 else {
           trouble = got < 0 ? errno : ENODATA

@@ -29,7 +29,7 @@ package actor Spool {
     unsafe executor.asUnownedSerialExecutor()
   }
 
-  /// - Parameter folder: holds one folder for each job; made when the first piece comes.
+  /// A spool whose `folder` holds one folder for each job; that is made when the first piece comes.
   package init(folder: String, lane: Int) {
     self.folder = folder
     executor = QueueExecutor(label: "nightshift.spool.\(lane)")
@@ -83,8 +83,14 @@ package actor Spool {
   /// Returns false, and forgets the bytes, where they are not what their name says: the sender
   /// starts again.
   package func complete(_ name: PartialName, job: JobID) throws(Failure) -> Bool {
-    if isComplete(name, job: job) { return true }
-    guard let upload = uploads[name.digest], upload.byteCount == name.byteCount else { return false }
+    if isComplete(name, job: job) {
+      // Renamed before, perhaps by a process that died before it synced the folder.
+      try synchronizeFolder(Self.folder(of: job, in: folder))
+      return true
+    }
+    guard let upload = uploads[name.digest], upload.byteCount == name.byteCount else {
+      return false
+    }
     defer { drop(name.digest) }
     let path = Self.path(of: name, job: job, in: folder)
     guard try upload.finish(movingTo: path, as: name) else { return false }
@@ -143,7 +149,8 @@ private final class Upload {
     var written = 0
     while written < bytes.count {
       let count = unsafe bytes.withUnsafeBytes { buffer in
-        unsafe write(descriptor, buffer.baseAddress! + written, buffer.count - written)
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
+        return unsafe write(descriptor, rest.baseAddress, rest.count)
       }
       guard count >= 0 || errno == EINTR else { throw failure("write \(path)") }
       written += max(0, count)

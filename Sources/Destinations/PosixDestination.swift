@@ -156,7 +156,9 @@ package struct PosixDestination: Sendable {
       let owner = FileManager.default.contents(atPath: claim).map { Array($0) }
       guard error.code == .exists, owner == Array(input.job.description.utf8) else { throw error }
     }
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: staging)) ?? []
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: staging) else {
+      throw FileError("list", staging)  // an empty list would publish nothing but _SUCCESS
+    }
     for name in names.sorted() where name != OutputName.success {
       try Folder.rename(staging + "/" + name, folder + "/" + name)
     }

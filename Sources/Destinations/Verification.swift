@@ -82,6 +82,7 @@ package enum Verification {
   }
 
   private static func checkNames(_ folder: String, _ receipt: Receipt) -> [Finding] {
+    // A folder that cannot be listed shows itself by the files that are then missing.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     let known = Set(receipt.outputs.map(\.name) + [OutputName.receipt, OutputName.success])
     return names.sorted().filter { !known.contains($0) }.map {

@@ -16,7 +16,8 @@ package struct RowFormat: Sendable {
     request: JobRequest, columns: [String], outputCount: Int
   ) throws(TableError) {
     let instance = request.instanceConfig
-    let named = instance.includedFields + instance.excludedFields + [instance.keyField].compactMap { $0 }
+    let named =
+      instance.includedFields + instance.excludedFields + [instance.keyField].compactMap { $0 }
     if let missing = named.first(where: { !columns.contains($0) }) {
       throw TableError(
         code: .headerMismatch,

@@ -56,8 +56,9 @@ final class CoordinatorLink: Sendable {
     statistics: WorkerStatistics
   ) async throws -> (FleetAnswer, [SealedGrant]) {
     guard let body = body(of: request, seals: seals, logs: logs, statistics: statistics) else {
-      // The lease is no longer known here: there is nothing to report.
-      return (.done, [])
+      // The lease is no longer known here: there is nothing to report, and nothing to wait for.
+      guard case .finish = request else { return (.done, []) }
+      return (.finish(.refused("the lease is not known to this worker")), [])
     }
     let answer = try await exchange(body)
     switch answer {

@@ -17,8 +17,9 @@ final class FinishedPartial: Sendable {
     var filled = 0
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
       while filled < wanted {
+        let rest = unsafe UnsafeMutableBufferPointer(rebasing: buffer[filled..<wanted])
         let got = unsafe pread(
-          file.descriptor, buffer.baseAddress! + filled, wanted - filled, off_t(offset) + filled)
+          file.descriptor, rest.baseAddress, rest.count, off_t(offset) + filled)
         if got < 0, errno == EINTR { continue }
         guard got > 0 else { break }
         filled += got

@@ -17,7 +17,9 @@ func openInput(
   return RemoteSource(sealed, link: link)
 }
 
-/// Whether a local path has the planned size and time and, at each probed place, the same bytes.
+/// Whether a local path has the planned size and, at each probed place, the same bytes.
+///
+/// Its time is not compared: network file systems and copies show others.
 private func showsSameFile(_ details: GrantDetails) -> Bool {
   let descriptor = unsafe open(details.input.path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { return false }
@@ -118,9 +120,8 @@ final class HashingSource: ByteSource {
   private var blockEnd: UInt64
   private var digests: [Digest128] = []
 
-  /// - Parameters:
-  ///   - begin: nominal begin of the first block.
-  ///   - end: nominal end of the last; `UInt64.max` where the text ends wherever it ends.
+  /// Hashes what is read of `base` from `begin`, the nominal begin of the first block, to `end`,
+  /// the nominal end of the last one: `UInt64.max` where the text ends wherever it ends.
   init(
     _ base: any ByteSource, begin: UInt64, end: UInt64, blockByteCount: UInt64, blockCount: Int
   ) {

@@ -13,6 +13,7 @@ func scoreLease(
   options: WorkerOptions
 ) -> ScoringEnd {
   do {
+    guard slot.command == .goOn else { return .stopped }  // while the model was on its way
     Failpoint.workerReading.hit()
     let scorer = try LeaseScorer(
       sealed, context: context, slot: slot, link: link, options: options)

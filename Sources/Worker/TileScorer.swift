@@ -29,12 +29,10 @@ struct TileScorer: ~Copyable {
     rows = context.output.writer()
   }
 
-  /// Scores one tile and appends its lines.
+  /// Scores one tile, appends its lines and counts them.
   ///
-  /// - Parameters:
-  ///   - firstOrdinal: of the tile's first record within its block.
-  ///   - results: lines of the result file.
-  ///   - errors: lines of an error frame: ordinal, tab, JSON object.
+  /// `firstOrdinal` is that of the tile's first record within its block. `results` gets lines of
+  /// the result file; `errors` lines of an error frame: ordinal, tab, JSON object.
   mutating func score(
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer

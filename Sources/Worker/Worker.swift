@@ -28,8 +28,11 @@ package actor Worker {
   private var partials: [LeaseKey: FinishedPartial] = [:]
   private var slots: [ScoringSlot]
   private var statistics = WorkerStatistics()
+  private var isClosing = false
   private var exit: WorkerExit?
   private var exitWaiter: CheckedContinuation<WorkerExit, Never>?
+  /// The goodbye on its way.
+  private var farewell: Task<Void, Never>?
 
   package init(_ options: WorkerOptions, logger: Logger) throws {
     self.options = options
@@ -70,8 +73,12 @@ package actor Worker {
     update { core, now, _, effects in core.terminate(now: now, into: &effects) }
   }
 
-  /// Closes the connections; bounded.
-  package func close() async { await link.close() }
+  /// Closes the connections once the goodbye has been heard; bounded.
+  package func close() async {
+    isClosing = true
+    await farewell?.value
+    await link.close()
+  }
 
   // MARK: Effects
 
@@ -87,6 +94,7 @@ package actor Worker {
 
   private func carryOut(_ effect: WorkerEffect) {
     switch effect {
+    case .send(.goodbye): farewell = Task { await send(.goodbye) }
     case .send(let request): Task { await send(request) }
     case .score(let slot, let grant): start(grant, on: slot)
     case .stop(let slot, let keepBlocks): slots[slot].stop(keepBlocks: keepBlocks)
@@ -114,6 +122,7 @@ package actor Worker {
       if answer == .welcome, let welcome = link.welcome {
         core.adopt(
           heartbeatInterval: welcome.heartbeatInterval, deadManTime: welcome.deadManTime)
+        logger.info("joined \(options.join)", metadata: ["worker": "\(link.worker)"])
       }
       update { core, now, generator, effects in
         core.answered(request, answer, now: now, using: &generator, into: &effects)
@@ -121,11 +130,18 @@ package actor Worker {
       forgetEnded(answer)
     } catch {
       if let logs { outgoingLogs.putBack(logs) }
+      endIfStuck(error)
       logger.debug("no answer: \(error)")
       update { core, now, generator, _ in
         core.unanswered(request, now: now, using: &generator)
       }
     }
+  }
+
+  /// libnng 1.5.2 can hang for the whole process: only a new process helps.
+  private func endIfStuck(_ error: any Error) {
+    guard let error = error as? TransportError, error.code == .closed, !isClosing else { return }
+    carryOut(.exit(.refused("libnng hangs: start the worker again (\(error.context))")))
   }
 
   private func takeLogs(for request: FleetRequest) -> OutgoingLogs.Batch? {

@@ -48,7 +48,7 @@ import Wire
     }
     await client.close()
     await server.close(within: .seconds(2))
-    await serving.value
+    _ = await serving.value
   }
 
   private static func summary(_ number: UInt64) -> JobSummary {

@@ -105,7 +105,7 @@ import Testing
     ]
     let run = try Program(arguments, in: sandbox)
     #expect(await run.wait() == 1)
-    #expect(run.errors.contains("errorThreshold"), "\(run.errors)")
+    #expect(run.output.contains("errorThreshold"), "\(run.output)")
     #expect(Publication.isEmpty(sandbox.path("out")))
   }
 }

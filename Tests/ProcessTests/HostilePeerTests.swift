@@ -21,7 +21,9 @@ import Testing
         try sendOnce(garbage, to: port)
         // A well-formed frame of the right size whose content is garbage.
         let body = [0x80, 0, 0, 1] + garbage
-        let length = (0..<8).map { UInt8(truncatingIfNeeded: UInt64(body.count) >> UInt64(56 - 8 * $0)) }
+        let length = (0..<8).map {
+          UInt8(truncatingIfNeeded: UInt64(body.count) >> UInt64(56 - 8 * $0))
+        }
         try sendOnce(hello + length + body, to: port)
       }
       try sendOnce(Array("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8), to: port)

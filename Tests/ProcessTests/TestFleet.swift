@@ -93,6 +93,14 @@ final class TestFleet {
     return file
   }
 
+  /// Starts a worker and waits until it has joined: a signal before that ends it the plain way.
+  func startJoinedWorker() async throws -> Program {
+    let worker = try startWorker()
+    let hasJoined = await waitUntil(.seconds(30)) { worker.errors.contains("joined") }
+    guard hasJoined else { throw TestFailure("the worker did not join: \(worker.errors)") }
+    return worker
+  }
+
   func client(_ arguments: [String]) throws -> Program {
     try Program(
       arguments + ["--coordinator", address, "--state", sandbox.state], in: sandbox)
@@ -130,18 +138,18 @@ struct Publication: Equatable {
 
   /// Reads the only folder below an output folder.
   init(below folder: String) throws {
-    let manager = FileManager.default
-    let names = try manager.contentsOfDirectory(atPath: folder).filter {
+    let disk = FileManager.default
+    let names = try disk.contentsOfDirectory(atPath: folder).filter {
       $0.hasPrefix("prediction-")
     }
     guard names.count == 1 else { throw TestFailure("\(names.count) folders in \(folder)") }
     let path = "\(folder)/\(names[0])"
     var files: [String: Data] = [:]
-    for name in try manager.contentsOfDirectory(atPath: path) {
+    for name in try disk.contentsOfDirectory(atPath: path) {
       guard name.hasPrefix("prediction."), name != "prediction.stats.json" else { continue }
       files[name] = try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)"))
     }
-    guard manager.fileExists(atPath: "\(path)/_SUCCESS") else {
+    guard disk.fileExists(atPath: "\(path)/_SUCCESS") else {
       throw TestFailure("no _SUCCESS in \(path)")
     }
     self.files = files

@@ -98,6 +98,15 @@ struct ReferenceParser {
       index += 1
     }
     fields.append(field)
+    endRecord(begin, textBegin, index, isQuoted: isQuoted, error, fields)
+    return index + 1
+  }
+
+  /// Ends the line or record whose line feed, or whose file's end, is at `index`.
+  private mutating func endRecord(
+    _ begin: Int, _ textBegin: Int, _ index: Int, isQuoted: Bool, _ error: RecordError?,
+    _ fields: [[UInt8]]
+  ) {
     let endsWithLineFeed = index < data.count
     if endsWithLineFeed { openRecords[index] = .some(nil) }
     var textEnd = index
@@ -121,7 +130,6 @@ struct ReferenceParser {
     } else {
       add(begin, textBegin, textEnd, fields, nil)
     }
-    return index + 1
   }
 
   private func at(_ index: Int) -> UInt8? { index < data.count ? data[index] : nil }
