@@ -70,7 +70,7 @@ enum ImportTable {
 
   /// Whether a module or test target may import another.
   static func allows(_ module: String, _ imported: String, path: String = "") -> Bool {
-    if module.hasSuffix("Tests") || module == benchmarks {
+    if module.hasSuffix("Tests") {
       return isC(imported)
         ? testedCModules[imported]?.contains(module) == true
         : allowed[imported] != nil || systemModules.contains(imported) || imported == "Testing"
