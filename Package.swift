@@ -181,7 +181,7 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "Simulation", "WorkerCore"],
+      dependencies: ["Simulation"],
       path: "Tests/SimulationTests",
       swiftSettings: settings),
     .testTarget(

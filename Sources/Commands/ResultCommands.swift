@@ -44,38 +44,3 @@ struct VerifyCommand: AsyncParsableCommand {
       + "all as the receipt says"
   }
 }
-
-/// `nightshift replay`.
-struct ReplayCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "replay", abstract: "Score one record of published predictions again.",
-    discussion: """
-      Reads the record from its input and the model named in the receipt, and compares the new \
-      line with the published one. The exit code is 1 where they differ.
-
-      Example:
-        nightshift replay scored/prediction-churn-2026-03-01T06:00:00.000Z --row 41
-      """)
-
-  @Argument(help: "The published folder.") var folder: String
-
-  @Option(help: ArgumentHelp("The record's number, from 0, over all inputs.", valueName: "number"))
-  var row: UInt64
-
-  @OptionGroup var output: OutputOptions
-
-  func run() async throws {
-    let folder = Paths.absolute(folder, in: Paths.currentFolder)
-    let replay = try Publication.replay(folder: folder, row: row)
-    let isEqual = replay.published == replay.rescored
-    switch output.format {
-    case .json: printLine(try jsonText(replay))
-    case .text:
-      printLine("input:      \(printable(replay.file))")
-      printLine("published:  \(printable(replay.published))")
-      printLine("again:      \(printable(replay.rescored))")
-      printLine(isEqual ? "the same" : "different")
-    }
-    guard isEqual else { throw ExitCode.failure }
-  }
-}

@@ -1,5 +1,7 @@
+import ArgumentParser
 import Destinations
 import Jobs
+import Worker
 
 /// The one place that calls the checks of published folders; `Destinations` has the work.
 package enum Publication {
@@ -16,15 +18,6 @@ package enum Publication {
     package var problems: [String]
   }
 
-  /// One record scored again.
-  package struct Replay: Encodable, Sendable {
-    package var row: UInt64
-    package var file: String
-    /// The published line, and the one that scoring it again makes.
-    package var published: String
-    package var rescored: String
-  }
-
   /// Checks a published folder against its receipt, offline; what cannot be read is a problem.
   package static func verify(folder: String, readsInputs: Bool) -> Finding {
     let report = Verification.check(folder: folder, readsInputs: readsInputs)
@@ -36,8 +29,21 @@ package enum Publication {
 
   /// Scores one record of a published folder again; `row` counts from 0 over all inputs.
   ///
-  /// - Throws: `CommandError` where the folder, its input or its model cannot be read.
-  package static func replay(folder: String, row: UInt64) throws -> Replay {
-    throw CommandError("\(folder): this build has no `replay` yet; row \(row) was asked for")
+  /// - Throws: `CommandError` where the folder, its input or its model cannot be read, or are not
+  ///   what the receipt says; `ValidationError` where no model is named.
+  package static func replay(folder: String, row: UInt64, model: String?) throws -> Replay {
+    do {
+      let published = try PublishedFolder(path: folder)
+      guard let model else {
+        throw ValidationError(
+          "--model is missing: name a file with the model \"\(published.modelName)\", whose "
+            + "SHA-256 is \(published.modelDigest)")
+      }
+      return try Replay(folder: published, row: row, model: model)
+    } catch let error as DestinationError {
+      throw CommandError(error.context)
+    } catch let error as WorkerError {
+      throw CommandError(error.context)
+    }
   }
 }

@@ -10,7 +10,8 @@ package struct DestinationError: Error, Hashable, Sendable, CustomStringConverti
     case exists
     /// No space at the destination: free some, then resume.
     case diskFull
-    /// The committed blocks do not make up the plan: the journal and the plan disagree.
+    /// The committed blocks do not make up the plan: the journal and the plan disagree. Or a
+    /// published folder, its inputs or its model are not what the receipt says.
     case inconsistent
     case file(FileErrorCode)
   }

@@ -8,7 +8,8 @@ struct InputCheck {
   let receipt: Receipt
 
   func run(_ report: inout Verification.Report) {
-    guard let plan else { return }  // the receipt's own check says what is wrong
+    // Where it is no plan, the receipt's own check says what is wrong.
+    guard let plan = receipt.remadePlan() else { return }
     for (index, input) in plan.inputs.enumerated() {
       do throws(FileError) {
         let file = try File(input.path, .read)
@@ -29,22 +30,6 @@ struct InputCheck {
         }
       }
     }
-  }
-
-  /// The plan again, made from what the receipt says; `nil` where that is no plan.
-  private var plan: Plan? {
-    var inputs: [PlannedInput] = []
-    for input in receipt.inputs {
-      guard let compression = InputCompression(rawValue: input.compression) else { return nil }
-      inputs.append(
-        PlannedInput(
-          path: input.path, byteCount: input.byteCount, modifiedNanoseconds: 0, inode: 0,
-          compression: compression))
-    }
-    // A refusal means that the receipt is not one of ours.
-    let plan = try? Plan(inputs: inputs, blockByteCount: receipt.plan.blockByteCount)
-    guard let plan, plan.shardCount == receipt.shards.inputDigests.count else { return nil }
-    return plan
   }
 
   private func check(

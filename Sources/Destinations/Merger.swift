@@ -289,13 +289,7 @@ struct Merger: ~Copyable {
   ) throws(PartialError) {
     var lines: [[UInt8]] = []
     try reader.errors(of: block, &decompressor) { (ordinal, object) throws(PartialError) in
-      // `{"a":1}` becomes `{"row":7,"a":1}`, and `{}` becomes `{"row":7}`.
-      let rest = object.dropFirst()
-      var line = Array("{\"row\":\(firstRow + ordinal)".utf8)
-      if rest.count > 1 { line.append(UInt8(ascii: ",")) }
-      line += rest
-      line.append(UInt8(ascii: "\n"))
-      lines.append(line)
+      lines.append(ErrorLine.make(row: firstRow + ordinal, object: object))
     }
     for line in lines {
       do throws(FileError) {

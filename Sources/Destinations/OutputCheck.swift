@@ -135,7 +135,8 @@ struct OutputCheck {
     return try readFrames(of: file, table, byteCount - UInt64(table.byteCount), body)
   }
 
-  private static func seekTable(
+  /// Reads the table that ends a file of frames; `nil` where the file is too short for one.
+  static func seekTable(
     _ file: borrowing File, _ byteCount: UInt64
   ) throws(CompressionError) -> SeekTable? {
     let footerByteCount = UInt64(SeekTable.footerByteCount)
@@ -252,13 +253,7 @@ struct ErrorOrder {
   }
 
   private mutating func check(_ line: ArraySlice<UInt8>) {
-    let key = Array("{\"row\":".utf8)
-    guard line.starts(with: key),
-      let row = UInt64(
-        String(
-          decoding: line.dropFirst(key.count).prefix { (0x30...0x39).contains($0) },
-          as: UTF8.self))
-    else { return note("has no row number") }
+    guard let row = ErrorLine.row(of: line) else { return note("has no row number") }
     guard let input = inputs.last else { return note("is one record more than in the receipt") }
     if row <= lastRow { note("row \(row) follows row \(lastRow) of \(input.path)") }
     if row > input.total { note("row \(row) of \(input.path), which has \(input.total)") }

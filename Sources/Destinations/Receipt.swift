@@ -78,6 +78,22 @@ struct Receipt: Hashable, Decodable {
 
   static let formatVersion = 1
 
+  /// The plan again, with zero for times and inodes; `nil` where the inputs are no such plan.
+  func remadePlan() -> Plan? {
+    var planned: [PlannedInput] = []
+    for input in inputs {
+      guard let compression = InputCompression(rawValue: input.compression) else { return nil }
+      planned.append(
+        PlannedInput(
+          path: input.path, byteCount: input.byteCount, modifiedNanoseconds: 0, inode: 0,
+          compression: compression))
+    }
+    // A refusal means that the receipt is not one of ours.
+    let remade = try? Plan(inputs: planned, blockByteCount: plan.blockByteCount)
+    guard let remade, remade.shardCount == shards.inputDigests.count else { return nil }
+    return remade
+  }
+
   /// XXH3-128 over digests one after the other; `nil` if one is missing.
   static func digest(over digests: some Sequence<Digest128?>) -> Digest128? {
     var hash = XXH3()

@@ -71,7 +71,8 @@ package enum Verification {
     return report
   }
 
-  private static func checkSuccess(_ folder: String, _ digest: String) -> [Finding] {
+  /// Whether `_SUCCESS` names the receipt with this digest.
+  static func checkSuccess(_ folder: String, _ digest: String) -> [Finding] {
     guard let text = FileManager.default.contents(atPath: folder + "/" + OutputName.success) else {
       return [Finding(OutputName.success, "is missing: the output may not be complete")]
     }

@@ -7,11 +7,13 @@ import Tables
 ///
 /// Holds all memory that scoring needs, so that nothing is allocated for a record.
 struct TileScorer: ~Copyable {
-  private let context: JobContext
+  let context: JobContext
   private let inputPath: String
   private let mode: ScoreMode
-  private var features: [Double]
-  private var outputs: [Double]
+  /// Of the tile that was evaluated last: inputs × `RecordTile.recordLimit`, input after input.
+  private(set) var features: [Double]
+  /// Of that tile: records × outputs, record after record.
+  private(set) var outputs: [Double]
   private var failures: [RecordSet]
   private var scratch = ScoringScratch()
   private var rows: RowWriter
@@ -37,24 +39,41 @@ struct TileScorer: ~Copyable {
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer
   ) -> RecordCounts {
-    readFeatures(tile)
-    scoreFeatures(rowCount: tile.count)
+    evaluate(tile)
     var counts = RecordCounts()
-    let width = context.model.outputCount
     for record in 0..<tile.count {
-      if let problem = problem(of: record, in: tile) {
-        counts.error += 1
-        append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
-        continue
-      }
-      counts.ok += 1
-      unsafe outputs.withUnsafeBufferPointer { outputs in
-        let prediction = unsafe UnsafeBufferPointer(
-          rebasing: outputs[record * width..<(record + 1) * width])
-        unsafe rows.append(tile, record: record, prediction: prediction, to: &results)
-      }
+      let isScored = append(
+        record, of: tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
+      if isScored { counts.ok += 1 } else { counts.error += 1 }
     }
     return counts
+  }
+
+  /// Reads the features of a tile's records and scores them, but writes nothing.
+  mutating func evaluate(_ tile: borrowing RecordTile) {
+    readFeatures(tile)
+    scoreFeatures(rowCount: tile.count)
+  }
+
+  /// Appends the line of one record of the tile that was evaluated last.
+  ///
+  /// - Returns: Whether it has a prediction and went to the results.
+  @inline(__always)
+  mutating func append(
+    _ record: Int, of tile: borrowing RecordTile, firstOrdinal: UInt64,
+    results: inout TextBuffer, errors: inout TextBuffer
+  ) -> Bool {
+    if let problem = problem(of: record, in: tile) {
+      append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
+      return false
+    }
+    let width = context.model.outputCount
+    unsafe outputs.withUnsafeBufferPointer { outputs in
+      let prediction = unsafe UnsafeBufferPointer(
+        rebasing: outputs[record * width..<(record + 1) * width])
+      unsafe rows.append(tile, record: record, prediction: prediction, to: &results)
+    }
+    return true
   }
 
   // MARK: Features
@@ -121,6 +140,9 @@ struct TileScorer: ~Copyable {
   }
 
   // MARK: Errors
+
+  /// Whether a record of the tile that was evaluated last has no number where an input needs one.
+  func isNotANumber(_ record: Int, input: Int) -> Bool { failures[input].contains(record) }
 
   /// Why a record has no prediction.
   private enum Problem {

@@ -49,10 +49,12 @@ final class Fixture {
   private let texts: [[UInt8]]
   private var fileCount = 0
   let format: JobRequest.PredictionsFormat
+  private let hasFilter: Bool
 
   /// Four inputs, one of them compressed, 24 shards, two result files.
-  init(format: JobRequest.PredictionsFormat = .jsonl) throws {
+  init(format: JobRequest.PredictionsFormat = .jsonl, hasFilter: Bool = true) throws {
     self.format = format
+    self.hasFilter = hasFilter
     try FileManager.default.createDirectory(
       atPath: root + "/inputs", withIntermediateDirectories: true)
     var generator = Generator(state: 11)
@@ -101,7 +103,7 @@ final class Fixture {
         let object =
           generator.next() % 5 == 0 ? "{}" : "{\"error\":{\"code\":\"BAD\"},\"n\":\(block)}"
         scored.errors += Array("\(ordinal)\t\(object)\n".utf8)
-      case 1: scored.counts.filtered += 1
+      case 1 where hasFilter: scored.counts.filtered += 1
       default:
         scored.counts.ok += 1
         let line =

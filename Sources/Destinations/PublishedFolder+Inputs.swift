@@ -1,0 +1,98 @@
+package import Digests
+import Glibc
+import Jobs
+import Partials
+
+/// The model and the inputs, held against the receipt.
+extension PublishedFolder {
+  /// Reads the model's file, which has to be the one that the receipt names by its digest.
+  ///
+  /// - Throws: `inconsistent` with both digests; `file` where it cannot be read.
+  package func readModel(at path: String) throws(DestinationError) -> [UInt8] {
+    let model = receipt.model
+    var bytes: [UInt8] = []
+    var hash = SHA256()
+    do throws(FileError) {
+      let file = try File(path, .read)
+      let byteCount = try file.byteCount()
+      // A file of another size is digested for the message, but not kept.
+      let isKept = byteCount == model.byteCount && byteCount <= Limits.modelByteCount
+      var offset: UInt64 = 0
+      while offset < byteCount {
+        let count = Int(min(byteCount - offset, 1 << 20))
+        let part = try file.read(count: count, at: offset)
+        hash.update(part)
+        if isKept { bytes += part }
+        offset += UInt64(count)
+      }
+    } catch {
+      throw DestinationError(
+        code: DestinationError(error).code, context: "cannot read the model: \(error.context)")
+    }
+    let digest = hash.finish().description
+    guard digest == model.digest else {
+      throw Self.unsound(
+        "\(path) is not the model of \(self.path): its SHA-256 is \(digest), the receipt names "
+          + "\"\(model.name)\" with \(model.digest)")
+    }
+    return bytes
+  }
+
+  /// Holds an input's size and time of change against the receipt.
+  ///
+  /// Its content is held against the receipt by `check`, so that a file that was only touched or
+  /// put back can still be read.
+  ///
+  /// - Returns: A remark for people where the time differs, otherwise `nil`.
+  /// - Throws: `file` where the input cannot be read, `inconsistent` where its size differs.
+  package func checkInput(of place: RecordPlace) throws(DestinationError) -> String? {
+    let input = place.input
+    var status = stat()
+    guard unsafe stat(input.path, &status) == 0 else {
+      let error = FileError("stat", input.path)
+      throw DestinationError(
+        code: DestinationError(error).code,
+        context: "the input with row \(place.row) cannot be read: \(error.context)")
+    }
+    guard UInt64(status.st_size) == input.byteCount else {
+      throw Self.unsound(
+        "input changed: \(input.path) has \(status.st_size) bytes, the receipt says "
+          + "\(input.byteCount)")
+    }
+    let found = OutputName.timestamp(
+      Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec))
+    let planned = receipt.inputs[place.inputIndex].modified
+    guard found != planned else { return nil }
+    return "\(input.path) was changed at \(found), the receipt says \(planned); its text to the "
+      + "end of shard \(place.shard) is what the receipt says"
+  }
+
+  /// Holds what was read of an input against the receipt, shard by shard.
+  ///
+  /// - Parameters:
+  ///   - blockDigests: XXH3-128 of each block from the input's first to the shard's last.
+  ///   - place: The record that was looked for.
+  /// - Throws: `inconsistent` with the bytes that differ.
+  package func check(
+    blockDigests: [Digest128], of place: RecordPlace
+  ) throws(DestinationError) {
+    var next = 0
+    for shard in place.firstShard...place.shard {
+      let range = plan.range(of: ShardID(UInt32(shard)))
+      let end = next + range.blockCount
+      guard end <= blockDigests.count else {
+        throw Self.unsound(
+          "\(place.input.path): \(blockDigests.count) blocks were read, not \(end)")
+      }
+      let digest = Receipt.digest(over: blockDigests[next..<end].map { $0 })
+      next = end
+      // A shard without records may have no digest: nothing was published from it.
+      guard let expected = receipt.shards.inputDigests[shard], expected != digest?.description
+      else { continue }
+      let last = range.end.map(String.init) ?? "the end"
+      throw Self.unsound(
+        "input changed: \(place.input.path), bytes \(range.offset) to \(last): is not what shard "
+          + "\(shard) was scored from")
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import Jobs
+
+/// One record as it was published.
+package struct PublishedRecord: Hashable, Sendable {
+  /// Name of the file in the folder.
+  package let file: String
+  /// Its number among the file's records, from 1.
+  package let number: UInt64
+  /// Whether it stands among the errors.
+  package let isError: Bool
+  /// Its bytes, line end included.
+  package let bytes: [UInt8]
+}
+
+/// Single records of the result files and of the error file.
+extension PublishedFolder {
+  /// Reads what was published of a record.
+  ///
+  /// The receipt counts ok, error and filtered records of each shard; which of a shard's records
+  /// are errors stands in the error file, by their rows. No more than a part of a file and the
+  /// record itself is held in memory.
+  ///
+  /// - Throws: `inconsistent` where a file is damaged or has fewer records than the receipt says;
+  ///   `file` where one cannot be read.
+  package func record(at place: RecordPlace) throws(DestinationError) -> PublishedRecord {
+    guard receipt.shards.filtered[place.shard] == 0 else {
+      throw Self.unsound(
+        "\(path): shard \(place.shard) has filtered records, which this release knows nothing of")
+    }
+    let (errorCount, found) = try errors(upTo: place)
+    if let found { return found }
+    let perFile = receipt.plan.shardsPerResultFile
+    let file = place.shard / perFile
+    let name = OutputName.results(file, of: receipt.plan.resultFileCount, request.outputConfig)
+    let before = receipt.shards.ok[file * perFile..<place.shard].reduce(0, +)
+    let skipped = before + place.rowInShard - errorCount
+    var records = try open(
+      name, headerByteCount: receipt.plan.resultHeaderByteCount,
+      hasQuotes: receipt.configuration.predictionsFormat == .csv)
+    try records.skip(skipped)
+    return PublishedRecord(
+      file: name, number: skipped + 1, isError: false, bytes: try records.next())
+  }
+
+  /// Walks the error records of the place's shard.
+  ///
+  /// - Returns: How many stand before the record, and the record itself if it is one of them.
+  private func errors(
+    upTo place: RecordPlace
+  ) throws(DestinationError) -> (count: UInt64, record: PublishedRecord?) {
+    let errorCount = receipt.shards.error[place.shard]
+    guard errorCount > 0 else { return (0, nil) }
+    let name = OutputName.errors(request.outputConfig)
+    let before = receipt.shards.error[..<place.shard].reduce(0, +)
+    var records = try open(name, headerByteCount: 0, hasQuotes: false)
+    try records.skip(before)
+    for index in 0..<errorCount {
+      let line = try records.next()
+      let number = before + index + 1
+      guard let row = ErrorLine.row(of: line), row > place.recordsBeforeShard + index,
+        row <= place.recordsBeforeShard + count(of: place.shard)
+      else {
+        throw Self.unsound(
+          "\(path)/\(name): line \(number) is not an error record of shard \(place.shard)")
+      }
+      if row == place.rowInInput + 1 {
+        return (
+          index, PublishedRecord(file: name, number: number, isError: true, bytes: line)
+        )
+      }
+      if row > place.rowInInput { return (index, nil) }
+    }
+    return (errorCount, nil)
+  }
+
+  private func open(
+    _ name: String, headerByteCount: Int, hasQuotes: Bool
+  ) throws(DestinationError) -> RecordWalk {
+    guard let output = receipt.outputs.first(where: { $0.name == name }) else {
+      throw Self.unsound("\(path): the receipt has no file \(name)")
+    }
+    return RecordWalk(
+      text: try PublishedText(folder: path, output: output), headerByteCount: headerByteCount,
+      hasQuotes: hasQuotes)
+  }
+}
+
+/// Walks the records of a published file: JSON lines, or CSV, where a line feed between quotes
+/// ends nothing.
+struct RecordWalk: ~Copyable {
+  private var text: PublishedText
+  private var headerBytesLeft: Int
+  private let hasQuotes: Bool
+  private var part: [UInt8] = []
+  private var position = 0
+  private var isQuoted = false
+  private var count: UInt64 = 0
+
+  /// No record is longer: 16 MiB of text as JSON, where a byte may become six.
+  private static let recordByteLimit = 128 << 20
+
+  init(text: consuming PublishedText, headerByteCount: Int, hasQuotes: Bool) {
+    self.text = text
+    self.hasQuotes = hasQuotes
+    headerBytesLeft = max(0, headerByteCount)
+  }
+
+  /// Passes over records.
+  mutating func skip(_ number: UInt64) throws(DestinationError) {
+    let end = count + number
+    while count < end {
+      try fill()
+      _ = advance()
+    }
+  }
+
+  /// Reads a record with its line end.
+  mutating func next() throws(DestinationError) -> [UInt8] {
+    var record: [UInt8] = []
+    while true {
+      try fill()
+      let start = position
+      let isEnded = advance()
+      record += part[start..<position]
+      if isEnded { return record }
+      guard record.count <= Self.recordByteLimit else {
+        throw text.damaged(
+          "record \(count + 1) is longer than \(Self.recordByteLimit) bytes")
+      }
+    }
+  }
+
+  /// Goes to the end of the record, or of the part.
+  ///
+  /// - Returns: Whether the record ends there.
+  private mutating func advance() -> Bool {
+    var (index, isInQuotes) = (position, isQuoted)
+    let hasQuotes = hasQuotes
+    while index < part.count {
+      let byte = part[index]
+      index += 1
+      if hasQuotes, byte == UInt8(ascii: "\"") { isInQuotes.toggle() }
+      if byte == UInt8(ascii: "\n"), !isInQuotes {
+        (position, isQuoted) = (index, false)
+        count += 1
+        return true
+      }
+    }
+    (position, isQuoted) = (index, isInQuotes)
+    return false
+  }
+
+  /// Has bytes at hand.
+  private mutating func fill() throws(DestinationError) {
+    while position == part.count {
+      guard let next = try text.next() else {
+        throw text.damaged("ends after \(count) records, the receipt says more")
+      }
+      part = next
+      position = min(headerBytesLeft, part.count)
+      headerBytesLeft -= position
+    }
+  }
+}
