@@ -112,8 +112,8 @@ let package = Package(
     .executableTarget(
       name: "nightshift-bench",
       dependencies: [
-        "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing", "Simulation",
-        "Tables", "Transport", "Wire", log,
+        "Coordinator", "CoordinatorCore", "Jobs", "Journal", "Leasing", "Simulation", "Tables",
+        "Transport", "Wire", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "bench/Leases", swiftSettings: settings),
@@ -181,7 +181,7 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["CoordinatorCore", "Jobs", "Leasing", "Simulation", "WorkerCore"],
+      dependencies: ["Simulation"],
       path: "Tests/SimulationTests",
       swiftSettings: settings),
     .testTarget(

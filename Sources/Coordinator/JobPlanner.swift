@@ -130,6 +130,7 @@ struct JobPlanner {
   /// Writes a file that is whole and durable, or not there: the journal will name it.
   private static func write(_ bytes: [UInt8], to path: String) throws {
     let temporary = "\(path).\(UUID().uuidString)"
+    defer { unsafe unlink(temporary) }  // where it was not renamed; a full disk needs the space
     try Data(bytes).write(to: URL(fileURLWithPath: temporary))
     let file = try FileHandle(forUpdating: URL(fileURLWithPath: temporary))
     try file.synchronize()

@@ -20,21 +20,26 @@ package struct LeaseSeal: Sendable {
 
   /// Whether a lease that a worker brings was given by this state folder's coordinator.
   package func accepts(_ grant: Grant, seal claimed: ContentDigest) -> Bool {
-    guard let claimed = Digest256(bytes: claimed.bytes) else { return false }
-    return SHA256.authenticationCode(of: Self.message(grant), key: secret)
-      .isEqualInConstantTime(to: claimed)
+    SHA256.authenticationCode(of: Self.message(grant), key: secret)
+      .isEqualInConstantTime(to: Digest256(words: claimed.words))
   }
 
   /// Fixed-width little-endian fields: no two leases share a message.
   private static func message(_ grant: Grant) -> [UInt8] {
     let lease = grant.lease
-    let fields: [UInt64] = [
-      grant.job.rawValue, UInt64(lease.shard.rawValue), UInt64(lease.blocks.first),
-      UInt64(lease.blocks.end), UInt64(lease.attempt.incarnation.rawValue),
-      UInt64(lease.attempt.counter), lease.worker.rawValue,
-      UInt64(bitPattern: lease.entry.code),
-    ]
-    return Array("nightshift lease 1".utf8)
-      + fields.flatMap { field in (0..<8).map { UInt8(truncatingIfNeeded: field >> (8 * $0)) } }
+    var message = Array("nightshift lease 1".utf8)
+    message.reserveCapacity(message.count + 8 * 8)
+    func add(_ field: UInt64) {
+      for byte in 0..<8 { message.append(UInt8(truncatingIfNeeded: field >> UInt64(8 * byte))) }
+    }
+    add(grant.job.rawValue)
+    add(UInt64(lease.shard.rawValue))
+    add(UInt64(lease.blocks.first))
+    add(UInt64(lease.blocks.end))
+    add(UInt64(lease.attempt.incarnation.rawValue))
+    add(UInt64(lease.attempt.counter))
+    add(lease.worker.rawValue)
+    add(UInt64(bitPattern: lease.entry.code))
+    return message
   }
 }

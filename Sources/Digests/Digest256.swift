@@ -6,12 +6,19 @@ package struct Digest256: Hashable, Sendable {
   /// Number of bytes of a digest.
   package static let byteCount = 32
 
+  /// Puts a digest together from its words.
+  package init(words: SIMD4<UInt64>) {
+    self.words = words
+  }
+
   /// Takes the digest's 32 bytes, or answers nil for any other number of bytes.
   package init?(bytes: some Collection<UInt8>) {
     guard bytes.count == Self.byteCount else { return nil }
     var words = SIMD4<UInt64>.zero
-    for (index, byte) in bytes.enumerated() {
+    var index = 0
+    for byte in bytes {
       words[index / 8] = words[index / 8] << 8 | UInt64(byte)
+      index += 1
     }
     self.words = words
   }

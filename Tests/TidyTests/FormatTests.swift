@@ -4,13 +4,13 @@ import Testing
 @Suite struct FormatTests {
   @Test func theFormatterHasNothingToSay() throws {
     let run = try ToolRun(
-      "swift", "format", "lint", "--strict", "-r", "Sources", "Tests", "Package.swift",
+      "swift", "format", "lint", "--strict", "-r", "Sources", "Tests", "bench", "Package.swift",
       in: SourceTree.current.root)
     #expect(
       run.exitCode == 0,
       """
       \(run.output)
-      run: swift format -i -r Sources Tests Package.swift
+      run: swift format -i -r Sources Tests bench Package.swift
       """)
   }
 }

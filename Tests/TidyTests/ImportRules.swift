@@ -36,6 +36,10 @@ enum ImportTable {
       "Tables", "Transport", "Wire", "Worker", "WorkerCore", "Yams",
     ],
     "nightshift": ["ArgumentParser", "Commands"],
+    "nightshift-bench": [
+      "ArgumentParser", "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing",
+      "Logging", "Simulation", "Tables", "Transport", "Wire",
+    ],
   ]
 
   /// The cores: values in, effects out.
@@ -45,6 +49,9 @@ enum ImportTable {
   static let impureFiles: [String: String] = [
     "Sources/Simulation/LeaseBenchmark.swift": "it measures time; worlds never call it"
   ]
+
+  /// The target of the programs in `bench`.
+  static let benchmarks = "nightshift-bench"
 
   static let systemModules: Set<String> = ["Dispatch", "Foundation", "Glibc", "Synchronization"]
 

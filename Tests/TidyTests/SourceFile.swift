@@ -17,6 +17,7 @@ struct SourceFile {
   /// The module or test target that the file belongs to; empty where there is none.
   var module: String {
     let parts = path.split(separator: "/")
+    if parts.first == "bench" { return ImportTable.benchmarks }
     guard parts.count > 2, parts[0] == "Sources" || parts[0] == "Tests" else { return "" }
     return String(parts[1])
   }

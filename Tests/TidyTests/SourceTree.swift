@@ -40,9 +40,9 @@ struct SourceTree: Sendable {
     return String(data: data, encoding: .utf8)
   }
 
-  /// Swift, C and C++ of `Sources` and `Tests`, in the order of their paths, committed or not.
+  /// Swift, C and C++ of `Sources`, `Tests` and `bench`, in the order of their paths, committed or not.
   func sources() -> [SourceFile] {
-    ["Sources", "Tests"].flatMap { Self.everything(below: $0, in: root) }
+    ["Sources", "Tests", "bench"].flatMap { Self.everything(below: $0, in: root) }
       .filter { path in
         [".swift", ".c", ".h", ".cpp"].contains { path.hasSuffix($0) }
       }

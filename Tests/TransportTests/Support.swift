@@ -91,7 +91,7 @@ func failure(
 /// The reply to a request, or nil and a recorded issue where it fails.
 func reply(of client: Client, to body: [UInt8]) async -> [UInt8]? {
   do throws(TransportError) {
-    return try await client.request(body, timeout: .seconds(10))
+    return try await client.request(body, timeout: .seconds(30))
   } catch {
     Issue.record(error)
     return nil

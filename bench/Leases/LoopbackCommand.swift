@@ -16,7 +16,7 @@ struct LoopbackCommand: AsyncParsableCommand {
       """)
 
   @Option(help: "Shards of the job, 64 blocks each.")
-  var shards = 1_000_000
+  var shards = 262_144
 
   @Option(help: "Leases asked for in one message; 1 is without batching.")
   var leaseLimit = Limits.leasesPerGrant

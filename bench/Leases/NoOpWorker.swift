@@ -1,4 +1,3 @@
-import Digests
 import Jobs
 import Leasing
 import Transport
