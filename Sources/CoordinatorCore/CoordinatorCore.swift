@@ -128,6 +128,7 @@ package struct CoordinatorCore: Sendable {
   /// Drops the shards of a job that has ended: only what is told of them stays in memory.
   ///
   /// - Parameters:
+  ///   - id: the job.
   ///   - counts: after a restart, what the journal has; `nil`: what is known.
   ///   - committedBlockCount: likewise.
   package mutating func forgetShards(
@@ -142,6 +143,7 @@ package struct CoordinatorCore: Sendable {
       extent.committedShardCount = isWhole ? extent.shardCount : 0
     }
     jobs[id]?.extent = extent
+    if job.folder != nil { jobs[id]?.phase = .publishing }
     tables[id] = nil
   }
 
