@@ -244,7 +244,7 @@ extension Refusal {
     case .tooManyJobs:
       self.init(code: .limit, text: "\(Limits.openJobs) jobs are open: wait for some to end")
     case .state(let state):
-      self.init(code: .state, text: "the job is \(state.rawValue)")
+      self.init(code: .state, text: "the job is \(state.rawValue), which does not allow this")
     }
   }
 }

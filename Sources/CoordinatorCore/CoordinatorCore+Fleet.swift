@@ -69,11 +69,14 @@ extension CoordinatorCore {
     jobs[id]?.grantCount += grants.count - before
   }
 
-  /// Blocks in one lease: whole shards while there is plenty, smaller pieces towards the end so
-  /// that all threads finish together (guided self-scheduling, Polychronopoulos and Kuck 1987).
+  /// Blocks in one lease: whole shards while there is plenty, then a quarter, so that progress is
+  /// seen every second, and smaller pieces towards the end so that all threads finish together
+  /// (guided self-scheduling, Polychronopoulos and Kuck 1987).
   private static func blockLimit(pending: Int, threadCount: Int) -> Int {
     let smallest = 4
-    return min(Limits.blocksPerShard, max(smallest, pending / max(1, 2 * threadCount)))
+    let plenty = 1 << 16
+    let largest = pending < plenty ? Limits.blocksPerShard / 4 : Limits.blocksPerShard
+    return min(largest, max(smallest, pending / max(1, 2 * threadCount)))
   }
 
   package enum HeartbeatAnswer: Hashable, Sendable {

@@ -73,7 +73,7 @@ package struct CoordinatorCore: Sendable {
     effects.append(.journal(.planned(id, plan, model)))
     if job.state == .queued { enter(.pending, id, into: &effects) }
     effects.append(
-      .log(id, .info, "planned: \(plan.shardCount) shards of \(plan.inputs.count) files"))
+      .log(id, .info, "planned: shards: \(plan.shardCount), files: \(plan.inputs.count)"))
   }
 
   private func table(for plan: Plan) -> LeaseTable {

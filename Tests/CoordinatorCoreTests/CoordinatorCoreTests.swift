@@ -205,14 +205,14 @@ struct CoordinatorCoreTests {
       if let grant { subject.core.handBack(grant.key, worker: me) }
       return grant?.lease.blocks.count
     }
-    #expect(blockCount() == 32)
+    #expect(blockCount() == 16, "a quarter of a shard at most")
     for threadCount in [7, 3] {
       _ = subject.core.hello(other, name: "", threadCount: threadCount, now: .start)
     }
     #expect(blockCount() == 8)
     subject.core.goodbye(other)
     subject.core.goodbye(other)
-    #expect(blockCount() == 32)
+    #expect(blockCount() == 16, "a quarter of a shard at most")
     _ = subject.core.hello(other, name: "", threadCount: 63, now: .start)
     #expect(blockCount() == 4, "never less")
   }
