@@ -181,7 +181,7 @@ extension CoordinatorCore {
     leaseEffects.removeAll(keepingCapacity: true)
     tables[key.job]?.fail(
       shard: key.shard, attempt: key.attempt, worker: worker, into: &leaseEffects)
-    carryOut(key.job, now: now, into: &effects)
+    carryOut(key.job, now: now, because: "of \(reason)", into: &effects)
   }
 
   /// A worker leaves; what it still held is free again.

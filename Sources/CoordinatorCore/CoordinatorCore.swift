@@ -334,8 +334,11 @@ package struct CoordinatorCore: Sendable {
   }
 
   /// Turns a table's effects into the coordinator's.
+  ///
+  /// `cause` is what ended a lease, in words; `nil`: its worker fell silent.
   mutating func carryOut(
-    _ id: JobID, now: Instant, into effects: inout [CoordinatorEffect]
+    _ id: JobID, now: Instant, because cause: String? = nil,
+    into effects: inout [CoordinatorEffect]
   ) {
     var failure: String?
     var confirmed = RecordCounts()
@@ -347,7 +350,8 @@ package struct CoordinatorCore: Sendable {
       case .charge(let shard, let charges):
         effects.append(.journal(.charge(id, shard, charges: charges)))
       case .revoke: break  // the worker learns of it at its next heartbeat
-      case .fail(let shard): failure = failure ?? describeFailure(of: shard, in: id)
+      case .fail(let shard):
+        failure = failure ?? describeFailure(of: shard, in: id, because: cause)
       }
     }
     leaseEffects.removeAll(keepingCapacity: true)
@@ -367,12 +371,15 @@ package struct CoordinatorCore: Sendable {
       + "or raise the threshold (-1: no limit)"
   }
 
-  private func describeFailure(of shard: ShardID, in id: JobID) -> String {
+  private func describeFailure(
+    of shard: ShardID, in id: JobID, because cause: String? = nil
+  ) -> String {
     guard let plan = tables[id]?.plan else { return "shard \(shard) failed" }
     let range = plan.range(of: shard)
     let end = range.end.map(String.init) ?? "the end"
     return
       "shard \(shard) (\(plan.inputs[range.inputIndex].path), bytes \(range.offset) to \(end)) "
-      + "failed \(chargeLimit) times: see `nightshift logs \(id)`"
+      + "failed \(chargeLimit) times, the last time because \(cause ?? "its worker fell silent"); "
+      + "`nightshift logs \(id)` shows more"
   }
 }
