@@ -51,6 +51,8 @@ final class CoordinatorLink: Sendable {
   // MARK: Control
 
   /// Asks once; grants come with their seals.
+  ///
+  /// - Throws: `Refusal` for an answer that says no; anything else where none came.
   func ask(
     _ request: FleetRequest, seals: [LeaseKey: SealedGrant], logs: OutgoingLogs.Batch?,
     statistics: WorkerStatistics
@@ -62,9 +64,7 @@ final class CoordinatorLink: Sendable {
     }
     let answer = try await exchange(body)
     switch answer {
-    case .refusal(let refusal):
-      guard refusal.code != .unavailable else { throw refusal }
-      return (.refused(refusal.text), [])
+    case .refusal(let refusal): throw refusal
     case .welcome(let welcome):
       try connectBulk(port: welcome.bulkPort)
       lastWelcome.withLock { $0 = welcome }

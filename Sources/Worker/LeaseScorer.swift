@@ -26,6 +26,10 @@ func scoreLease(
     return .failed(.inputChanged, error.context)
   } catch let error as WorkerError {
     return .failed(.environment, error.context)
+  } catch let error as PartialError where error.code == .file(.diskFull) {
+    return .failed(.environment, fullScratch(options.scratchFolder))
+  } catch let error as PartialError where error.code == .tooLarge {
+    return .failed(.inputUnreadable, error.context)  // on every machine
   } catch let error as PartialError {
     return .failed(.environment, error.context)
   } catch {
