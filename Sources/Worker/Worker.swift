@@ -97,7 +97,7 @@ package actor Worker {
     case .send(.goodbye): farewell = Task { await send(.goodbye) }
     case .send(let request): Task { await send(request) }
     case .score(let slot, let grant): start(grant, on: slot)
-    case .stop(let slot, let keepBlocks): slots[slot].stop(keepBlocks: keepBlocks)
+    case .stop(let slot, let keepBlocks): stop(slot, keepBlocks: keepBlocks)
     case .upload(let key, let offset): Task { await upload(key, from: offset) }
     case .discard(let key):
       Failpoint.workerAcknowledged.hit()
@@ -196,19 +196,34 @@ package actor Worker {
     guard let sealed = seals[grant.key] else {
       return ended(index, grant, .failed(.environment, "the lease's details are missing"))
     }
-    let (jobs, link, options) = (jobs, link, options)
-    Task {
-      let end: ScoringEnd
-      do {
-        let context = try await jobs.context(of: grant.job)
-        end = await slot.run(named: "scoring \(index)") {
-          scoreLease(sealed, context: context, slot: slot, link: link, options: options)
-        }
-      } catch {
-        end = .failed(.modelUnusable, "\(error)")
+    Task { await score(sealed, on: slot, index) }
+  }
+
+  private func score(_ sealed: SealedGrant, on slot: ScoringSlot, _ index: Int) async {
+    let (link, options) = (link, options)
+    let end: ScoringEnd
+    do {
+      let context = try await jobs.context(of: sealed.grant.job)
+      guard slot.begin() else { return }  // stopped while the model was on its way
+      end = await slot.run(named: "scoring \(index)") {
+        scoreLease(sealed, context: context, slot: slot, link: link, options: options)
       }
-      ended(index, grant, end)
+    } catch let error as Unanswered {
+      guard slot.begin() else { return }
+      end = .failed(.environment, "no model from the coordinator \(error.context)")
+    } catch {
+      guard slot.begin() else { return }
+      end = .failed(.modelUnusable, "\(error)")
     }
+    ended(index, sealed.grant, end)
+  }
+
+  /// Stops a lease at its next block, or at once while its model is on its way.
+  private func stop(_ index: Int, keepBlocks: Bool) {
+    let slot = slots[index]
+    slot.stop(keepBlocks: keepBlocks)
+    guard let grant = core.slots[index].grant, slot.begin() else { return }
+    ended(index, grant, .stopped)
   }
 
   private func ended(_ index: Int, _ grant: Grant, _ end: ScoringEnd) {
