@@ -63,10 +63,8 @@ extension Coordinator {
       try await settle()
       return .accepted(id)
     }
-    let planner = JobPlanner(request: request, modelFolder: modelFolder)
     do {
-      try checkDestination(request)
-      prepared[id] = try await offPool { try planner.plan() }
+      try await prepare(id, request)
     } catch {
       throw Refusal(code: .invalidRequest, text: "\(error)")
     }
@@ -76,6 +74,19 @@ extension Coordinator {
       try core.submit(id, request, createdNanoseconds: created, into: &effects)
     }
     return .accepted(id)
+  }
+
+  /// Plans a job before it is taken in; a submission that is sent again joins the first.
+  private func prepare(_ id: JobID, _ request: JobRequest) async throws {
+    if let running = submissions[id] { return try await running.value }
+    let planner = JobPlanner(request: request, modelFolder: modelFolder)
+    let task = Task {
+      try checkDestination(request)
+      prepared[id] = try await offPool { try planner.plan() }
+    }
+    submissions[id] = task
+    defer { submissions[id] = nil }
+    try await task.value
   }
 
   private func checkDestination(_ request: JobRequest) throws(CoordinatorError) {
@@ -140,8 +151,8 @@ extension Coordinator {
       request: job.request, modelDigest: job.model?.digest.hexadecimal,
       modelByteCount: job.model?.byteCount,
       inputs: core.tables[id]?.plan.inputs.prefix(JobDetails.inputLimit).map(\.path),
-      inputCount: core.tables[id]?.plan.inputs.count,
-      resultFileCount: core.tables[id]?.plan.resultFileCount)
+      inputCount: core.extent(of: id)?.inputCount,
+      resultFileCount: core.extent(of: id)?.resultFileCount)
     let bytes = try JSONEncoder.sorted.encode(details).bytes
     return .description(summary, details: bytes)
   }
@@ -191,27 +202,23 @@ extension Coordinator {
       let seconds = max(elapsed.inSeconds, 1e-3)
       summary.recordsPerSecond = Double(job.counts.total) / seconds
     }
-    if core.tables[id] != nil { addShards(of: id, to: &summary) }
+    if let extent = core.extent(of: id) { Self.add(extent, to: &summary) }
     return summary
   }
 
-  private func addShards(of id: JobID, to summary: inout JobSummary) {
-    let byteCount = core.tables[id]?.plan.inputs.reduce(0) { $0 + $1.byteCount } ?? 0
-    let blockCount = core.tables[id]?.blockCount ?? 0
-    let confirmed = core.tables[id]?.confirmedBlockCount ?? 0
-    let committed = core.tables[id]?.committedBlockCount ?? 0
-    summary.shardCount = UInt64(core.tables[id]?.shards.count ?? 0)
-    summary.committedShardCount = UInt64(
-      core.tables[id]?.shards.reduce(0) { $0 + ($1.state == .committed ? 1 : 0) } ?? 0)
-    summary.failedShardCount = UInt64(core.tables[id]?.failedShardCount ?? 0)
-    summary.blockCount = UInt64(blockCount)
-    summary.confirmedBlockCount = UInt64(confirmed)
-    summary.provisionalBlockCount = UInt64(committed - confirmed)
-    summary.leasedBlockCount = UInt64(core.tables[id]?.leasedBlockCount ?? 0)
-    summary.inputByteCount = byteCount
+  private static func add(_ extent: JobExtent, to summary: inout JobSummary) {
+    summary.shardCount = UInt64(extent.shardCount)
+    summary.committedShardCount = UInt64(extent.committedShardCount)
+    summary.failedShardCount = UInt64(extent.failedShardCount)
+    summary.blockCount = UInt64(extent.blockCount)
+    summary.confirmedBlockCount = UInt64(extent.confirmedBlockCount)
+    summary.provisionalBlockCount = UInt64(
+      max(0, extent.committedBlockCount - extent.confirmedBlockCount))
+    summary.leasedBlockCount = UInt64(extent.leasedBlockCount)
+    summary.inputByteCount = extent.inputByteCount
     // Blocks are of one size but for the last ones: good enough for a progress bar.
-    summary.doneByteCount =
-      blockCount == 0 ? 0 : UInt64(Double(byteCount) * Double(confirmed) / Double(blockCount))
+    let share = Double(extent.confirmedBlockCount) / Double(max(1, extent.blockCount))
+    summary.doneByteCount = UInt64(Double(extent.inputByteCount) * share)
   }
 }
 

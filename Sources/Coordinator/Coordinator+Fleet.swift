@@ -29,7 +29,8 @@ extension Coordinator {
         try await decide { core, _, _ in core.goodbye(worker) }
         statistics[worker] = nil
         return .done
-      case .configuration(let job, let offset): return configuration(of: job, from: offset)
+      case .configuration(let job, let offset):
+        return try await configuration(of: job, from: offset)
       }
     } catch {
       return .refusal(Refusal(code: .unavailable, text: "\(error)"))
@@ -173,7 +174,12 @@ extension Coordinator {
     // An `already` may rest on a commit that is not durable yet: it waits for the same sync.
     return try await decide { [answers] core, now, effects in
       zip(leases, answers).map { lease, answer in
-        answer
+        if case .refused(let reason) = answer {
+          core.fail(
+            lease.lease.grant.key, worker: worker, reason: "its result was refused: \(reason)",
+            now: now, into: &effects)
+        }
+        return answer
           ?? core.finish(
             lease.lease.grant.job, lease.result, worker: worker, now: now, into: &effects)
       }
@@ -238,9 +244,23 @@ extension Coordinator {
 
   // MARK: Configurations
 
-  private func configuration(of job: JobID, from offset: UInt64) -> FleetAnswerBody {
-    guard let content = configurations[job], let model = core.jobs[job]?.model else {
-      return .refusal(Refusal(code: .notFound, text: "no job \(job) that can be run"))
+  private func configuration(
+    of job: JobID, from offset: UInt64
+  ) async throws -> FleetAnswerBody {
+    guard let request = core.jobs[job]?.request, let model = core.jobs[job]?.model,
+      let plan = core.tables[job]?.plan
+    else { return .refusal(Refusal(code: .notFound, text: "no job \(job) that can be run")) }
+    let content: [UInt8]
+    if let known = configurations[job] {
+      content = known
+    } else {
+      content = try await offPool {
+        let columns = try JobPlanner.columns(of: request, plan)
+        return try JSONEncoder.sorted.encode(
+          JobConfiguration(request: request, columns: columns)
+        ).bytes
+      }
+      configurations[job] = content
     }
     let start = Int(min(offset, UInt64(content.count)))
     let end = min(content.count, start + WireLimits.configurationPartByteCount)

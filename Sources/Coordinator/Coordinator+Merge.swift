@@ -20,7 +20,7 @@ extension Coordinator {
     do {
       let work = MergeWork(
         job: job, plan: plan, model: model, commits: try commits(of: id),
-        columns: try columns(of: id), spoolFolder: spoolFolder, modelFolder: modelFolder,
+        configuration: configurations[id], spoolFolder: spoolFolder, modelFolder: modelFolder,
         execution: execution(of: job))
       outcome = await work.run()
     } catch {
@@ -34,13 +34,6 @@ extension Coordinator {
     } catch {
       logger.error("the end of job \(id) is found again after a restart: \(error)")
     }
-  }
-
-  private func columns(of id: JobID) throws -> [String] {
-    guard let bytes = configurations[id] else {
-      throw CoordinatorError("job \(id) has no configuration")
-    }
-    return try JSONDecoder().decode(JobConfiguration.self, from: Data(bytes)).columns
   }
 
   /// What varies from run to run, for the receipt.
@@ -62,6 +55,7 @@ extension Coordinator {
   /// Removes what a job that has ended leaves: its partials and the staging folder.
   func cleanUp(_ id: JobID) async {
     configurations[id] = nil
+    core.forgetShards(of: id)
     for spool in spools { await spool.forget(id) }
     let folders = [Spool.folder(of: id, in: spoolFolder)]
     await removeAll(folders)

@@ -31,8 +31,10 @@ package actor Coordinator {
   private let journal: Journal
   var core: CoordinatorCore
   var logs: [JobID: JobLog] = [:]
-  /// What a worker needs to know of each planned job, as JSON.
+  /// What a worker needs to know of each planned job, as JSON; after a restart, once it is asked.
   var configurations: [JobID: [UInt8]] = [:]
+  /// Submissions that are being planned, so that one sent again joins the first.
+  var submissions: [JobID: Task<Void, any Error>] = [:]
   /// Planned while they were being submitted, until the journal has them.
   var prepared: [JobID: PlannedJob] = [:]
   var statistics: [WorkerID: WorkerStatistics] = [:]
@@ -84,14 +86,12 @@ package actor Coordinator {
     for row in try journal.jobs() {
       core.restore(row, into: &effects)
       logs[row.id] = JobLog()
-      guard let planned = row.planned, !row.state.isTerminal else { continue }
-      effects.append(.reload(row.id))
-      do {
-        let columns = try JobPlanner.columns(of: row.request, planned.plan)
-        let configuration = JobConfiguration(request: row.request, columns: columns)
-        configurations[row.id] = try JSONEncoder.sorted.encode(configuration).bytes
-      } catch {
-        core.fail(row.id, reason: "\(error)", now: now, into: &effects)
+      if row.state.isTerminal {
+        let totals = try journal.totals(of: row.id)
+        core.forgetShards(
+          of: row.id, counts: totals.counts, committedBlockCount: totals.blockCount)
+      } else if row.planned != nil {
+        effects.append(.reload(row.id))
       }
     }
     perform(effects)

@@ -36,9 +36,16 @@ package struct CoordinatorOptions: Sendable {
 /// Why a coordinator cannot start, or had to stop.
 package struct CoordinatorError: Error, CustomStringConvertible {
   package let context: String
+  /// Whether the same may succeed later, with nobody's help.
+  let isTransient: Bool
 
   package init(_ context: String) {
+    self.init(context, isTransient: false)
+  }
+
+  init(_ context: String, isTransient: Bool) {
     self.context = context
+    self.isTransient = isTransient
   }
 
   package var description: String { context }

@@ -15,7 +15,8 @@ struct MergeWork: Sendable {
   let model: PlannedModel
   /// In the order of the plan.
   let commits: [CommittedBlocks]
-  let columns: [String]
+  /// What planning found out, as JSON; `nil` after a restart.
+  let configuration: [UInt8]?
   let spoolFolder: String
   let modelFolder: String
   let execution: JSONValue
@@ -30,13 +31,14 @@ struct MergeWork: Sendable {
 
   private func mergeAndPublish() -> CoordinatorCore.MergeOutcome {
     do {
-      let destination = PosixDestination(try input())
-      if destination.existingPublication() != nil {
+      let former = PosixDestination(input(resultHeader: []))
+      if former.existingPublication() != nil {
         // Publishing again only clears away what the crash left beside the output.
-        return .published(folder: try destination.publish())
+        return .published(folder: try former.publish())
       }
       guard job.state != .cancelling else { return .failed("cancelled by the user") }
       try PinnedInput.check(plan.inputs)
+      let destination = PosixDestination(input(resultHeader: try resultHeader()))
       Failpoint.coordinatorMerging.hit()
       var next = 0
       _ = try destination.merge { () throws(DestinationError) in
@@ -52,7 +54,7 @@ struct MergeWork: Sendable {
     } catch let error as DestinationError {
       return outcome(of: error)
     } catch let error as CoordinatorError {
-      return .failed(error.context)
+      return error.isTransient ? .blocked(error.context) : .failed(error.context)
     } catch {
       return .failed("\(error)")
     }
@@ -67,19 +69,28 @@ struct MergeWork: Sendable {
     }
   }
 
-  private func input() throws -> MergeInput {
+  private func input(resultHeader: [UInt8]) -> MergeInput {
+    MergeInput(
+      job: job.id, request: job.request, plan: plan, model: model,
+      modelName: Self.modelName(job.request.model),
+      createdNanoseconds: job.createdNanoseconds, counts: job.counts,
+      resultHeader: resultHeader, execution: execution)
+  }
+
+  private func resultHeader() throws -> [UInt8] {
     let path = "\(modelFolder)/\(model.digest.hexadecimal)"
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw CoordinatorError("the kept model \(path) cannot be read")
     }
     let outputCount = try Model(lightGBM: Array(bytes)).outputCount
     let format = try RowFormat(
-      request: job.request, columns: columns, outputCount: outputCount)
-    return MergeInput(
-      job: job.id, request: job.request, plan: plan, model: model,
-      modelName: Self.modelName(job.request.model),
-      createdNanoseconds: job.createdNanoseconds, counts: job.counts,
-      resultHeader: format.fileHeader, execution: execution)
+      request: job.request, columns: try columns(), outputCount: outputCount)
+    return format.fileHeader
+  }
+
+  private func columns() throws -> [String] {
+    guard let configuration else { return try JobPlanner.columns(of: job.request, plan) }
+    return try JSONDecoder().decode(JobConfiguration.self, from: Data(configuration)).columns
   }
 
   /// The model file's name without its ending.

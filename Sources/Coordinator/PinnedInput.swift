@@ -13,10 +13,7 @@ final class PinnedInput {
   init(_ input: PlannedInput) throws(CoordinatorError) {
     self.input = input
     descriptor = unsafe open(input.path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw CoordinatorError(
-        "input changed: \(input.path) cannot be opened: \(unsafe String(cString: strerror(errno)))")
-    }
+    guard descriptor >= 0 else { throw Self.failure(of: "opened", errno, input) }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0, Self.matches(status, input) else {
       throw CoordinatorError(
@@ -33,13 +30,13 @@ final class PinnedInput {
       && UInt64(status.st_ino) == input.inode
   }
 
-  /// What is different from the plan, in words; `nil` if nothing is.
+  /// What is different from the plan, in words; `nil` if nothing is known to be.
   static func change(of input: PlannedInput) -> String? {
     do throws(CoordinatorError) {
       _ = try PinnedInput(input)
       return nil
     } catch {
-      return error.context
+      return error.isTransient ? nil : error.context
     }
   }
 
@@ -66,10 +63,19 @@ final class PinnedInput {
       }
     }
     guard trouble == 0 else {
-      throw CoordinatorError(
-        "input changed: \(input.path) cannot be read at \(offset): "
-          + (unsafe String(cString: strerror(trouble))))
+      throw Self.failure(of: "read at \(offset)", trouble, input)
     }
     return bytes
+  }
+
+  /// A file that is gone or shorter has changed; other trouble may pass (`isTransient`).
+  private static func failure(
+    of call: String, _ number: Int32, _ input: PlannedInput
+  ) -> CoordinatorError {
+    let isGone = [ENOENT, ENOTDIR, ENODATA].contains(number)
+    let reason = unsafe String(cString: strerror(number))
+    return CoordinatorError(
+      "\(isGone ? "input changed: " : "")\(input.path) cannot be \(call): \(reason)",
+      isTransient: !isGone)
   }
 }

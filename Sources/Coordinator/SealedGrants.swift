@@ -28,7 +28,7 @@ struct SealedGrants: Sendable {
         sealed.append(SealedGrant(grant: grant, seal: seal.seal(grant), details: details))
       } catch {
         unused.append(grant)
-        if !failures.contains(where: { $0.job == grant.job }) {
+        if !error.isTransient, !failures.contains(where: { $0.job == grant.job }) {
           failures.append((grant.job, error.context))
         }
       }

@@ -36,14 +36,16 @@ package struct Tokens: Sendable {
     if unsafe access(path, F_OK) == 0 { return try read(path) }
     let token = randomBytes(count: byteCount)
     let text = (Digest256(bytes: token)?.description ?? "") + "\n"
-    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    // Under another name first: a crash leaves no half token behind.
+    let draft = path + ".draft"
+    let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw CoordinatorError("cannot make \(path): \(unsafe String(cString: strerror(errno)))")
     }
     defer { close(descriptor) }
     let bytes = Array(text.utf8)
     let count = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
-    guard count == bytes.count, fsync(descriptor) == 0 else {
+    guard count == bytes.count, fsync(descriptor) == 0, unsafe rename(draft, path) == 0 else {
       throw CoordinatorError("cannot write \(path): \(unsafe String(cString: strerror(errno)))")
     }
     return token

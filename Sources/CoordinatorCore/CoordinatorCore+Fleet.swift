@@ -43,7 +43,7 @@ extension CoordinatorCore {
     let room = Limits.leasesPerWorker - sessions.values[place].leaseCount
     let limit = min(leaseLimit, Limits.leasesPerGrant, room)
     var grants: [Grant] = []
-    for id in order {
+    for id in openOrder {
       guard grants.count < limit else { break }
       guard jobs[id]?.canLease == true else { continue }
       grant(id, to: worker, limit: limit, now: now, grants: &grants, into: &effects)
@@ -185,12 +185,12 @@ extension CoordinatorCore {
   package mutating func goodbye(_ worker: WorkerID) {
     guard let session = sessions.removeValue(forKey: worker) else { return }
     sessionThreadCount -= session.threadCount
-    for id in order { tables[id]?.release(worker: worker) }
+    for id in openOrder { tables[id]?.release(worker: worker) }
   }
 
   /// Ends overdue leases and forgets workers that are silent.
   package mutating func tick(now: Instant, into effects: inout [CoordinatorEffect]) {
-    for id in order where tables[id] != nil && jobs[id]?.state.isTerminal == false {
+    for id in openOrder where tables[id] != nil {
       leaseEffects.removeAll(keepingCapacity: true)
       tables[id]?.tick(now: now, into: &leaseEffects)
       carryOut(id, now: now, into: &effects)

@@ -13,6 +13,8 @@ package struct CoordinatorCore: Sendable {
   package internal(set) var tables: [JobID: LeaseTable] = [:]
   /// Jobs in order of submission.
   package private(set) var order: [JobID] = []
+  /// Those of them that have not ended: what every request of a worker looks at.
+  package private(set) var openOrder: [JobID] = []
   package internal(set) var sessions: [WorkerID: Session] = [:]
   /// Threads of all sessions together.
   var sessionThreadCount = 0
@@ -50,10 +52,10 @@ package struct CoordinatorCore: Sendable {
     into effects: inout [CoordinatorEffect]
   ) throws(Refusal) {
     guard jobs[id] == nil else { throw .alreadyExists }
-    let openCount = jobs.values.reduce(0) { $0 + ($1.state.isTerminal ? 0 : 1) }
-    guard openCount < Limits.openJobs else { throw .tooManyJobs }
+    guard openOrder.count < Limits.openJobs else { throw .tooManyJobs }
     jobs[id] = Job(id: id, request: request, createdNanoseconds: createdNanoseconds)
     order.append(id)
+    openOrder.append(id)
     effects.append(
       .journal(.submitted(id, request, createdNanoseconds: createdNanoseconds)))
     effects.append(.plan(id))
@@ -116,6 +118,33 @@ package struct CoordinatorCore: Sendable {
     guard job.state == .paused else { throw .state(job.state) }
     enter(job.phase == .planning ? .queued : .running, id, into: &effects)
     mergeIfComplete(id, into: &effects)  // not where a merge is under way: it was never stopped
+  }
+
+  /// How far a job is.
+  package func extent(of id: JobID) -> JobExtent? {
+    jobs[id]?.extent ?? tables[id].map { JobExtent($0) }
+  }
+
+  /// Drops the shards of a job that has ended: only what is told of them stays in memory.
+  ///
+  /// - Parameters:
+  ///   - id: the job.
+  ///   - counts: after a restart, what the journal has; `nil`: what is known.
+  ///   - committedBlockCount: likewise.
+  package mutating func forgetShards(
+    of id: JobID, counts: RecordCounts? = nil, committedBlockCount: Int? = nil
+  ) {
+    guard let job = jobs[id], job.state.isTerminal, var extent = extent(of: id) else { return }
+    if let committedBlockCount, let counts {
+      jobs[id]?.counts = counts
+      extent.committedBlockCount = committedBlockCount
+      let isWhole = committedBlockCount == extent.blockCount
+      extent.confirmedBlockCount = isWhole ? committedBlockCount : 0
+      extent.committedShardCount = isWhole ? extent.shardCount : 0
+    }
+    jobs[id]?.extent = extent
+    if job.folder != nil { jobs[id]?.phase = .publishing }
+    tables[id] = nil
   }
 
   /// Forgets a job that has ended.
@@ -257,6 +286,7 @@ package struct CoordinatorCore: Sendable {
     }
     jobs[row.id] = job
     order.append(row.id)
+    if !row.state.isTerminal { openOrder.append(row.id) }
     switch (row.state, row.planned == nil) {
     case (.cancelling, true):
       end(row.id, .cancelled, reason: "cancelled by the user", .start, &effects)
@@ -285,6 +315,7 @@ package struct CoordinatorCore: Sendable {
   ) {
     leaseEffects.removeAll(keepingCapacity: true)
     tables[id]?.revokeAll(into: &leaseEffects)
+    openOrder.removeAll { $0 == id }
     jobs[id]?.endedAt = now
     enter(state, id, reason: reason, into: &effects)
     effects.append(.ended(id))

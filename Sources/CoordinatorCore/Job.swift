@@ -1,4 +1,5 @@
 package import Jobs
+import Leasing
 
 /// One job as the coordinator knows it.
 package struct Job: Sendable {
@@ -13,6 +14,8 @@ package struct Job: Sendable {
   package internal(set) var model: PlannedModel?
   /// Records of confirmed blocks.
   package internal(set) var counts = RecordCounts()
+  /// What its shards came to, once it has ended and they are forgotten.
+  package internal(set) var extent: JobExtent?
   /// Folder of the published output.
   package internal(set) var folder: String?
   /// Whether this life of the coordinator has seen it begin.
@@ -44,6 +47,34 @@ package struct Job: Sendable {
   var canLease: Bool {
     guard phase == .scoring else { return false }
     return state == .pending || state == .running
+  }
+}
+
+/// What is still told of a job's shards once their table is gone.
+package struct JobExtent: Hashable, Sendable {
+  package var shardCount = 0
+  package var committedShardCount = 0
+  package var failedShardCount = 0
+  package var blockCount = 0
+  package var committedBlockCount = 0
+  package var confirmedBlockCount = 0
+  package var leasedBlockCount = 0
+  /// Size of the inputs as stored.
+  package var inputByteCount: UInt64 = 0
+  package var inputCount = 0
+  package var resultFileCount = 0
+
+  init(_ table: borrowing LeaseTable) {
+    shardCount = table.shards.count
+    committedShardCount = table.shards.reduce(0) { $0 + ($1.state == .committed ? 1 : 0) }
+    failedShardCount = table.failedShardCount
+    blockCount = table.blockCount
+    committedBlockCount = table.committedBlockCount
+    confirmedBlockCount = table.confirmedBlockCount
+    leasedBlockCount = table.leasedBlockCount
+    inputByteCount = table.plan.inputs.reduce(0) { $0 + $1.byteCount }
+    inputCount = table.plan.inputs.count
+    resultFileCount = table.plan.resultFileCount
   }
 }
 

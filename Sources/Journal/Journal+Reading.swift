@@ -24,6 +24,24 @@ extension Journal {
     }
   }
 
+  /// What the committed blocks of a job add up to, for people: rows are not held against their
+  /// sums.
+  package func totals(
+    of job: JobID
+  ) throws(JournalError) -> (counts: RecordCounts, blockCount: Int) {
+    try access("adding up a job") { database in
+      let row = try Row.fetchOne(
+        database,
+        sql: """
+          SELECT total(ok), total(error), total(filtered), total(end_block - first_block)
+          FROM committed WHERE job = ?
+          """, arguments: [Int64(bitPattern: job.rawValue)])
+      let sums = (0..<4).map { UInt64(max(0, (row?[$0] as Double?) ?? 0)) }
+      let counts = RecordCounts(ok: sums[0], error: sums[1], filtered: sums[2])
+      return (counts, Int(sums[3]))
+    }
+  }
+
   private static func job(_ found: Row) throws -> CoordinatorCore.Restored {
     var row = StoredRow(found, of: "job")
     _ = row.number()

@@ -174,7 +174,7 @@ final class HashingSource: ByteSource {
   private func endBlock() {
     digests.append(exchange(&hasher, with: XXH3()).finish())
     // The last block takes what is left: of a compressed input nobody knows how much.
-    blockEnd = digests.count + 1 == blockCount ? end : blockEnd + blockByteCount
+    blockEnd = digests.count + 1 >= blockCount ? end : blockEnd + blockByteCount
   }
 
   /// The digest of a block's nominal bytes, counted from the first; for the last block, only once

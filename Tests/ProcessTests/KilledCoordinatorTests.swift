@@ -23,6 +23,39 @@ import Testing
     #expect(await worker.wait(.seconds(25)) == 0)
   }
 
+  @Test func anEndedJobIsStillToldOfAfterARestart() async throws {
+    let fleet = try await TestFleet()
+    let worker = try await fleet.startJoinedWorker()
+    let submit = try fleet.submit()
+    #expect(await submit.wait() == 2, "\(submit.errors)")
+    let before = try fleet.client(["list", "--output", "json"])
+    #expect(await before.wait(.seconds(20)) == 0)
+    fleet.coordinator.signal(SIGTERM)
+    #expect(await fleet.coordinator.wait(.seconds(10)) == 0)
+    try await fleet.restartCoordinator()
+    let after = try fleet.client(["list", "--output", "json"])
+    #expect(await after.wait(.seconds(20)) == 0)
+    #expect(try told(before) == told(after), "\(before.output) \(after.output)")
+    #expect(try told(before).contains("5998"))
+    worker.signal(SIGTERM)
+    #expect(await worker.wait(.seconds(25)) == 0)
+  }
+
+  /// What `list` says of the only job, without its times, as text that can be compared.
+  private func told(_ list: Program) throws -> String {
+    let document = try JSONSerialization.jsonObject(with: Data(list.output.utf8))
+    let jobs = (document as? [String: Any])?["jobs"] as? [[String: Any]]
+    var job = try #require(jobs?.first)
+    for key in ["elapsedSeconds", "leaseCount", "recordsPerSecond", "startTime", "workerCount"] {
+      job[key] = nil
+    }
+    var progress = try #require(job["progress"] as? [String: Any])
+    progress["recordsPerSecond"] = nil
+    job["progress"] = progress
+    let data = try JSONSerialization.data(withJSONObject: job, options: [.sortedKeys])
+    return String(decoding: data, as: UTF8.self)
+  }
+
   @Test func aSecondCoordinatorIsRefused() async throws {
     let fleet = try await TestFleet()
     let second = try Program(

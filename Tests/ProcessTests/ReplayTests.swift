@@ -109,7 +109,7 @@ import Testing
     let results = "\(folder)/prediction.results-00000-of-00001.jsonl.zst"
     let sound = try Data(contentsOf: URL(fileURLWithPath: results))
     var damaged = sound
-    damaged[20] ^= 1
+    damaged[400] ^= 1  // in the text; a bit near the begin may mean nothing
     try damaged.write(to: URL(fileURLWithPath: results))
     try await fails(table.program(folder, 1), "frame 0 at byte 0", "nightshift verify")
     try sound.write(to: URL(fileURLWithPath: results))
@@ -184,29 +184,31 @@ struct ReplayTable {
 
   init(_ sandbox: Sandbox, rowCounts: [Int], badRows: Set<Int>) throws {
     self.sandbox = sandbox
-    var columns: [String] = []
+    columns = Self.split(TestTable.text(rowCount: 0)).header.components(separatedBy: ",")
     for (index, rowCount) in rowCounts.enumerated() {
-      let path = sandbox.path("table-\(index).csv")
+      let file = sandbox.path("table-\(index).csv")
       let text = TestTable.text(rowCount: rowCount, badRows: badRows)
-      try text.write(toFile: path, atomically: true, encoding: .utf8)
-      if index % 2 == 1 {
-        let gzip = try Process.run(URL(fileURLWithPath: "/usr/bin/env"), arguments: ["gzip", path])
-        gzip.waitUntilExit()
+      try text.write(toFile: file, atomically: true, encoding: .utf8)
+      let isPacked = index % 2 == 1
+      if isPacked {
+        let env = URL(fileURLWithPath: "/usr/bin/env")
+        try Process.run(env, arguments: ["gzip", file]).waitUntilExit()
       }
-      paths.append(index % 2 == 1 ? path + ".gz" : path)
-      let (header, rest) = Self.split(text)
-      columns = header.components(separatedBy: ",")
-      records += rest.enumerated().map { row, place in
-        Record(
-          path: paths[index], row: row, offset: place.offset, text: place.text,
-          isBad: badRows.contains(row))
+      let path = isPacked ? file + ".gz" : file
+      paths.append(path)
+      for (row, place) in Self.split(text).records.enumerated() {
+        records.append(
+          Record(
+            path: path, row: row, offset: place.offset, text: place.text,
+            isBad: badRows.contains(row)))
       }
     }
-    self.columns = columns
   }
 
   /// The header, and the records with their offsets: a line feed between quotes ends nothing.
-  private static func split(_ text: String) -> (String, [(offset: Int, text: String)]) {
+  private static func split(
+    _ text: String
+  ) -> (header: String, records: [(offset: Int, text: String)]) {
     var records: [(offset: Int, text: String)] = []
     var (start, isQuoted) = (0, false)
     let bytes = Array(text.utf8)
