@@ -72,7 +72,7 @@ struct WorkerRefusalTests {
   @Test func leavesAfterTwoLeasesThatItsMachineCannotScore() {
     let worker = WorkerSubject()
     _ = worker.take(grant(0), grant(1), grant(2), grant(3))
-    #expect(worker.failedHere(0) == "score 2 on 0, handBack 0")
+    #expect(worker.failedHere(0) == "score 2 on 0, handBack 0, acquire 1")
     #expect(worker.failedHere(0) == "stop 1 keeping, handBack 2, handBack 3, heartbeat [1]")
     worker.core.stopped(slot: 1)
     #expect(worker.tick() == "handBack 1")
