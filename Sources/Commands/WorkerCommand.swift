@@ -94,6 +94,7 @@ struct WorkerCommand: AsyncParsableCommand {
     case .deadMan:
       "the coordinator at \(address) was silent for \(Figures.words(Limits.deadManTime)): "
         + "check that it runs and that this machine can reach it"
+    case .unfit(let reason): "this machine cannot score: \(reason)"
     case .refused(let reason): "the coordinator at \(address) refused this worker: \(reason)"
     }
   }

@@ -5,14 +5,17 @@ import Leasing
 import Synchronization
 import Transport
 import Wire
+import WorkerCore
 
 /// The worker's way to the coordinator: typed requests on the control and the bulk listener.
 ///
-/// One attempt for each control request, because `WorkerCore` decides on repeats; bulk requests are
-/// repeated here, with full jitter.
+/// One attempt for each control request, because `WorkerCore` decides on repeats; what a lease needs
+/// is asked for until the dead-man time, because an outage must not cost the lease.
 final class CoordinatorLink: Sendable {
   private static let controlTimeout = Duration.seconds(5)
   private static let bulkTimeout = Duration.seconds(30)
+  /// For one piece of a partial; then the core asks anew where to go on.
+  private static let uploadTime = Duration.seconds(60)
 
   let worker: WorkerID
   private let options: WorkerOptions
@@ -51,6 +54,8 @@ final class CoordinatorLink: Sendable {
   // MARK: Control
 
   /// Asks once; grants come with their seals.
+  ///
+  /// - Throws: `Refusal` for an answer that says no; anything else where none came.
   func ask(
     _ request: FleetRequest, seals: [LeaseKey: SealedGrant], logs: OutgoingLogs.Batch?,
     statistics: WorkerStatistics
@@ -62,9 +67,7 @@ final class CoordinatorLink: Sendable {
     }
     let answer = try await exchange(body)
     switch answer {
-    case .refusal(let refusal):
-      guard refusal.code != .unavailable else { throw refusal }
-      return (.refused(refusal.text), [])
+    case .refusal(let refusal): throw refusal
     case .welcome(let welcome):
       try connectBulk(port: welcome.bulkPort)
       lastWelcome.withLock { $0 = welcome }
@@ -132,7 +135,12 @@ final class CoordinatorLink: Sendable {
     var content: [UInt8] = []
     while true {
       let body = FleetBody.configuration(job, offset: UInt64(content.count))
-      switch try await repeated({ try await self.exchange(body) }) {
+      let answer = try await repeated(for: deadManTime) {
+        let answer = try await self.exchange(body)
+        if case .refusal(let refusal) = answer { try refusal.throwIfMomentary() }
+        return answer
+      }
+      switch answer {
       case .configuration(let part):
         content += part.bytes
         guard UInt64(content.count) >= part.totalByteCount else { continue }
@@ -172,27 +180,35 @@ final class CoordinatorLink: Sendable {
     return answer.body
   }
 
-  /// Repeats what failed on its way; what the coordinator refuses is refused.
+  /// How long the coordinator may be silent.
+  private var deadManTime: Duration { welcome?.deadManTime ?? options.timing.deadManTime }
+
+  /// Repeats what failed on its way, with full jitter; what the coordinator refuses is refused.
+  ///
+  /// - Throws: `Unanswered` once the time is up; `CancellationError` as soon as the task is cancelled.
   private func repeated<Answer: Sendable>(
-    _ attempt: @Sendable () async throws -> Answer
+    for limit: Duration, _ attempt: @Sendable () async throws -> Answer
   ) async throws -> Answer {
-    var failure: any Error = WorkerError("never tried")
-    for count in 0..<8 {
+    let begin = now
+    for count in 0... {
       do {
         return try await attempt()
-      } catch let refusal as Refusal {
-        throw refusal
       } catch {
-        failure = error
-        let ceiling = min(2_000, 50 << count)
+        guard now - begin < limit else { throw Unanswered(context: "for \(limit): \(error)") }
+        let ceiling = min(2_000, 50 << min(count, 6))
         try await Task.sleep(for: .milliseconds(Int.random(in: 0...ceiling)))
       }
     }
-    throw failure
+    fatalError("no end of tries")
   }
 
   private func content(_ body: BulkRequest) async throws -> [UInt8] {
-    switch try await repeated({ try await self.exchangeBulk(body) }) {
+    let answer = try await repeated(for: deadManTime) {
+      let answer = try await self.exchangeBulk(body)
+      if case .refusal(let refusal) = answer { try refusal.throwIfMomentary() }
+      return answer
+    }
+    switch answer {
     case .bytes(let bytes, _): return bytes
     case .refusal(let refusal): throw refusal
     case .pieceTaken: throw WorkerError("an answer of another kind to a request for bytes")
@@ -234,11 +250,23 @@ final class CoordinatorLink: Sendable {
         PartialPiece(
           lease: sealed.lease, partial: partial.name, offset: offset,
           bytes: try partial.read(at: offset, count: Limits.pieceByteCount)))
-      switch try await repeated({ try await self.exchangeBulk(piece) }) {
+      switch try await repeated(for: Self.uploadTime, { try await self.exchangeBulk(piece) }) {
       case .pieceTaken(let next): offset = next
       case .refusal(let refusal): throw WorkerError(refusal.text)
       case .bytes: throw WorkerError("an answer of another kind to a piece")
       }
     }
+  }
+}
+
+/// The coordinator did not answer in time.
+struct Unanswered: Error {
+  let context: String
+}
+
+extension Refusal {
+  /// A coordinator that starts or stops may do later what it refuses now.
+  fileprivate func throwIfMomentary() throws {
+    if code == .unavailable { throw self }
   }
 }

@@ -41,10 +41,17 @@ final class ScratchFile: Sendable {
   init(in folder: String) throws {
     descriptor = unsafe open(folder, Self.withoutName | O_RDWR | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
-      let reason = unsafe String(cString: strerror(errno))
+      let number = errno
+      guard number != ENOSPC, number != EDQUOT else { throw WorkerError(fullScratch(folder)) }
+      let reason = unsafe String(cString: strerror(number))
       throw WorkerError("cannot make a scratch file in \(folder): \(reason)")
     }
   }
 
   deinit { close(descriptor) }
+}
+
+/// What to tell people about a scratch folder without space.
+func fullScratch(_ folder: String) -> String {
+  "scratch folder \(folder) is full: free some space or choose another --scratch"
 }

@@ -9,12 +9,12 @@ import Wire
 /// Opens a lease's input: the worker's own path where it shows the same file, otherwise the
 /// coordinator's bytes.
 func openInput(
-  _ sealed: SealedGrant, link: CoordinatorLink, alwaysFetches: Bool
+  _ sealed: SealedGrant, slot: ScoringSlot, link: CoordinatorLink, alwaysFetches: Bool
 ) throws -> any ByteSource {
   if !alwaysFetches, showsSameFile(sealed.details) {
     return try FileSource(path: sealed.details.input.path)
   }
-  return RemoteSource(sealed, link: link)
+  return RemoteSource(sealed, slot: slot, link: link)
 }
 
 /// Whether a local path has the planned size and, at each probed place, the same bytes.
@@ -41,18 +41,21 @@ private func showsSameFile(_ details: GrantDetails) -> Bool {
 
 /// An input read through the coordinator's bulk listener, one piece ahead.
 ///
-/// `read` blocks the scoring thread, never the cooperative pool.
+/// `read` blocks the scoring thread, never the cooperative pool, until the bytes are there or the
+/// slot is told to stop: an outage of the coordinator may take minutes.
 final class RemoteSource: ByteSource {
   private static let pieceByteCount = 1 << 20
 
   private let sealed: SealedGrant
+  private let slot: ScoringSlot
   private let link: CoordinatorLink
   private var piece: [UInt8] = []
   private var pieceOffset: UInt64 = 0
   private var ahead: Fetch?
 
-  init(_ sealed: SealedGrant, link: CoordinatorLink) {
+  init(_ sealed: SealedGrant, slot: ScoringSlot, link: CoordinatorLink) {
     self.sealed = sealed
+    self.slot = slot
     self.link = link
   }
 
@@ -73,7 +76,7 @@ final class RemoteSource: ByteSource {
 
   private func load(_ offset: UInt64) throws {
     let fetch = ahead?.offset == offset ? ahead : nil
-    piece = try (fetch ?? Fetch(sealed, at: offset, link: link)).wait()
+    piece = try (fetch ?? Fetch(sealed, at: offset, link: link)).wait(for: slot)
     pieceOffset = offset
     guard !piece.isEmpty else {
       throw WorkerError("\(sealed.details.input.path): the coordinator sent no bytes at \(offset)")
@@ -85,29 +88,47 @@ final class RemoteSource: ByteSource {
   /// One piece on its way.
   private final class Fetch: Sendable {
     let offset: UInt64
-    private let result = Mutex<Result<[UInt8], any Error>?>(nil)
+    private let result: Arrival
     private let arrived = DispatchSemaphore(value: 0)
+    private let task: Task<Void, Never>
 
     init(_ sealed: SealedGrant, at offset: UInt64, link: CoordinatorLink) {
       self.offset = offset
-      Task {
+      let (result, arrived) = (Arrival(), arrived)
+      self.result = result
+      task = Task {
         do {
           let bytes = try await link.input(sealed, at: offset, count: pieceByteCount)
-          result.withLock { $0 = .success(bytes) }
+          result.value.withLock { $0 = .success(bytes) }
         } catch {
-          result.withLock { $0 = .failure(error) }
+          result.value.withLock { $0 = .failure(error) }
         }
         arrived.signal()
       }
     }
 
-    func wait() throws -> [UInt8] {
-      arrived.wait()
-      guard let result = result.withLock({ $0 }) else { return [] }
-      return try result.get()
+    deinit { task.cancel() }
+
+    /// Waits for the bytes.
+    ///
+    /// - Throws: `Interrupted` once the slot is told to stop.
+    func wait(for slot: ScoringSlot) throws -> [UInt8] {
+      while arrived.wait(timeout: .now() + .milliseconds(50)) == .timedOut {
+        guard slot.command == .goOn else { throw Interrupted() }
+      }
+      guard let bytes = result.value.withLock({ $0 }) else { return [] }
+      return try bytes.get()
     }
   }
+
+  /// What a fetch brings; the task that brings it must not keep the fetch alive.
+  private final class Arrival: Sendable {
+    let value = Mutex<Result<[UInt8], any Error>?>(nil)
+  }
 }
+
+/// The scoring thread was told to stop while it waited for bytes.
+struct Interrupted: Error {}
 
 /// Hashes the nominal bytes of each block while a parser reads them.
 final class HashingSource: ByteSource {

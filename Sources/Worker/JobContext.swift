@@ -2,6 +2,7 @@ import Foundation
 import Jobs
 import Scoring
 import Tables
+import WorkerCore
 
 /// What scoring a job's shards needs, made once for each job and shared by all threads.
 final class JobContext: Sendable {
@@ -27,13 +28,30 @@ final class JobContext: Sendable {
 }
 
 /// Jobs that this worker knows, and models by digest: bounded, the one used longest ago goes.
+///
+/// A job that was dropped lives on as long as a lease of it is scored, and is found again by then.
 actor JobCache {
-  /// Jobs and models kept; a worker rarely has leases of more jobs at once.
-  private static let limit = 4
+  /// Jobs kept; a worker rarely has leases of more jobs at once.
+  private static let jobLimit = 4
+  /// Bytes of model text kept, in all: a parsed model takes about as much memory again.
+  private static let modelByteLimit: UInt64 = 256 << 20
+
+  private struct Known {
+    let id: JobID
+    /// `nil` until the configuration is there.
+    var model: (digest: ContentDigest, byteCount: UInt64)?
+    let task: Task<JobContext, any Error>
+  }
+
+  private struct Dropped {
+    weak var context: JobContext?
+  }
 
   private let link: CoordinatorLink
-  private var contexts: [(id: JobID, task: Task<JobContext, any Error>)] = []
-  private var models: [(digest: ContentDigest, task: Task<Model, any Error>)] = []
+  private var known: [Known] = []
+  private var dropped: [JobID: Dropped] = [:]
+  private var models: [ContentDigest: Task<Model, any Error>] = [:]
+  private var shelf = ModelShelf(byteLimit: modelByteLimit)
 
   init(link: CoordinatorLink) {
     self.link = link
@@ -41,18 +59,23 @@ actor JobCache {
 
   /// The job's context; fetched once although several threads ask.
   func context(of id: JobID) async throws -> JobContext {
-    if let index = contexts.firstIndex(where: { $0.id == id }) {
-      let known = contexts.remove(at: index)
-      contexts.append(known)
-      return try await known.task.value
+    if let index = known.firstIndex(where: { $0.id == id }) {
+      let job = known.remove(at: index)
+      known.append(job)
+      if let model = job.model { forget(shelf.use(model.digest, byteCount: model.byteCount)) }
+      return try await job.task.value
     }
+    if let context = dropped[id]?.context { return context }
     let task = Task { try await self.make(id) }
-    contexts.append((id, task))
-    if contexts.count > Self.limit { contexts.removeFirst() }
+    known.append(Known(id: id, task: task))
+    if known.count > Self.jobLimit { known.removeFirst() }
     do {
-      return try await task.value
+      let context = try await task.value
+      dropped = dropped.filter { $0.value.context != nil }
+      dropped[id] = Dropped(context: context)
+      return context
     } catch {
-      contexts.removeAll { $0.id == id }
+      known.removeAll { $0.id == id }
       throw error
     }
   }
@@ -61,23 +84,32 @@ actor JobCache {
     let fetched = try await link.configuration(of: id)
     let configuration = try JSONDecoder().decode(
       JobConfiguration.self, from: Data(fetched.content))
+    if let index = known.firstIndex(where: { $0.id == id }) {
+      known[index].model = (fetched.modelDigest, fetched.modelByteCount)
+    }
     let model = try await model(fetched.modelDigest, byteCount: fetched.modelByteCount)
     return try JobContext(id: id, configuration: configuration, model: model)
   }
 
-  private func model(_ digest: ContentDigest, byteCount: UInt64) async throws -> Model {
-    if let known = models.first(where: { $0.digest == digest }) {
-      return try await known.task.value
+  private func forget(_ digests: [ContentDigest]) {
+    for digest in digests {
+      models[digest] = nil
+      known.removeAll { $0.model?.digest == digest }
     }
+  }
+
+  private func model(_ digest: ContentDigest, byteCount: UInt64) async throws -> Model {
+    forget(shelf.use(digest, byteCount: byteCount))
+    if let task = models[digest] { return try await task.value }
     let task = Task { [link] in
       try Model(lightGBM: try await link.model(digest, byteCount: byteCount))
     }
-    models.append((digest, task))
-    if models.count > Self.limit { models.removeFirst() }
+    models[digest] = task
     do {
       return try await task.value
     } catch {
-      models.removeAll { $0.digest == digest }
+      models[digest] = nil
+      shelf.remove(digest)
       throw error
     }
   }

@@ -18,6 +18,10 @@ func scoreLease(
     let scorer = try LeaseScorer(
       sealed, context: context, slot: slot, link: link, options: options)
     return try scorer.run()
+  } catch is Interrupted {
+    return .stopped
+  } catch let error as Unanswered {
+    return .failed(.environment, "no input from the coordinator \(error.context)")
   } catch let error as TableError where error.code == .inputShrank {
     return .failed(.inputChanged, error.context)
   } catch let error as Refusal where error.code == .changed {
@@ -26,6 +30,10 @@ func scoreLease(
     return .failed(.inputChanged, error.context)
   } catch let error as WorkerError {
     return .failed(.environment, error.context)
+  } catch let error as PartialError where error.code == .file(.diskFull) {
+    return .failed(.environment, fullScratch(options.scratchFolder))
+  } catch let error as PartialError where error.code == .tooLarge {
+    return .failed(.inputUnreadable, error.context)  // on every machine
   } catch let error as PartialError {
     return .failed(.environment, error.context)
   } catch {
@@ -62,8 +70,8 @@ private struct LeaseScorer: ~Copyable {
     let begin = details.rangeOffset + UInt64(lease.blocks.first) * details.blockByteCount
     let end = Self.end(of: lease, details)
     let header =
-      begin == 0 ? try checkHeader(openText(sealed, link, options), sealed, context) : nil
-    let text = try openText(sealed, link, options)
+      begin == 0 ? try checkHeader(openText(sealed, slot, link, options), sealed, context) : nil
+    let text = try openText(sealed, slot, link, options)
     file = try ScratchFile(in: options.scratchFolder)
     grant = sealed.grant
     self.slot = slot
@@ -89,20 +97,31 @@ private struct LeaseScorer: ~Copyable {
 
   /// Scores block after block until the lease or the worker's patience ends.
   consuming func run() throws -> ScoringEnd {
+    var isWhole = false
+    do {
+      isWhole = try scoreBlocks()
+    } catch is Interrupted {
+      isWhole = false  // the blocks before it are as good as ever
+    }
+    return try isWhole ? finish() : stop()
+  }
+
+  /// Scores the lease's blocks; false where the slot is told to stop before the last one.
+  private mutating func scoreBlocks() throws -> Bool {
     while try parser.readTile(into: &tile) {
       // The last block of a compressed input takes all that is left.
       let block = min(tile.blockIndex, grant.lease.blocks.count - 1)
       while blockResults.count < block {
         try endBlock()
-        if slot.command != .goOn { return try stop() }
+        if slot.command != .goOn { return false }
       }
       try score()
     }
     while blockResults.count < grant.lease.blocks.count {
       try endBlock()
-      if slot.command != .goOn { return try stop() }
+      if slot.command != .goOn { return false }
     }
-    return try finish()
+    return true
   }
 
   private mutating func score() throws {
@@ -133,7 +152,7 @@ private struct LeaseScorer: ~Copyable {
 
   /// Ends early: with the blocks that are done where they are to be kept.
   private consuming func stop() throws -> ScoringEnd {
-    slot.command == .keepBlocks ? try finish() : .stopped
+    slot.command == .keepBlocks && !blockResults.isEmpty ? try finish() : .stopped
   }
 
   private consuming func finish() throws -> ScoringEnd {
@@ -152,9 +171,10 @@ private struct LeaseScorer: ~Copyable {
 
 /// The lease's input as text.
 private func openText(
-  _ sealed: SealedGrant, _ link: CoordinatorLink, _ options: WorkerOptions
+  _ sealed: SealedGrant, _ slot: ScoringSlot, _ link: CoordinatorLink, _ options: WorkerOptions
 ) throws -> any ByteSource {
-  let stored = try openInput(sealed, link: link, alwaysFetches: options.alwaysFetchesInput)
+  let stored = try openInput(
+    sealed, slot: slot, link: link, alwaysFetches: options.alwaysFetchesInput)
   let compression: TextCompression
   switch sealed.details.input.compression {
   case .none: return stored

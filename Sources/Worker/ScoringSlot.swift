@@ -20,6 +20,7 @@ final class ScoringSlot: Sendable {
 
   private let records = Atomic<UInt64>(0)
   private let commandCode = Atomic<Int>(0)
+  private let hasBegun = Atomic<Bool>(false)
 
   /// Records scored so far.
   var recordCount: UInt64 { records.load(ordering: .relaxed) }
@@ -28,6 +29,11 @@ final class ScoringSlot: Sendable {
 
   /// What the thread is to do after the block it is at.
   var command: Command { Command(rawValue: commandCode.load(ordering: .relaxed)) ?? .stop }
+
+  /// Takes the lease over, once: its scoring thread, or a stop while its model is on its way.
+  ///
+  /// - Returns: false where the other one has it.
+  func begin() -> Bool { !hasBegun.exchange(true, ordering: .relaxed) }
 
   func stop(keepBlocks: Bool) {
     let command: Command = keepBlocks ? .keepBlocks : .stop

@@ -97,7 +97,7 @@ package actor Worker {
     case .send(.goodbye): farewell = Task { await send(.goodbye) }
     case .send(let request): Task { await send(request) }
     case .score(let slot, let grant): start(grant, on: slot)
-    case .stop(let slot, let keepBlocks): slots[slot].stop(keepBlocks: keepBlocks)
+    case .stop(let slot, let keepBlocks): stop(slot, keepBlocks: keepBlocks)
     case .upload(let key, let offset): Task { await upload(key, from: offset) }
     case .discard(let key):
       Failpoint.workerAcknowledged.hit()
@@ -128,6 +128,8 @@ package actor Worker {
         core.answered(request, answer, now: now, using: &generator, into: &effects)
       }
       forgetEnded(answer)
+    } catch let refusal as Refusal {
+      note(refusal, of: request, logs)
     } catch {
       if let logs { outgoingLogs.putBack(logs) }
       endIfStuck(error)
@@ -135,6 +137,19 @@ package actor Worker {
       update { core, now, generator, _ in
         core.unanswered(request, now: now, using: &generator)
       }
+    }
+  }
+
+  private func note(_ refusal: Refusal, of request: FleetRequest, _ logs: OutgoingLogs.Batch?) {
+    let scope = refusal.scope(of: request)
+    // What is refused for good is refused with the same log events again.
+    if let logs, scope == .moment { outgoingLogs.putBack(logs) }
+    logger.log(
+      level: scope == .moment ? .debug : .warning,
+      "the coordinator refused \(request.name): \(refusal.text)")
+    update { core, now, generator, effects in
+      core.refused(
+        request, refusal.text, scope, now: now, using: &generator, into: &effects)
     }
   }
 
@@ -181,19 +196,34 @@ package actor Worker {
     guard let sealed = seals[grant.key] else {
       return ended(index, grant, .failed(.environment, "the lease's details are missing"))
     }
-    let (jobs, link, options) = (jobs, link, options)
-    Task {
-      let end: ScoringEnd
-      do {
-        let context = try await jobs.context(of: grant.job)
-        end = await slot.run(named: "scoring \(index)") {
-          scoreLease(sealed, context: context, slot: slot, link: link, options: options)
-        }
-      } catch {
-        end = .failed(.modelUnusable, "\(error)")
+    Task { await score(sealed, on: slot, index) }
+  }
+
+  private func score(_ sealed: SealedGrant, on slot: ScoringSlot, _ index: Int) async {
+    let (link, options) = (link, options)
+    let end: ScoringEnd
+    do {
+      let context = try await jobs.context(of: sealed.grant.job)
+      guard slot.begin() else { return }  // stopped while the model was on its way
+      end = await slot.run(named: "scoring \(index)") {
+        scoreLease(sealed, context: context, slot: slot, link: link, options: options)
       }
-      ended(index, grant, end)
+    } catch let error as Unanswered {
+      guard slot.begin() else { return }
+      end = .failed(.environment, "no model from the coordinator \(error.context)")
+    } catch {
+      guard slot.begin() else { return }
+      end = .failed(.modelUnusable, "\(error)")
     }
+    ended(index, sealed.grant, end)
+  }
+
+  /// Stops a lease at its next block, or at once while its model is on its way.
+  private func stop(_ index: Int, keepBlocks: Bool) {
+    let slot = slots[index]
+    slot.stop(keepBlocks: keepBlocks)
+    guard let grant = core.slots[index].grant, slot.begin() else { return }
+    ended(index, grant, .stopped)
   }
 
   private func ended(_ index: Int, _ grant: Grant, _ end: ScoringEnd) {
@@ -209,6 +239,15 @@ package actor Worker {
         core.stopped(slot: index)
         core.tick(now: now, using: &generator, into: &effects)
       }
+    case .failed(.environment, let reason):
+      outgoingLogs.append(
+        job: grant.job, level: .error,
+        "shard \(grant.lease.shard) is handed back, this machine cannot score it: \(reason)")
+      logger.error("shard \(grant.lease.shard) is handed back: \(reason)")
+      update { core, now, generator, effects in
+        core.failedHere(slot: index, reason: reason, now: now, into: &effects)
+        core.tick(now: now, using: &generator, into: &effects)
+      }
     case .failed(let code, let reason):
       outgoingLogs.append(
         job: grant.job, level: .error, "shard \(grant.lease.shard): \(code.rawValue): \(reason)")
@@ -216,6 +255,33 @@ package actor Worker {
         core.failed(slot: index, code, reason: reason)
         core.tick(now: now, using: &generator, into: &effects)
       }
+    }
+  }
+}
+
+extension Refusal {
+  /// What a refusal of a request is about: a wrong token or version ends the worker, as does a
+  /// hello that is refused; a bad seal on one report does not.
+  fileprivate func scope(of request: FleetRequest) -> RefusalScope {
+    switch (code, request) {
+    case (.unavailable, _): .moment
+    case (.unauthorized, _), (.version, _), (_, .hello): .worker
+    default: .request
+    }
+  }
+}
+
+extension FleetRequest {
+  /// For people.
+  fileprivate var name: String {
+    switch self {
+    case .hello: "the hello"
+    case .acquire: "a request for leases"
+    case .heartbeat: "a heartbeat"
+    case .finish(_, let result): "the result of shard \(result.shard)"
+    case .handBack(let key): "the hand-back of shard \(key.shard)"
+    case .fail(let key, _, _): "the failure of shard \(key.shard)"
+    case .goodbye: "the goodbye"
     }
   }
 }

@@ -27,11 +27,18 @@ package struct WorkerCore: Sendable {
   /// spool must not fill the worker's disk as well.
   package static let resultsPerSlot = 16
 
+  /// Leases in a row that fail because of this machine before the worker leaves: once may be
+  /// chance, more would only keep the leases from machines that can score them.
+  package static let environmentFailureLimit = 2
+
   private var timing: WorkerTiming
   private let name: String
   private var lastContact: Instant
   private var lastBusy: Instant
   private var terminatedAt: Instant?
+  /// Leases in a row that this machine could not score, whatever their job.
+  private var environmentFailureCount = 0
+  private var lastWords = LastWords.none
   private var join = Timer()
   private var acquire = Timer()
   private var heartbeat = Timer()
@@ -59,6 +66,10 @@ package struct WorkerCore: Sendable {
 
     func isDue(_ now: Instant) -> Bool { !isInFlight && next <= now }
   }
+
+  /// A heartbeat that has to be answered before the worker leaves: it carries the log events that
+  /// say why.
+  private enum LastWords: Hashable, Sendable { case none, due, sent }
 
   private struct Report: Hashable, Sendable {
     let request: FleetRequest
@@ -114,7 +125,8 @@ package struct WorkerCore: Sendable {
   }
 
   private mutating func sendHeartbeat(now: Instant, into effects: inout [WorkerEffect]) {
-    guard heartbeat.isDue(now) else { return }
+    guard heartbeat.isDue(now) || (lastWords == .due && !heartbeat.isInFlight) else { return }
+    if lastWords == .due { lastWords = .sent }
     heartbeat.isInFlight = true
     effects.append(.send(.heartbeat(held)))
   }
@@ -165,11 +177,17 @@ package struct WorkerCore: Sendable {
     using generator: inout some RandomNumberGenerator, into effects: inout [WorkerEffect]
   ) {
     guard phase != .ended else { return }
+    if case .refused(let reason) = answer {
+      let scope = request.isHello ? RefusalScope.worker : .request
+      return refused(request, reason, scope, now: now, using: &generator, into: &effects)
+    }
     lastContact = now
     switch request {
     case .hello: join = Timer()
     case .acquire: acquire = Timer()
-    case .heartbeat: heartbeat = Timer(next: now + timing.heartbeatInterval)
+    case .heartbeat:
+      heartbeat = Timer(next: now + timing.heartbeatInterval)
+      if lastWords == .sent { lastWords = .none }
     case .finish(let job, let result):
       finished(job, result, answer, now: now, using: &generator, into: &effects)
     case .handBack, .fail: settleReport(request, answer)
@@ -179,7 +197,7 @@ package struct WorkerCore: Sendable {
     case .welcome:
       phase = .active
       heartbeat.next = now  // a restarted coordinator leases again what nobody claims soon
-    case .refused(let reason): end(.refused(reason), into: &effects)
+    case .refused: break  // above
     case .grants(let grants): take(grants, now: now)
     case .wait(let duration): acquire.next = now + duration
     case .alive(let revoked, let drain):
@@ -192,6 +210,23 @@ package struct WorkerCore: Sendable {
     tick(now: now, using: &generator, into: &effects)
   }
 
+  /// The coordinator answered that it did not carry out a request: it is there nevertheless.
+  package mutating func refused(
+    _ request: FleetRequest, _ reason: String, _ scope: RefusalScope, now: Instant,
+    using generator: inout some RandomNumberGenerator, into effects: inout [WorkerEffect]
+  ) {
+    guard phase != .ended else { return }
+    lastContact = now
+    switch (scope, request) {
+    case (.worker, _): end(.refused(reason), into: &effects)
+    case (.request, .finish(let job, let result)):
+      guard let index = resultIndex(job, result) else { return }
+      effects.append(.discard(results.remove(at: index).grant.key))
+    case (.request, .handBack), (.request, .fail): reports.removeAll { $0.request == request }
+    case (.moment, _), (.request, _): unanswered(request, now: now, using: &generator)
+    }
+  }
+
   /// No answer came: the request is sent again later.
   package mutating func unanswered(
     _ request: FleetRequest, now: Instant, using generator: inout some RandomNumberGenerator
@@ -199,7 +234,9 @@ package struct WorkerCore: Sendable {
     switch request {
     case .hello: join.backOff(now, timing, using: &generator)
     case .acquire: acquire.backOff(now, timing, using: &generator)
-    case .heartbeat: heartbeat.backOff(now, timing, using: &generator)
+    case .heartbeat:
+      heartbeat.backOff(now, timing, using: &generator)
+      if lastWords == .sent { lastWords = .due }
     case .finish(let job, let result):
       guard let index = resultIndex(job, result) else { return }
       results[index].timer.backOff(now, timing, using: &generator)
@@ -320,6 +357,7 @@ package struct WorkerCore: Sendable {
     guard let grant = slots[slot].grant else { return }
     slots[slot] = Slot()
     lastBusy = now
+    environmentFailureCount = 0
     results.append(PendingResult(grant: grant, result: result))
   }
 
@@ -337,13 +375,32 @@ package struct WorkerCore: Sendable {
     reports.append(Report(request: .fail(grant.key, code, reason: reason)))
   }
 
+  /// A slot has ended because this machine could not score the lease: given back, never charged.
+  package mutating func failedHere(
+    slot: Int, reason: String, now: Instant, into effects: inout [WorkerEffect]
+  ) {
+    guard let grant = slots[slot].grant else { return }
+    slots[slot] = Slot()
+    reports.append(Report(request: .handBack(grant.key)))
+    environmentFailureCount += 1
+    guard environmentFailureCount >= Self.environmentFailureLimit, leaving == nil else { return }
+    lastWords = .due
+    giveBack(.unfit(reason), now: now, into: &effects)
+  }
+
   // MARK: Leaving
 
   /// SIGTERM: gives back what waits, keeps the finished blocks of what runs.
   package mutating func terminate(now: Instant, into effects: inout [WorkerEffect]) {
     guard terminatedAt == nil, phase != .ended else { return }
+    giveBack(.terminated, now: now, into: &effects)
+  }
+
+  private mutating func giveBack(
+    _ reason: WorkerExit, now: Instant, into effects: inout [WorkerEffect]
+  ) {
     terminatedAt = now
-    leaving = .terminated
+    leaving = reason
     for grant in queue { reports.append(Report(request: .handBack(grant.key))) }
     queue.removeAll()
     for index in slots.indices where slots[index].grant != nil && !slots[index].isStopping {
@@ -357,7 +414,8 @@ package struct WorkerCore: Sendable {
   }
 
   private var holdsNothing: Bool {
-    queue.isEmpty && results.isEmpty && reports.isEmpty && slots.allSatisfy { $0.grant == nil }
+    queue.isEmpty && results.isEmpty && reports.isEmpty && lastWords == .none
+      && slots.allSatisfy { $0.grant == nil }
   }
 
   private mutating func leaveIfDone(now: Instant, into effects: inout [WorkerEffect]) {
@@ -373,7 +431,7 @@ package struct WorkerCore: Sendable {
 
   private mutating func giveUpIfTerminated(now: Instant, into effects: inout [WorkerEffect]) {
     guard let terminatedAt, now - terminatedAt > timing.terminationTime else { return }
-    end(.terminated, into: &effects)
+    end(leaving ?? .terminated, into: &effects)
   }
 
   private mutating func end(_ reason: WorkerExit, into effects: inout [WorkerEffect]) {
@@ -393,5 +451,11 @@ extension WorkerCore.Timer {
     let ceiling = min(
       timing.retryLimit.nanoseconds, timing.retryBase.nanoseconds << Int64(failureCount - 1))
     next = now + .nanoseconds(Int64.random(in: 0...ceiling, using: &generator))
+  }
+}
+
+extension FleetRequest {
+  fileprivate var isHello: Bool {
+    if case .hello = self { true } else { false }
   }
 }

@@ -26,6 +26,18 @@ package enum WorkerExit: Hashable, Sendable {
   /// The coordinator was silent for the dead-man time.
   case deadMan
   case refused(String)
+  /// This machine cannot score: its scratch folder is full, for example.
+  case unfit(String)
+}
+
+/// What a refusal is about.
+package enum RefusalScope: Hashable, Sendable {
+  /// The worker itself: its token, its version; it leaves.
+  case worker
+  /// This one request, however often it is sent: it is dropped.
+  case request
+  /// The coordinator cannot do it now: it is sent again.
+  case moment
 }
 
 /// A worker's own times.

@@ -62,6 +62,17 @@ final class WorkerSubject {
     return takeEffects()
   }
 
+  func refused(_ request: FleetRequest, _ scope: RefusalScope) -> String {
+    core.refused(request, "r", scope, now: instant, using: &generator, into: &effects)
+    return takeEffects()
+  }
+
+  /// A slot's lease could not be scored on this machine.
+  func failedHere(_ slot: Int) -> String {
+    core.failedHere(slot: slot, reason: "full", now: instant, into: &effects)
+    return tick()
+  }
+
   func unanswered(_ request: FleetRequest) {
     core.unanswered(request, now: instant, using: &generator)
   }
