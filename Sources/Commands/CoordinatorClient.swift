@@ -1,17 +1,20 @@
 import Digests
 package import Jobs
+import Synchronization
 package import Transport
 package import Wire
 
 /// Asks a coordinator on the client plane: the one place that knows the wire's envelopes.
 ///
 /// A request that gets no answer is sent again, with the same number, until `patience` is over;
-/// every request of the client plane may be repeated.
+/// every request of the client plane may be repeated. Whoever follows a job rides out a restart of
+/// the coordinator: once it has answered, `describe` and `logs` wait as long as workers do.
 package final class CoordinatorClient: Sendable {
   private let transport: Client
   private let token: [UInt8]
   private let patience: Duration
   private let clock = ContinuousClock()
+  private let hasAnswered = Atomic<Bool>(false)
 
   package init(
     address: Address, token: [UInt8], tls: TLSIdentity? = nil, insecure: Bool = false,
@@ -63,7 +66,7 @@ package final class CoordinatorClient: Sendable {
   }
 
   package func describe(_ id: JobID) async throws -> (job: JobSummary, details: [UInt8]) {
-    let answer = try await ask(.describe(id))
+    let answer = try await ask(.describe(id), patience: followingPatience)
     guard case .description(let job, let details) = answer else { throw unexpected(answer) }
     return (job, details)
   }
@@ -80,7 +83,8 @@ package final class CoordinatorClient: Sendable {
 
   /// A page of a job's log: events after a cursor.
   package func logs(of id: JobID, after cursor: UInt64) async throws -> JobEvents {
-    let answer = try await ask(.logs(id, after: cursor, limit: WireLimits.eventsPerPage))
+    let answer = try await ask(
+      .logs(id, after: cursor, limit: WireLimits.eventsPerPage), patience: followingPatience)
     guard case .logs(let events) = answer else { throw unexpected(answer) }
     return events
   }
@@ -121,15 +125,24 @@ package final class CoordinatorClient: Sendable {
 
   // MARK: Transport
 
+  private var followingPatience: Duration {
+    hasAnswered.load(ordering: .relaxed) ? max(patience, Limits.outageRiddenOut) : patience
+  }
+
   /// Like `send`, but a refusal is thrown.
-  private func ask(_ body: ClientRequest) async throws -> ClientAnswer {
-    let answer = try await send(body)
+  private func ask(
+    _ body: ClientRequest, patience: Duration? = nil
+  ) async throws -> ClientAnswer {
+    let answer = try await send(body, patience: patience ?? self.patience)
     if case .refusal(let refusal) = answer { throw refusal.explained }
     return answer
   }
 
   /// - Throws: `CommandError` where no answer comes.
-  private func send(_ body: ClientRequest) async throws -> ClientAnswer {
+  private func send(
+    _ body: ClientRequest, patience: Duration? = nil
+  ) async throws -> ClientAnswer {
+    let patience = patience ?? self.patience
     let number = randomBytes(count: 8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     let frame = try ClientEnvelope(token: token, requestID: number, body: body).encode()
     let deadline = clock.now + patience
@@ -139,10 +152,14 @@ package final class CoordinatorClient: Sendable {
     while true {
       let outcome = try await exchange(frame, until: deadline)
       switch outcome {
-      case .answer(let answer): return answer
+      case .answer(let answer):
+        hasAnswered.store(true, ordering: .relaxed)
+        return answer
       case .later(let reason):
         let pause = retry.delay(after: attempt, using: &generator)
-        guard clock.now + pause < deadline else { throw await silence(reason) }
+        guard clock.now + pause < deadline else {
+          throw await silence(reason, after: patience)
+        }
         try await Task.sleep(for: pause)
         attempt += 1
       }
@@ -174,7 +191,7 @@ package final class CoordinatorClient: Sendable {
   }
 
   /// The error after all attempts, with what a fresh dial finds.
-  private func silence(_ reason: String) async -> CommandError {
+  private func silence(_ reason: String, after patience: Duration) async -> CommandError {
     let finding = await transport.diagnose()
     return CommandError(
       "no answer from the coordinator at \(transport.address) in \(Figures.words(patience)): "

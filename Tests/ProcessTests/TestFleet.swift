@@ -23,9 +23,23 @@ final class TestFleet {
     output = sandbox.path("predictions")
     let text = TestTable.text(rowCount: rowCount, badRows: badRows)
     try text.write(toFile: input, atomically: true, encoding: .utf8)
-    port = try Self.freePorts()
-    coordinator = try Self.startCoordinator(sandbox, port, environment)
-    try await waitForCoordinator()
+    (port, coordinator) = try await Self.startOnFreePorts(sandbox, environment)
+  }
+
+  /// Starts a coordinator; where another process takes a port first, on other ones.
+  private static func startOnFreePorts(
+    _ sandbox: Sandbox, _ environment: [String: String]
+  ) async throws -> (Int, Program) {
+    while true {
+      let port = try freePorts()
+      let coordinator = try startCoordinator(sandbox, port, environment)
+      do {
+        try await wait(for: coordinator)
+        return (port, coordinator)
+      } catch let failure as TestFailure where failure.description.contains("ddress") {
+        continue
+      }
+    }
   }
 
   /// A port that is free together with the next one, for the bulk listener.
@@ -62,12 +76,16 @@ final class TestFleet {
   /// Starts the coordinator again on the same state folder.
   func restartCoordinator(environment: [String: String] = [:]) async throws {
     coordinator = try Self.startCoordinator(sandbox, port, environment)
-    try await waitForCoordinator()
+    try await Self.wait(for: coordinator)
   }
 
-  private func waitForCoordinator() async throws {
-    let isReady = await waitUntil(.seconds(20)) { coordinator.output.contains("\n") }
-    guard isReady else { throw TestFailure("no coordinator: \(coordinator.errors)") }
+  private static func wait(for coordinator: Program) async throws {
+    _ = await waitUntil(.seconds(20)) {
+      coordinator.output.contains("\n") || !coordinator.process.isRunning
+    }
+    guard coordinator.output.contains("\n") else {
+      throw TestFailure("no coordinator: \(coordinator.errors)")
+    }
   }
 
   func startWorker(
