@@ -45,8 +45,12 @@ final class ScoringSlot: Sendable {
     named name: String, _ work: @escaping @Sendable () -> ScoringEnd
   ) async -> ScoringEnd {
     await withCheckedContinuation { continuation in
-      let thread = Thread { continuation.resume(returning: work()) }
-      thread.name = name
+      let thread = Thread {
+        // Foundation's own name for a thread does not reach the kernel.
+        let label = FileHandle(forWritingAtPath: "/proc/thread-self/comm")
+        try? label?.write(contentsOf: Data(name.utf8))  // for people; nothing hangs on it
+        continuation.resume(returning: work())
+      }
       thread.stackSize = 1 << 20
       thread.start()
     }
