@@ -28,7 +28,7 @@ struct ListenerTests {
     try await withServer(scheme, timing: .quick, handler: handler) { server in
       try await withClient(of: server) { established in
         #expect(await reply(of: established, to: [1]) == [1])
-        async let inFlight = failure(of: established, timeout: .seconds(30), body: [0])
+        async let inFlight = failure(of: established, timeout: .seconds(60), body: [0])
         let start = ContinuousClock.now
         let isReplaced = await storm(server, opening) {
           server.statistics.recreationCount > 0
@@ -39,7 +39,7 @@ struct ListenerTests {
         try await withClient(of: server) { newcomer in
           #expect(await repeatedReply(of: newcomer, to: [2]) == [2])
         }
-        #expect(!isReplaced || start.duration(to: .now) < .seconds(20))
+        #expect(!isReplaced || start.duration(to: .now) < .seconds(40))
         isHeld.withLock { $0 = false }
         // Its connection went with the old listener, and with resending on the request would have
         // been repeated. The dialer has come back by itself.
@@ -80,8 +80,9 @@ struct ListenerTests {
         let silent = try (0..<30).map { _ in try RawConnection(port: server.boundAddress.port) }
         #expect(await holds(within: .seconds(2)) { server.statistics.pendingCount == 30 })
         let start = ContinuousClock.now
+        // Its own connection may be pushed out with the silent ones; then it comes back.
         try await withClient(of: server) { newcomer in
-          #expect(await reply(of: newcomer, to: [2]) == [2])
+          #expect(await repeatedReply(of: newcomer, to: [2]) == [2])
         }
         #expect(start.duration(to: .now) < .seconds(5))
         #expect(await holds(within: .seconds(3)) { silent.allSatisfy(\.hasEnded) })
@@ -175,20 +176,20 @@ struct ListenerTests {
     }
   }
 
-  /// Sends batches of connections that end and reset until a condition holds, 12 s at most.
+  /// Sends batches of connections that end and reset until a condition holds, 30 s at most.
   private func storm(
     _ server: Server, _ opening: [UInt8], until condition: () -> Bool
   ) async -> Bool {
-    let deadline = ContinuousClock.now + .seconds(12)
+    let deadline = ContinuousClock.now + .seconds(30)
     while ContinuousClock.now < deadline {
-      for step in 0..<25 {
+      for step in 0..<(opening.isEmpty ? 100 : 25) {
         // Refused for the moment in which the listener is replaced.
         guard let connection = try? RawConnection(port: server.boundAddress.port) else { continue }
         connection.send(opening)
         // Somewhere in the few milliseconds of the handshake's arithmetic.
         usleep(opening.isEmpty ? 0 : UInt32(step) * 100)
         connection.finishAndReset()
-        usleep(300)
+        usleep(opening.isEmpty ? 100 : 300)
       }
       if await holds(within: .milliseconds(600), condition) { return true }
     }
