@@ -65,7 +65,8 @@ let package = Package(
     .target(
       name: "Tables", dependencies: ["CKernels", "Compression", "Jobs"],
       swiftSettings: unsafeSettings),
-    .target(name: "Scoring", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
+    .target(name: "Models", swiftSettings: unsafeSettings),
+    .target(name: "Scoring", dependencies: ["CKernels", "Models"], swiftSettings: unsafeSettings),
     .target(
       name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
       swiftSettings: unsafeSettings),
@@ -81,13 +82,14 @@ let package = Package(
       name: "Coordinator",
       dependencies: [
         "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
-        "Jobs", "Journal", "Leasing", "Partials", "Scoring", "Tables", "Transport", "Wire", log,
+        "Jobs", "Journal", "Leasing", "Models", "Partials", "Scoring", "Tables", "Transport", "Wire",
+        log,
       ],
       swiftSettings: unsafeSettings),
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Partials",
+        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Models", "Partials",
         "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),
@@ -176,7 +178,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "ScoringTests",
-      dependencies: ["Scoring"],
+      dependencies: ["Models", "Scoring"],
       path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(

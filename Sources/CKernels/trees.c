@@ -10,8 +10,10 @@ enum { lanes = 8 };
 // LightGBM's kZeroThreshold (include/LightGBM/meta.h): a float constant, widened.
 static const double zero_limit = 1e-35f;
 
-static inline double without_small(double value) {
-  return fabs(value) <= zero_limit ? 0.0 : value;
+// A value as it is compared.
+static inline double read_value(double value, bool tiny_is_zero, bool is_float) {
+  if (is_float) value = (double)(float)value;
+  return tiny_is_zero && fabs(value) <= zero_limit ? 0.0 : value;
 }
 
 // (int)value as LightGBM's CategoricalDecision takes it on x86: toward zero, and what does not fit
@@ -24,36 +26,29 @@ static inline double category_cell(double value) {
   return cell;
 }
 
-void trees_fill(trees_policy policy, const double *features, double *cells, uint32_t rowCount) {
-  switch (policy) {
-    case trees_missing_is_zero:
-      for (uint32_t row = 0; row < rowCount; row++) {
-        double value = without_small(features[row]);
-        cells[row] = isnan(value) ? 0.0 : value;
-      }
-      return;
-    case trees_missing_goes_left:
-      for (uint32_t row = 0; row < rowCount; row++) {
-        double value = without_small(features[row]);
-        cells[row] = isnan(value) ? -INFINITY : value;
-      }
-      return;
-    case trees_missing_goes_right:
-      for (uint32_t row = 0; row < rowCount; row++) cells[row] = without_small(features[row]);
-      return;
-    case trees_no_value_goes_left:
-      for (uint32_t row = 0; row < rowCount; row++) {
-        cells[row] = fabs(features[row]) > zero_limit ? features[row] : -INFINITY;
-      }
-      return;
-    case trees_no_value_goes_right:
-      for (uint32_t row = 0; row < rowCount; row++) {
-        cells[row] = fabs(features[row]) > zero_limit ? features[row] : NAN;
-      }
-      return;
-    case trees_category:
-      for (uint32_t row = 0; row < rowCount; row++) cells[row] = category_cell(features[row]);
-      return;
+void trees_fill(
+    trees_policy policy, bool tiny_is_zero, bool is_float, const double *features, double *cells,
+    uint32_t rowCount) {
+  if (policy == trees_category) {
+    for (uint32_t row = 0; row < rowCount; row++) cells[row] = category_cell(features[row]);
+    return;
+  }
+  if (policy == trees_category_or_missing) {
+    for (uint32_t row = 0; row < rowCount; row++) {
+      cells[row] = isnan(features[row]) ? category_cell(0) : category_cell(features[row]) + 1;
+    }
+    return;
+  }
+  for (uint32_t row = 0; row < rowCount; row++) {
+    double value = read_value(features[row], tiny_is_zero, is_float);
+    bool is_absent = isnan(value);
+    if (policy == trees_no_value_goes_left || policy == trees_no_value_goes_right) {
+      is_absent |= tiny_is_zero ? fabs(value) <= zero_limit : value == 0;
+    }
+    double absent = policy == trees_missing_is_zero ? 0.0
+        : policy == trees_missing_goes_left || policy == trees_no_value_goes_left ? -INFINITY
+                                                                                  : NAN;
+    cells[row] = is_absent ? absent : value;
   }
 }
 

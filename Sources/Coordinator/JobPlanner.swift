@@ -4,6 +4,7 @@ import Digests
 import Foundation
 import Glibc
 import Jobs
+import Models
 import Scoring
 import Tables
 
@@ -108,7 +109,7 @@ struct JobPlanner {
     return Array(data)
   }
 
-  private func parse(_ bytes: [UInt8]) throws -> Model { try Model(lightGBM: bytes) }
+  private func parse(_ bytes: [UInt8]) throws -> Model { try Model(bytes) }
 
   /// Keeps a copy under its digest: the job does not see later changes of the file.
   private func keep(_ bytes: [UInt8]) throws(CoordinatorError) -> PlannedModel {

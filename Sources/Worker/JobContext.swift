@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import Models
 import Scoring
 import Tables
 import WorkerCore
@@ -102,7 +103,7 @@ actor JobCache {
     forget(shelf.use(digest, byteCount: byteCount))
     if let task = models[digest] { return try await task.value }
     let task = Task { [link] in
-      try Model(lightGBM: try await link.model(digest, byteCount: byteCount))
+      try Model(try await link.model(digest, byteCount: byteCount))
     }
     models[digest] = task
     do {

@@ -1,17 +1,20 @@
 import Compression
 import Jobs
+import Models
 import Scoring
 import Tables
 
 /// Turns tiles of records into lines of results and of errors; one for each scoring thread.
 ///
 /// Holds all memory that scoring needs, so that nothing is allocated for a record.
-struct TileScorer: ~Copyable {
+@safe struct TileScorer: ~Copyable {
   let context: JobContext
   private let inputPath: String
-  private let mode: ScoreMode
+  private var mode: ScoreMode
   /// Of the tile that was evaluated last: inputs × `RecordTile.recordLimit`, input after input.
   private(set) var features: [Double]
+  /// The same for inputs that are text; empty if none is. Valid while a tile is evaluated.
+  private var texts: [TextSpan]
   /// Of that tile: records × outputs, record after record.
   private(set) var outputs: [Double]
   private var failures: [RecordSet]
@@ -25,6 +28,9 @@ struct TileScorer: ~Copyable {
     mode = context.request.modelParameters.rawScore ? .raw : .transformed
     let inputCount = context.model.inputs.count
     features = Array(repeating: .nan, count: inputCount * RecordTile.recordLimit)
+    let hasText = context.model.inputs.contains { $0.isText }
+    unsafe texts = Array(
+      repeating: .missing, count: hasText ? inputCount * RecordTile.recordLimit : 0)
     outputs = Array(
       repeating: 0, count: context.model.outputCount * RecordTile.recordLimit)
     failures = Array(repeating: RecordSet(), count: inputCount)
@@ -51,8 +57,21 @@ struct TileScorer: ~Copyable {
 
   /// Reads the features of a tile's records and scores them, but writes nothing.
   mutating func evaluate(_ tile: borrowing RecordTile) {
+    let mark = scratch.mark
     readFeatures(tile)
     scoreFeatures(rowCount: tile.count)
+    scratch.release(to: mark)
+  }
+
+  /// Scores a tile once more, without the last function.
+  mutating func rawScores(_ tile: borrowing RecordTile) -> [Double] {
+    let predictions = outputs
+    let wanted = mode
+    mode = .raw
+    evaluate(tile)
+    mode = wanted
+    defer { outputs = predictions }
+    return outputs
   }
 
   /// Appends the line of one record of the tile that was evaluated last.
@@ -85,6 +104,7 @@ struct TileScorer: ~Copyable {
       switch input.kind {
       case .numeric, .categorical(nil): readNumbers(tile, column: column, input: index)
       case .categorical(let table?): readCodes(tile, column: column, input: index, table)
+      case .text: readTexts(tile, column: column, input: index)
       }
     }
   }
@@ -114,6 +134,38 @@ struct TileScorer: ~Copyable {
     }
   }
 
+  private mutating func readTexts(_ tile: borrowing RecordTile, column: Int, input: Int) {
+    let start = input * RecordTile.recordLimit
+    for record in 0..<tile.count {
+      guard tile.error(of: record) == nil else {
+        unsafe texts[start + record] = .missing
+        continue
+      }
+      unsafe texts[start + record] = text(of: tile.field(record, column))
+    }
+  }
+
+  /// The text that a field stands for; null words outside of quotes are missing.
+  private mutating func text(of field: RecordTile.Field) -> TextSpan {
+    if unsafe !field.isQuoted, unsafe context.csv.nullWords.contains(field.bytes) {
+      return unsafe .missing
+    }
+    guard unsafe field.hasEscapedQuotes else {
+      return unsafe TextSpan(start: field.bytes.baseAddress, count: field.bytes.count)
+    }
+    let copy = unsafe scratch.reserve(UInt8.self, count: field.bytes.count)
+    var count = 0
+    var isSecond = false
+    for index in unsafe field.bytes.indices {
+      let byte = unsafe field.bytes[index]
+      isSecond = byte == UInt8(ascii: "\"") && !isSecond
+      guard !isSecond else { continue }
+      unsafe copy[count] = byte
+      count += 1
+    }
+    return unsafe TextSpan(start: copy, count: count)
+  }
+
   private mutating func code(of field: RecordTile.Field, in table: CategoryTable) -> Double {
     if unsafe !field.isQuoted, unsafe context.csv.nullWords.contains(field.bytes) { return .nan }
     guard unsafe field.hasEscapedQuotes else {
@@ -132,9 +184,11 @@ struct TileScorer: ~Copyable {
   private mutating func scoreFeatures(rowCount: Int) {
     unsafe features.withUnsafeBufferPointer { features in
       unsafe outputs.withUnsafeMutableBufferPointer { outputs in
-        unsafe context.model.score(
-          features: features, stride: RecordTile.recordLimit, rowCount: rowCount, mode: mode,
-          into: outputs, scratch: &scratch)
+        unsafe texts.withUnsafeBufferPointer { texts in
+          let tile = unsafe FeatureTile(
+            numbers: features, texts: texts, stride: RecordTile.recordLimit, rowCount: rowCount)
+          unsafe context.model.score(tile, mode: mode, into: outputs, scratch: &scratch)
+        }
       }
     }
   }

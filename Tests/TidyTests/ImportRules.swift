@@ -16,7 +16,8 @@ enum ImportTable {
     "Wire": ["CWire", "Jobs", "Leasing"],
     "Journal": ["CoordinatorCore", "GRDB", "GRDBSQLite", "Jobs", "Leasing"],
     "Tables": ["CKernels", "Compression", "Jobs"],
-    "Scoring": ["CKernels"],
+    "Models": [],
+    "Scoring": ["CKernels", "Models"],
     "Partials": ["Compression", "Digests", "Jobs", "Leasing"],
     "Destinations": [
       "CPosix", "Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials",
@@ -25,11 +26,11 @@ enum ImportTable {
     "Coordinator": [
       "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
       "Jobs",
-      "Journal", "Leasing", "Logging", "Partials", "Scoring", "Tables", "Transport", "Wire",
+      "Journal", "Leasing", "Logging", "Models", "Partials", "Scoring", "Tables", "Transport", "Wire",
     ],
     "Worker": [
-      "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Logging", "Partials",
-      "Scoring", "Tables", "Transport", "Wire", "WorkerCore",
+      "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Logging", "Models",
+      "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore",
     ],
     "Commands": [
       "ArgumentParser", "Coordinator", "Destinations", "Digests", "Jobs", "Logging", "Scoring",

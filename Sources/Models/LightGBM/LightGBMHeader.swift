@@ -1,5 +1,5 @@
 /// What stands before the trees of a model.
-struct ModelHeader {
+struct LightGBMHeader {
   let featureNames: [String]
 
   /// Features whose recorded values are a list, which LightGBM writes for categorical ones.
@@ -13,11 +13,11 @@ struct ModelHeader {
   /// How many trees must follow; nil in old models.
   let treeCount: Int?
 
-  init(_ text: inout ModelText) throws(ModelError) {
+  init(_ text: inout LightGBMText) throws(ModelError) {
     guard let first = text.nextLine(), first.elementsEqual("tree".utf8) else {
       throw ModelError(code: .notAModel, context: "line 1: a LightGBM model begins with `tree`")
     }
-    let fields = try ModelFields(&text, tree: nil)
+    let fields = try LightGBMFields(&text, tree: nil)
     if let field = fields.optional("version") {
       let version = String(decoding: field.value.prefix(16), as: UTF8.self)
       guard ["v2", "v3", "v4"].contains(version) else {
@@ -46,7 +46,7 @@ struct ModelHeader {
   }
 
   private static func readNames(
-    _ field: ModelField, count: Int
+    _ field: LightGBMField, count: Int
   ) throws(ModelError) -> [String] {
     var names: [String] = []
     var known: Set<String> = []
@@ -66,7 +66,7 @@ struct ModelHeader {
   }
 
   private static func readCategorical(
-    _ field: ModelField, count: Int
+    _ field: LightGBMField, count: Int
   ) throws(ModelError) -> Set<Int> {
     var features: Set<Int> = []
     var index = 0

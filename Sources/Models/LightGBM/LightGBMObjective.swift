@@ -1,39 +1,10 @@
-import Glibc
-
-/// What a model was trained to minimise, as far as its predictions show it: the link from raw
-/// scores to predictions.
-///
-/// Formulas and their order are those of `ConvertOutput` in LightGBM 4.6.0, src/objective.
-struct Objective: Equatable, Sendable {
-  /// LightGBM's name for it; `custom` if the model names none.
-  let name: String
-  let link: Link
-
-  enum Link: Equatable, Sendable {
-    case identity
-    /// sign(s)·s²
-    case signedSquare
-    case exponential
-    /// 1 / (1 + exp(−slope·s)), of each output alone.
-    case sigmoid(slope: Double)
-    case softmax
-    /// log(1 + exp(s))
-    case softplus
-  }
-
-  /// The objective of a model without a line for it: trained with a function of its user's own.
-  static let custom = Objective(name: "custom", link: .identity)
-
-  private init(name: String, link: Link) {
-    self.name = name
-    self.link = link
-  }
-
+extension Objective {
   /// Reads a line such as `objective=multiclassova num_class:3 sigmoid:0.5`.
-  init(_ field: ModelField, outputCount: Int) throws(ModelError) {
+  init(_ field: LightGBMField, outputCount: Int) throws(ModelError) {
     let tokens = field.tokens.map { String(decoding: $0, as: UTF8.self) }
     guard let first = tokens.first else { throw field.error("is empty") }
-    name = Self.canonicalNames[first] ?? first
+    let name = Self.canonicalNames[first] ?? first
+    let link: Link
     let options = Options(field, tokens.dropFirst())
     switch name {
     case "regression", "regression_l1", "quantile", "fair", "mape":
@@ -61,41 +32,7 @@ struct Objective: Equatable, Sendable {
     guard takesClasses || outputCount == 1 else {
       throw field.error("\(name) has one output, num_class is \(outputCount)")
     }
-  }
-
-  /// Turns one row's raw scores into predictions, in place.
-  func transform(_ scores: UnsafeMutableBufferPointer<Double>) {
-    switch link {
-    case .identity: return
-    case .signedSquare:
-      for index in scores.indices {
-        let score = unsafe scores[index]
-        let sign = score > 0 ? 1.0 : score < 0 ? -1.0 : 0.0
-        unsafe scores[index] = sign * score * score
-      }
-    case .exponential:
-      for index in scores.indices { unsafe scores[index] = exp(scores[index]) }
-    case .sigmoid(let slope):
-      for index in scores.indices { unsafe scores[index] = 1 / (1 + exp(-slope * scores[index])) }
-    case .softplus:
-      for index in scores.indices { unsafe scores[index] = log1p(exp(scores[index])) }
-    case .softmax:
-      unsafe softmax(scores)
-    }
-  }
-
-  private func softmax(_ scores: UnsafeMutableBufferPointer<Double>) {
-    var largest = unsafe scores[0]
-    for index in scores.indices.dropFirst() {
-      if unsafe scores[index] > largest { unsafe largest = scores[index] }
-    }
-    var sum = 0.0
-    for index in scores.indices {
-      let weight = unsafe exp(scores[index] - largest)
-      unsafe scores[index] = weight
-      sum += weight
-    }
-    for index in scores.indices { unsafe scores[index] /= sum }
+    self.init(name: name, link: link)
   }
 
   /// `ParseObjectiveAlias` of LightGBM's config.h.
@@ -115,10 +52,10 @@ struct Objective: Equatable, Sendable {
 
   /// The `key:value` words after an objective's name.
   private struct Options {
-    let field: ModelField
+    let field: LightGBMField
     var values: [String: String] = [:]
 
-    init(_ field: ModelField, _ words: ArraySlice<String>) {
+    init(_ field: LightGBMField, _ words: ArraySlice<String>) {
       self.field = field
       for word in words {
         let parts = word.split(separator: ":", omittingEmptySubsequences: false)

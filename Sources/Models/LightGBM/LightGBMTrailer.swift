@@ -1,5 +1,5 @@
 /// What stands after the trees of a model: training parameters and the categories of pandas.
-struct ModelTrailer {
+struct LightGBMTrailer {
   /// The features that were named categorical when the model was trained.
   private(set) var categoricalFeatures: Set<Int> = []
 
@@ -12,7 +12,7 @@ struct ModelTrailer {
   ///   - text: what is left of the model after its trees.
   ///   - featureNames: the model's, in order.
   /// - Throws: `ModelError` naming the line and key.
-  init(_ text: inout ModelText, featureNames: [String]) throws(ModelError) {
+  init(_ text: inout LightGBMText, featureNames: [String]) throws(ModelError) {
     var hasEnd = false
     var isInParameters = false
     var last: (line: ArraySlice<UInt8>, number: Int)?
@@ -35,9 +35,9 @@ struct ModelTrailer {
       throw ModelError(code: .truncated, context: "line \(text.lineNumber): the model ends early")
     }
     guard let last else { return }
-    let key = Array(PandasCategories.key.utf8)
+    let key = Array(LightGBMCategories.key.utf8)
     if last.line.starts(with: key) {
-      categories = try PandasCategories.read(
+      categories = try LightGBMCategories.read(
         last.line.dropFirst(key.count), lineNumber: last.number)
     } else if key.starts(with: last.line) {
       throw ModelError(code: .truncated, context: "line \(last.number): the model ends early")

@@ -1,9 +1,9 @@
 /// Numbers as bytes of text: the strict decimal grammar of models and of categories.
-enum ByteText {
+package enum ByteText {
   /// An integer: an optional sign and digits, nothing else.
   ///
   /// - Returns: nil if the text is anything else or does not fit.
-  static func integer(_ text: ArraySlice<UInt8>) -> Int? {
+  package static func integer(_ text: ArraySlice<UInt8>) -> Int? {
     var digits = text
     let isNegative = digits.first == UInt8(ascii: "-")
     if isNegative || digits.first == UInt8(ascii: "+") { digits.removeFirst() }
@@ -21,7 +21,7 @@ enum ByteText {
   /// Hexadecimal numbers and surrounding spaces, which `Double` or `strtod` would take, are refused.
   ///
   /// - Returns: nil if the text is anything else.
-  static func double(_ text: ArraySlice<UInt8>) -> Double? {
+  package static func double(_ text: ArraySlice<UInt8>) -> Double? {
     var rest = text
     let isNegative = rest.first == UInt8(ascii: "-")
     if isNegative || rest.first == UInt8(ascii: "+") { rest.removeFirst() }

@@ -1,5 +1,5 @@
 /// The lines of a model, numbered from 1.
-struct ModelText {
+struct LightGBMText {
   let bytes: [UInt8]
   private var position = 0
   private(set) var lineNumber = 0
@@ -28,7 +28,7 @@ struct ModelText {
 }
 
 /// A `key=value` line of a model and where it stands, for errors.
-struct ModelField {
+struct LightGBMField {
   let key: String
   let value: ArraySlice<UInt8>
   let lineNumber: Int
@@ -112,13 +112,13 @@ struct TokenSequence: Sequence, IteratorProtocol {
 }
 
 /// The `key=value` lines of a header or of a tree.
-struct ModelFields {
-  private var fields: [String: ModelField] = [:]
+struct LightGBMFields {
+  private var fields: [String: LightGBMField] = [:]
   private let lineNumber: Int
   private let tree: Int?
 
   /// Reads lines up to an empty one, or up to one that begins a tree, which is left.
-  init(_ text: inout ModelText, tree: Int?) throws(ModelError) {
+  init(_ text: inout LightGBMText, tree: Int?) throws(ModelError) {
     self.tree = tree
     lineNumber = text.lineNumber
     while let line = text.peekedLine(), !line.starts(with: "Tree=".utf8) {
@@ -128,7 +128,7 @@ struct ModelFields {
         guard tree == nil else { break }
         continue
       }
-      let field = ModelField(line: line, lineNumber: text.lineNumber, tree: tree)
+      let field = LightGBMField(line: line, lineNumber: text.lineNumber, tree: tree)
       guard fields.updateValue(field, forKey: field.key) == nil else {
         throw field.error("stands here a second time")
       }
@@ -136,10 +136,10 @@ struct ModelFields {
   }
 
   /// The line with this key, if there is one.
-  func optional(_ key: String) -> ModelField? { fields[key] }
+  func optional(_ key: String) -> LightGBMField? { fields[key] }
 
   /// The line with this key.
-  func required(_ key: String) throws(ModelError) -> ModelField {
+  func required(_ key: String) throws(ModelError) -> LightGBMField {
     guard let field = fields[key] else {
       let place = tree.map { "tree \($0)" } ?? "header"
       throw ModelError(

@@ -1,6 +1,6 @@
 /// Reads the last line of a model trained from a pandas frame: one list of categories for each
 /// categorical column, as JSON.
-struct PandasCategories {
+struct LightGBMCategories {
   private let text: ArraySlice<UInt8>
   private let lineNumber: Int
   private var position: Int
@@ -16,7 +16,7 @@ struct PandasCategories {
   /// - Returns: the lists; none if the line says `null`.
   /// - Throws: `ModelError` naming the line and the byte.
   static func read(_ text: ArraySlice<UInt8>, lineNumber: Int) throws(ModelError) -> [[Category]] {
-    var reader = PandasCategories(
+    var reader = LightGBMCategories(
       text: text, lineNumber: lineNumber, position: text.startIndex)
     reader.skipBlanks()
     var lists: [[Category]] = []
@@ -36,7 +36,7 @@ struct PandasCategories {
 
   /// Reads `[element, element, …]`.
   private mutating func list(
-    _ element: (inout PandasCategories) throws(ModelError) -> Void
+    _ element: (inout LightGBMCategories) throws(ModelError) -> Void
   ) throws(ModelError) {
     skipBlanks()
     guard take("[") else { throw error("expected a list") }

@@ -1,12 +1,13 @@
 /// One tree as its model spells it, every number checked to be in range.
-struct TreeText {
+struct LightGBMTree {
   let tree: Int
   let leafCount: Int
-  let splits: [Split]
+  /// Sets are counted within the tree.
+  let splits: [TreeEnsemble.Split]
   let leafValues: [Double]
 
-  /// How many training rows reached each leaf; 1 each if the model does not say.
-  let leafRowCounts: [Int]
+  /// How many training rows reached each leaf; none if the model does not say.
+  let leafCovers: [Double]
 
   /// The bits of each categorical set.
   let sets: [ArraySlice<UInt32>]
@@ -16,19 +17,6 @@ struct TreeText {
 
   private let lineNumber: Int
 
-  struct Split {
-    let feature: Int
-    let test: Test
-    /// Another split, or a leaf as its complement: ~leaf.
-    let left: Int
-    let right: Int
-  }
-
-  enum Test {
-    case threshold(Double, MissingValues, goesLeft: Bool)
-    case set(Int)
-  }
-
   /// LightGBM's MissingType: which values follow the default direction.
   enum MissingValues: Int {
     /// None: NaN counts as zero, zero is compared.
@@ -37,6 +25,14 @@ struct TreeText {
     case zero = 1
     /// NaN.
     case nan = 2
+
+    func policy(goesLeft: Bool) -> TreeEnsemble.Missing {
+      switch self {
+      case .none: .isZero
+      case .nan: goesLeft ? .goesLeft : .goesRight
+      case .zero: goesLeft ? .zeroGoesLeft : .zeroGoesRight
+      }
+    }
   }
 
   struct LinearLeaf {
@@ -46,10 +42,10 @@ struct TreeText {
   }
 
   /// Reads the lines after `Tree=`; the keys are those of `Tree::ToString` in LightGBM's tree.cpp.
-  init(_ text: inout ModelText, tree: Int, featureCount: Int) throws(ModelError) {
+  init(_ text: inout LightGBMText, tree: Int, featureCount: Int) throws(ModelError) {
     self.tree = tree
     lineNumber = text.lineNumber
-    let fields = try ModelFields(&text, tree: tree)
+    let fields = try LightGBMFields(&text, tree: tree)
     leafCount = try fields.required("num_leaves").integer(in: 1...ModelLimits.indexCount)
     let setCount = try fields.required("num_cat").integer(in: 0...ModelLimits.indexCount)
     leafValues = try fields.required("leaf_value").doubles(count: leafCount)
@@ -58,9 +54,8 @@ struct TreeText {
     splits = try Self.readSplits(
       fields, count: leafCount - 1, setCount: setCount, featureCount: featureCount)
     let counts = leafCount > 1 ? fields.optional("leaf_count") : nil
-    leafRowCounts =
-      try counts?.integers(count: leafCount, in: 0...Int(Int32.max))
-      ?? Array(repeating: 1, count: leafCount)
+    leafCovers =
+      try counts?.integers(count: leafCount, in: 0...Int(Int32.max)).map { Double($0) } ?? []
     linearLeaves =
       isLinear
       ? try Self.readLinearLeaves(fields, count: leafCount, featureCount: featureCount) : []
@@ -72,8 +67,8 @@ struct TreeText {
   }
 
   private static func readSplits(
-    _ fields: ModelFields, count: Int, setCount: Int, featureCount: Int
-  ) throws(ModelError) -> [Split] {
+    _ fields: LightGBMFields, count: Int, setCount: Int, featureCount: Int
+  ) throws(ModelError) -> [TreeEnsemble.Split] {
     guard count > 0 else { return [] }
     // The two bounds of a child: any other split, or the complement of any leaf.
     let children = -(count + 1)...(count - 1)
@@ -84,30 +79,35 @@ struct TreeText {
     let decisions = try types.integers(count: count, in: 0...11)
     let left = try fields.required("left_child").integers(count: count, in: children)
     let right = try fields.required("right_child").integers(count: count, in: children)
-    var splits: [Split] = []
+    let covers = try fields.optional("internal_count")?.integers(
+      count: count, in: 0...Int(Int32.max))
+    var splits: [TreeEnsemble.Split] = []
     splits.reserveCapacity(count)
     for index in 0..<count {
-      let test: Test
+      let test: TreeEnsemble.Test
       if decisions[index] & 1 == 1 {
         guard let set = Int(exactly: thresholds[index]), set >= 0, set < setCount else {
           throw try fields.required("threshold").error(
             "split \(index) needs a set in 0..<\(setCount)")
         }
-        test = .set(set)
+        test = .inSet(set, missingGoesLeft: false)
       } else {
         guard let missing = MissingValues(rawValue: decisions[index] >> 2) else {
           throw types.error("split \(index) has an unknown way with missing values")
         }
-        test = .threshold(thresholds[index], missing, goesLeft: decisions[index] & 2 == 2)
+        test = .atMost(
+          thresholds[index], missing: missing.policy(goesLeft: decisions[index] & 2 == 2))
       }
       splits.append(
-        Split(feature: features[index], test: test, left: left[index], right: right[index]))
+        TreeEnsemble.Split(
+          feature: features[index], left: left[index], right: right[index], test: test,
+          cover: covers.map { Double($0[index]) } ?? 0))
     }
     return splits
   }
 
   private static func readSets(
-    _ fields: ModelFields, count: Int
+    _ fields: LightGBMFields, count: Int
   ) throws(ModelError) -> [ArraySlice<UInt32>] {
     guard count > 0 else { return [] }
     let field = try fields.required("cat_boundaries")
@@ -121,7 +121,7 @@ struct TreeText {
   }
 
   private static func readLinearLeaves(
-    _ fields: ModelFields, count: Int, featureCount: Int
+    _ fields: LightGBMFields, count: Int, featureCount: Int
   ) throws(ModelError) -> [LinearLeaf] {
     let constants = try fields.required("leaf_const").doubles(count: count)
     let termCounts = try fields.required("num_features").integers(

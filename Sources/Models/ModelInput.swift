@@ -16,11 +16,28 @@ package struct ModelInput: Sendable {
     ///
     /// With a table, text becomes codes through it; without one, the text is the code.
     case categorical(CategoryTable?)
+    /// Text as it stands in the table.
+    case text
+  }
+
+  package var isText: Bool {
+    if case .text = kind { true } else { false }
   }
 
   package init(name: String, kind: Kind, isUsed: Bool = true) {
     self.name = name
     self.kind = kind
     self.isUsed = isUsed
+  }
+}
+
+extension ModelInput: CustomStringConvertible {
+  /// The name, followed by `(categorical)` if it is.
+  package var description: String {
+    switch kind {
+    case .numeric: name
+    case .text: "\(name) (text)"
+    case .categorical: "\(name) (categorical)"
+    }
   }
 }
