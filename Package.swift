@@ -82,14 +82,16 @@ let package = Package(
       name: "Coordinator",
       dependencies: [
         "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
-        "Jobs", "Journal", "Leasing", "Models", "Partials", "Scoring", "Tables", "Transport", "Wire",
+        "Jobs", "Journal", "Leasing", "Models", "Partials", "Scoring", "Tables", "Transport",
+        "Wire",
         log,
       ],
       swiftSettings: unsafeSettings),
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Models", "Partials",
+        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Models",
+        "Partials",
         "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),

@@ -31,9 +31,12 @@ package protocol Scorer: Sendable {
 
   /// Explains rows by what each input contributes to the raw scores.
   ///
-  /// - Parameter output: `explanationWidth` numbers for each row, row after row: the contributions
-  ///   to the first number of the outputs, in the order of the inputs, then its expected value;
-  ///   then those to the second. They add up to the raw score.
+  /// - Parameters:
+  ///   - tile: the values of all inputs.
+  ///   - output: `explanationWidth` numbers for each row, row after row: the contributions to the
+  ///     first number of the outputs, in the order of the inputs, then its expected value; then
+  ///     those to the second. They add up to the raw score.
+  ///   - scratch: memory that may be used again.
   func explain(
     _ tile: FeatureTile, into output: UnsafeMutableBufferPointer<Double>,
     scratch: inout ScoringScratch)

@@ -19,9 +19,12 @@ package struct TreeScorer: Scorer {
   /// Prepares the trees of a model.
   ///
   /// - Parameters:
+  ///   - ensemble: the trees.
   ///   - inputs: one for each feature of the ensemble.
+  ///   - objective: what makes predictions of the sums.
   ///   - divisor: what sums are divided by before the link; 1 for sums, the number of iterations
   ///     for means.
+  /// - Throws: `ModelError` if it is too large.
   package init(
     _ ensemble: TreeEnsemble, inputs: [ModelInput], objective: Objective, divisor: Double = 1
   ) throws(ModelError) {

@@ -6,7 +6,10 @@ extension WalkForest {
   ///
   /// - Parameters:
   ///   - features: column-major, `features[feature * stride + row]`.
+  ///   - stride: from one feature to the next.
+  ///   - rowCount: at most `tileRowCount`.
   ///   - sums: `sums[output * tileRowCount + row]`, added to; up to the next multiple of eight rows.
+  ///   - scratch: memory that may be used again.
   func add(
     features: UnsafePointer<Double>, stride: Int, rowCount: Int,
     to sums: UnsafeMutablePointer<Double>, scratch: inout ScoringScratch

@@ -13,7 +13,7 @@ import Tables
   private var mode: ScoreMode
   /// Of the tile that was evaluated last: inputs × `RecordTile.recordLimit`, input after input.
   private(set) var features: [Double]
-  /// The same for inputs that are text; empty if none is. Valid while a tile is evaluated.
+  /// The same for inputs that are text, valid while a tile is evaluated; empty if none is.
   private var texts: [TextSpan]
   /// Of that tile: records × outputs, record after record.
   private(set) var outputs: [Double]
