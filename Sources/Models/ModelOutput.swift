@@ -22,6 +22,10 @@ package struct ModelOutput: Equatable, Sendable {
     case label([String])
   }
 
+  package var isLabel: Bool {
+    if case .label = kind { true } else { false }
+  }
+
   package init(name: String, kind: Kind, width: Int = 1, elementNames: [String] = []) {
     precondition(elementNames.isEmpty || elementNames.count == width)
     self.name = name

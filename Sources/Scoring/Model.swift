@@ -45,6 +45,21 @@ package struct Model: Sendable {
       divisor: model.isAverage ? Double(iterationCount) : 1)
   }
 
+  /// The names of the inputs that contributions to a score are given for.
+  ///
+  /// - Throws: `ModelError` if rows cannot be explained.
+  package func explainedInputs() throws(ModelError) -> [String] {
+    guard scorer.explanationWidth > 0 else {
+      throw ModelError(
+        code: .unsupported,
+        context: """
+          generateExplanation: \(format) models of this kind are not explained; trees whose file \
+          has the training rows of each node, and linear models, are
+          """)
+    }
+    return inputs.map(\.name)
+  }
+
   /// Scores rows; see `Scorer.score`.
   package func score(
     _ tile: FeatureTile, mode: ScoreMode, into output: UnsafeMutableBufferPointer<Double>,

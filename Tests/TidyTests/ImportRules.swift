@@ -15,7 +15,7 @@ enum ImportTable {
     "Transport": ["CNNG"],
     "Wire": ["CWire", "Jobs", "Leasing"],
     "Journal": ["CoordinatorCore", "GRDB", "GRDBSQLite", "Jobs", "Leasing"],
-    "Tables": ["CKernels", "Compression", "Jobs"],
+    "Tables": ["CKernels", "Compression", "Jobs", "Models"],
     "Models": [],
     "Scoring": ["CKernels", "Models"],
     "Partials": ["Compression", "Digests", "Jobs", "Leasing"],
