@@ -120,7 +120,7 @@ let package = Package(
         "Transport", "Wire", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "bench/Leases", swiftSettings: settings),
+      path: "bench/program", swiftSettings: settings),
 
     // Tests.
     .testTarget(
