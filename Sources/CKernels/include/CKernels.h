@@ -1,6 +1,8 @@
 #pragma once
 
 #include "ns_csv.h"
+#include "ns_forest_leaves.h"
+#include "ns_forest_ranks.h"
 #include "ns_isa.h"
 #include "ns_numbers.h"
 #include "ns_text.h"

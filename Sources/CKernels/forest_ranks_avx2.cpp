@@ -1,0 +1,187 @@
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include "forest_ranks.h"
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,bmi2"))), apply_to = function)
+
+namespace ns_forest {
+namespace {
+namespace avx2 {
+
+#include "forest_ranks_body.h"
+
+// Rounds as the control register says. The two barriers keep the compiler from moving a conversion
+// out from between the writes of the register, which it does not know to matter.
+uint32_t round(const double *values, float *floats, bool to_nearest) {
+  const uint32_t control = _mm_getcsr();
+  if (!to_nearest) _mm_setcsr((control & ~0x6000u) | 0x4000u);
+  __asm__ volatile("" ::: "memory");
+  for (int row = 0; row < kRows; row += 4) {
+    _mm_store_ps(floats + row, _mm256_cvtpd_ps(_mm256_loadu_pd(values + row)));
+  }
+  __asm__ volatile("" ::: "memory");
+  if (!to_nearest) _mm_setcsr(control);
+  return look(floats);
+}
+
+template <int depth>
+struct Tree {
+  __m256 nodes[depth < 5 ? 2 : 4];
+  const float *floats;
+
+  inline explicit Tree(const float *tree) : floats(tree) {
+    constexpr int count = depth < 4 ? 1 : depth < 5 ? 2 : 4;
+    for (int i = 0; i < count; i++) nodes[i] = _mm256_loadu_ps(tree + 8 * i);
+  }
+
+  template <int level>
+  inline __m256 at(__m256i node) const {
+    if constexpr (level < 3) {
+      return _mm256_permutevar8x32_ps(nodes[0], node);
+    } else if constexpr (level == 3) {
+      return _mm256_permutevar8x32_ps(nodes[1], node);
+    } else if constexpr (level == 4) {
+      return _mm256_blendv_ps(_mm256_permutevar8x32_ps(nodes[2], node),
+                              _mm256_permutevar8x32_ps(nodes[3], node),
+                              _mm256_castsi256_ps(_mm256_slli_epi32(node, 28)));
+    } else {
+      return _mm256_i32gather_ps(floats, node, 4);
+    }
+  }
+};
+
+// One level: the sign of threshold - value chooses the child. The least difference, seen as an
+// integer, is that to the nearest threshold below the value.
+template <int level, int depth, bool is_checked>
+inline void descend(const Tree<depth> &tree, __m256 value, __m256i &node, __m256i &least) {
+  if constexpr (level < depth) {
+    const __m256 threshold = tree.template at<level>(node);
+    const __m256i twice = _mm256_add_epi32(node, node);
+    if constexpr (is_checked) {
+      const __m256i difference = _mm256_castps_si256(_mm256_sub_ps(threshold, value));
+      least = _mm256_min_epi32(least, difference);
+      node = _mm256_add_epi32(twice, _mm256_srli_epi32(difference, 31));
+    } else {
+      const __m256 is_below = _mm256_cmp_ps(threshold, value, _CMP_LT_OQ);
+      node = _mm256_sub_epi32(twice, _mm256_castps_si256(is_below));
+    }
+    descend<level + 1, depth, is_checked>(tree, value, node, least);
+  }
+}
+
+// Whether the nearest threshold below is within some units in the last place, or 1e-38 of zero.
+inline uint64_t is_close(__m256 value, __m256i least) {
+  const __m256 negative = _mm256_or_ps(value, _mm256_set1_ps(-0.0f));
+  const __m256 limit = _mm256_fmadd_ps(negative, _mm256_set1_ps(0x1p-22f),
+                                       _mm256_set1_ps(-0x1p-126f));
+  const __m256i is_far = _mm256_cmpgt_epi32(least, _mm256_castps_si256(limit));
+  return ~static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(is_far))) & 255u;
+}
+
+template <int depth, bool is_checked>
+bool search_depth(const Search &search, const float *floats, const float *values, uint8_t *ranks,
+                  uint64_t *close) {
+  const Tree<depth> tree(floats);
+  const __m256i cap = _mm256_set1_epi8(static_cast<char>(search.cap));
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  uint64_t any = 0;
+  for (int row = 0; row < kRows; row += 32) {
+    __m256i node[4];
+    uint64_t marks = 0;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) {
+      const __m256 value = _mm256_loadu_ps(values + row + 8 * i);
+      __m256i least = _mm256_set1_epi32(INT32_MAX);
+      node[i] = _mm256_set1_epi32(1);
+      descend<0, depth, is_checked>(tree, value, node[i], least);
+      node[i] = _mm256_sub_epi32(node[i], _mm256_set1_epi32(1 << depth));
+      if (is_checked) marks |= is_close(value, least) << (8 * i);
+    }
+    const __m256i packed = _mm256_packus_epi16(_mm256_packus_epi32(node[0], node[1]),
+                                               _mm256_packus_epi32(node[2], node[3]));
+    const __m256i rank = _mm256_permutevar8x32_epi32(packed, order);
+    _mm256_store_si256(reinterpret_cast<__m256i *>(ranks + row), _mm256_min_epu8(rank, cap));
+    if (is_checked) {
+      uint64_t &word = close[row / 64];
+      word = row & 32 ? word | marks << 32 : marks;
+      any |= marks;
+    }
+  }
+  return any != 0;
+}
+
+template <bool is_checked>
+bool search_any(const Search &s, const float *tree, const float *values, uint8_t *ranks,
+                uint64_t *close) {
+  switch (s.depth) {
+    case 1: return search_depth<1, is_checked>(s, tree, values, ranks, close);
+    case 2: return search_depth<2, is_checked>(s, tree, values, ranks, close);
+    case 3: return search_depth<3, is_checked>(s, tree, values, ranks, close);
+    case 4: return search_depth<4, is_checked>(s, tree, values, ranks, close);
+    case 5: return search_depth<5, is_checked>(s, tree, values, ranks, close);
+    case 6: return search_depth<6, is_checked>(s, tree, values, ranks, close);
+    case 7: return search_depth<7, is_checked>(s, tree, values, ranks, close);
+    default: return search_depth<8, is_checked>(s, tree, values, ranks, close);
+  }
+}
+
+bool search(const Search &s, const float *tree, const float *values, uint8_t *ranks,
+            uint64_t *close) {
+  return close ? search_any<true>(s, tree, values, ranks, close)
+               : search_any<false>(s, tree, values, ranks, close);
+}
+
+inline __m256i load(const uint8_t *bytes) {
+  return _mm256_load_si256(reinterpret_cast<const __m256i *>(bytes));
+}
+
+// A byte number outside a sixteen of the table gets its top bit set, for which the shuffle gives 0.
+template <int sixteens>
+void small_set_of(const uint8_t *set, const uint8_t *bytes, const uint8_t *bits, uint8_t *ranks) {
+  __m256i tables[sixteens];
+  for (int i = 0; i < sixteens; i++) {
+    tables[i] = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128(reinterpret_cast<const __m128i *>(set + 16 * i)));
+  }
+  for (int row = 0; row < kRows; row += 32) {
+    const __m256i byte = load(bytes + row);
+    __m256i word = _mm256_setzero_si256();
+#pragma clang loop unroll(full)
+    for (int i = 0; i < sixteens; i++) {
+      const __m256i place = _mm256_adds_epu8(
+          _mm256_sub_epi8(byte, _mm256_set1_epi8(static_cast<char>(16 * i))),
+          _mm256_set1_epi8(0x70));
+      word = _mm256_or_si256(word, _mm256_shuffle_epi8(tables[i], place));
+    }
+    const __m256i is_out =
+        _mm256_cmpeq_epi8(_mm256_and_si256(word, load(bits + row)), _mm256_setzero_si256());
+    _mm256_store_si256(reinterpret_cast<__m256i *>(ranks + row), is_out);
+  }
+}
+
+void small_set(const uint8_t *set, uint32_t byte_count, const uint8_t *bytes, const uint8_t *bits,
+               uint8_t *ranks) {
+  if (byte_count <= 16) {
+    small_set_of<1>(set, bytes, bits, ranks);
+  } else if (byte_count <= 32) {
+    small_set_of<2>(set, bytes, bits, ranks);
+  } else {
+    small_set_of<4>(set, bytes, bits, ranks);
+  }
+}
+
+}  // namespace avx2
+}  // namespace
+
+const Kernels kAVX2Kernels = {
+    avx2::round, avx2::look,  avx2::search,    avx2::mark,      avx2::patch,
+    avx2::codes, avx2::split, avx2::small_set, avx2::large_set,
+};
+
+}  // namespace ns_forest
+
+#pragma clang attribute pop
+
+#endif
