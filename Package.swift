@@ -65,7 +65,7 @@ let package = Package(
     .target(
       name: "Tables", dependencies: ["CKernels", "Compression", "Jobs", "Models"],
       swiftSettings: unsafeSettings),
-    .target(name: "Models", swiftSettings: unsafeSettings),
+    .target(name: "Models", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
     .target(name: "Scoring", dependencies: ["CKernels", "Models"], swiftSettings: unsafeSettings),
     .target(
       name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
@@ -116,11 +116,11 @@ let package = Package(
     .executableTarget(
       name: "nightshift-bench",
       dependencies: [
-        "Coordinator", "CoordinatorCore", "Jobs", "Journal", "Leasing", "Simulation", "Tables",
-        "Transport", "Wire", log,
+        "Coordinator", "CoordinatorCore", "Jobs", "Journal", "Leasing", "Models", "Scoring",
+        "Simulation", "Tables", "Transport", "Wire", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "bench/program", swiftSettings: settings),
+      path: "bench/program", swiftSettings: unsafeSettings),
 
     // Tests.
     .testTarget(

@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// Numbers as bytes of text: the strict decimal grammar of models and of categories.
 package enum ByteText {
   /// An integer: an optional sign and digits, nothing else.
@@ -57,7 +59,12 @@ package enum ByteText {
       let scaled = scale < 0 ? value / exactPowers[-scale] : value * exactPowers[scale]
       return isNegative ? -scaled : scaled
     }
-    return Double(String(decoding: text, as: UTF8.self))
+    var value = 0.0
+    let isNumber = unsafe text.withUnsafeBufferPointer { bytes in
+      guard let start = bytes.baseAddress else { return false }
+      return unsafe ns_parse_double(start, start + bytes.count, &value) == 1
+    }
+    return isNumber ? value : nil
   }
 
   /// Powers of ten that are exact doubles.

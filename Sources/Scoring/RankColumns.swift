@@ -91,7 +91,7 @@ struct RankColumns {
           feature: UInt32(split.feature), start: UInt32(start),
           count: UInt32(min(Int(NS_FOREST_COLUMN_THRESHOLDS), range.upperBound - start)),
           policy: UInt8(missing.policy.rawValue),
-          flags: ensemble.reading.isTinyZero ? UInt8(ns_forest_small_is_zero.rawValue) : 0))
+          flags: ensemble.reading.isTinyZero ? UInt8(ns_forest_small_is_zero) : 0))
       columnsByKey[key] = column
       return (column, UInt32(rank))
     }
@@ -116,9 +116,9 @@ struct RankColumns {
       feature: feature, missingGoesLeft: missingGoesLeft, words: ensemble.setWords[range])
     if let column = setsByContent[content] { return column }
     var flags: UInt32 = 0
-    if missingGoesLeft { flags |= ns_forest_set_has_missing.rawValue }
+    if missingGoesLeft { flags |= UInt32(ns_forest_set_has_missing) }
     // XGBoost, whose features are floats, takes −0.5 for negative; LightGBM for category 0.
-    if ensemble.reading.isFloat32 { flags |= ns_forest_fraction_is_negative.rawValue }
+    if ensemble.reading.isFloat32 { flags |= UInt32(ns_forest_fraction_is_negative) }
     let column = append(
       ns_forest_column(
         feature: UInt32(feature), start: UInt32(range.lowerBound), count: UInt32(range.count),

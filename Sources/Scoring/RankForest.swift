@@ -5,7 +5,7 @@ internal import Models
 ///
 /// Each feature becomes bytes: its rank among the thresholds of the model, or whether it is in a
 /// set. See `ns_forest_ranks.h`, `ns_forest_nodes.h` and `ns_forest_leaves.h` for the three stages.
-final class RankForest: Sendable {
+@safe final class RankForest: Sendable {
   /// Rows of a block.
   static let rowCount = Int(NS_FOREST_ROWS)
 

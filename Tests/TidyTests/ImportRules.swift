@@ -16,7 +16,7 @@ enum ImportTable {
     "Wire": ["CWire", "Jobs", "Leasing"],
     "Journal": ["CoordinatorCore", "GRDB", "GRDBSQLite", "Jobs", "Leasing"],
     "Tables": ["CKernels", "Compression", "Jobs", "Models"],
-    "Models": [],
+    "Models": ["CKernels"],
     "Scoring": ["CKernels", "Models"],
     "Partials": ["Compression", "Digests", "Jobs", "Leasing"],
     "Destinations": [
@@ -39,7 +39,7 @@ enum ImportTable {
     "nightshift": ["ArgumentParser", "Commands"],
     "nightshift-bench": [
       "ArgumentParser", "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing",
-      "Logging", "Simulation", "Tables", "Transport", "Wire",
+      "Logging", "Models", "Scoring", "Simulation", "Tables", "Transport", "Wire",
     ],
   ]
 
