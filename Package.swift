@@ -101,8 +101,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Coordinator", "Destinations", "Digests", "Jobs", "Transport", "Wire", "Worker",
-        "WorkerCore", "Yams", log,
+        "Coordinator", "Destinations", "Digests", "Jobs", "Models", "Scoring", "Transport", "Wire",
+        "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: unsafeSettings),

@@ -103,7 +103,8 @@ struct WalkForest: Sendable {
         node.threshold =
           tree.firstLinearLeaf == nil
           ? ensemble.leafValues[
-            (tree.leaves.lowerBound + leaf) * ensemble.leafWidth + element] : Double(firstLinearLeaf + leaf)
+            (tree.leaves.lowerBound + leaf) * ensemble.leafWidth + element]
+          : Double(firstLinearLeaf + leaf)
       case .split(let split, let left):
         node = self.node(ensemble.splits[tree.splits.lowerBound + split], of: ensemble)
         node.left = UInt32(left)

@@ -33,8 +33,8 @@ enum ImportTable {
       "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore",
     ],
     "Commands": [
-      "ArgumentParser", "Coordinator", "Destinations", "Digests", "Jobs", "Logging", "Scoring",
-      "Tables", "Transport", "Wire", "Worker", "WorkerCore", "Yams",
+      "ArgumentParser", "Coordinator", "Destinations", "Digests", "Jobs", "Logging", "Models",
+      "Scoring", "Tables", "Transport", "Wire", "Worker", "WorkerCore", "Yams",
     ],
     "nightshift": ["ArgumentParser", "Commands"],
     "nightshift-bench": [
