@@ -180,7 +180,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "ScoringTests",
-      dependencies: ["Models", "Scoring"],
+      dependencies: ["CKernels", "Models", "Scoring"],
       path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
@@ -190,7 +190,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "TablesTests",
-      dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
+      dependencies: ["CKernels", "Compression", "Jobs", "Models", "Tables"],
       path: "Tests/TablesTests",
       swiftSettings: unsafeSettings),
     .testTarget(

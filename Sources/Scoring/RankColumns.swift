@@ -65,8 +65,9 @@ struct RankColumns {
     return true
   }
 
-  /// The threshold that parts the values that there can be in the same way: for floats the largest
-  /// float that is not above it. Minus zero becomes zero.
+  /// The threshold that parts the values that there can be in the same way.
+  ///
+  /// For floats it is the largest float that is not above it. Minus zero becomes zero.
   private func comparable(_ threshold: Double) -> Double {
     guard ensemble.reading.isFloat32 else { return threshold + 0 }
     let nearest = Float(threshold)

@@ -42,7 +42,7 @@ package struct PredictionFormat: Sendable {
   /// Appends a prediction: a number, an array or an object for one output, an object by the
   /// outputs' names for several.
   @inline(__always)
-  func appendJSON(_ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer) {
+  package func appendJSON(_ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer) {
     if isOneNumber { return text.append(unsafe numbers[0]) }
     unsafe appendOutputs(numbers, to: &text)
   }
@@ -94,7 +94,7 @@ package struct PredictionFormat: Sendable {
 
   /// Appends contributions: `{"baseline":…,"attributions":{…}}`, an array of them for several
   /// numbers.
-  func appendExplanation(_ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer) {
+  package func appendExplanation(_ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer) {
     let count = explained.count + 1
     if width > 1 { text.append(UInt8(ascii: "[")) }
     for number in 0..<width {
@@ -115,7 +115,7 @@ package struct PredictionFormat: Sendable {
 
   /// The names of the columns: `prediction` for one number, numbered for several; with the
   /// output's name before them where there are several outputs.
-  func appendCSVHeader(delimiter: UInt8, to text: inout TextBuffer) {
+  package func appendCSVHeader(delimiter: UInt8, to text: inout TextBuffer) {
     for output in outputs {
       let name = outputs.count == 1 ? "prediction" : output.name
       for element in 0..<output.width {
@@ -136,7 +136,7 @@ package struct PredictionFormat: Sendable {
   }
 
   /// Appends the numbers, a delimiter before each.
-  func appendCSV(
+  package func appendCSV(
     _ numbers: UnsafeBufferPointer<Double>, explanation: UnsafeBufferPointer<Double>,
     delimiter: UInt8, to text: inout TextBuffer
   ) {

@@ -26,7 +26,8 @@ enum ImportTable {
     "Coordinator": [
       "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
       "Jobs",
-      "Journal", "Leasing", "Logging", "Models", "Partials", "Scoring", "Tables", "Transport", "Wire",
+      "Journal", "Leasing", "Logging", "Models", "Partials", "Scoring", "Tables", "Transport",
+      "Wire",
     ],
     "Worker": [
       "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Logging", "Models",
