@@ -94,7 +94,8 @@ package struct PredictionFormat: Sendable {
 
   /// Appends contributions: `{"baseline":…,"attributions":{…}}`, an array of them for several
   /// numbers.
-  package func appendExplanation(_ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer) {
+  package func appendExplanation(_ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer)
+  {
     let count = explained.count + 1
     if width > 1 { text.append(UInt8(ascii: "[")) }
     for number in 0..<width {
