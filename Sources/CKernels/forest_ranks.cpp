@@ -6,10 +6,10 @@ namespace portable {
 
 #include "forest_ranks_body.h"
 
-uint32_t round(const double *values, float *floats, bool to_nearest) {
+uint32_t round(const double *values, float *floats, bool to_nearest, bool looks_for_small) {
   if (to_nearest) {
     for (int row = 0; row < kRows; row++) floats[row] = static_cast<float>(values[row]);
-    return look(floats);
+    return look(floats, looks_for_small);
   }
   int missing = 0;
   for (int row = 0; row < kRows; row++) missing |= values[row] != values[row];
@@ -51,14 +51,14 @@ struct Block {
 
   Block(const ns_forest_ranker &of, uint8_t *to) : ranker(of), ranks(to) {}
 
-  void read(const double *feature) {
-    seen = ranker.kernels->round(feature, floats, ranker.is_float32);
+  void read(const double *feature, bool looks_for_small) {
+    seen = ranker.kernels->round(feature, floats, ranker.is_float32, looks_for_small);
     values = {ranker.is_float32 ? nullptr : feature, floats};
     has_marks = false;
   }
 
-  void read(const float *feature) {
-    seen = ranker.kernels->look(feature);
+  void read(const float *feature, bool looks_for_small) {
+    seen = ranker.kernels->look(feature, looks_for_small);
     values = {nullptr, feature};
     has_marks = false;
   }
@@ -82,7 +82,7 @@ void search_doubles(const ns_forest_ranker &ranker, const NumericGroup &group,
   for (int row = 0; row < kRows; row++) ranks[row] = exact_rank(thresholds, depth, doubles[row]);
 }
 
-// Finds the ranks again that vector code was not sure of.
+// Finds the ranks again that vector code was not sure of; they may be too high.
 void search_close(const ns_forest_ranker &ranker, const NumericGroup &group, const double *values,
                   const uint64_t *close, uint8_t *ranks) {
   const double *thresholds = ranker.doubles.data() + group.search.doubles;
@@ -90,6 +90,7 @@ void search_close(const ns_forest_ranker &ranker, const NumericGroup &group, con
     for (uint64_t marks = close[row / 64]; marks; marks &= marks - 1) {
       const int at = row + __builtin_ctzll(marks);
       const double value = group.small_is_zero ? without_small(values[at]) : values[at];
+      if (ranks[at] == 0 || thresholds[ranks[at] - 1] < value) continue;
       ranks[at] = exact_rank(thresholds, group.search.depth, value);
     }
   }
@@ -99,9 +100,10 @@ void search_floats(const ns_forest_ranker &ranker, const NumericGroup &group, co
                    uint8_t *ranks) {
   const bool is_checked = group.search.may_be_close && values.doubles;
   uint64_t close[kRows / 64];
-  const bool is_close = ranker.kernels->search(
-      group.search, ranker.floats.data() + group.search.floats, values.floats, ranks,
-      is_checked ? close : nullptr);
+  const Tables tables = {ranker.floats.data() + group.search.floats,
+                         ranker.checks.data() + group.search.checks};
+  const bool is_close = ranker.kernels->search(group.search, tables, values.floats, ranks,
+                                               is_checked ? close : nullptr);
   if (is_close) search_close(ranker, group, values.doubles, close, ranks);
 }
 
@@ -112,7 +114,7 @@ void search_without_small(const ns_forest_ranker &ranker, const NumericGroup &gr
   alignas(64) float floats[kRows];
   if (values.doubles) {
     for (int row = 0; row < kRows; row++) doubles[row] = without_small(values.doubles[row]);
-    ranker.kernels->round(doubles, floats, false);
+    ranker.kernels->round(doubles, floats, false, false);
   } else {
     for (int row = 0; row < kRows; row++) {
       floats[row] = static_cast<float>(without_small(values.floats[row]));
@@ -185,7 +187,7 @@ template <typename T>
 void rank(const ns_forest_ranker &ranker, const T *features, size_t stride, uint8_t *ranks) {
   Block block(ranker, ranks);
   for (const Feature &feature : ranker.features) {
-    block.read(features + feature.feature * stride);
+    block.read(features + feature.feature * stride, feature.looks_for_small);
     for (uint32_t i = feature.first_group; i < feature.last_group; i++) {
       rank_group(block, ranker.groups[i]);
     }

@@ -27,6 +27,7 @@ struct Search {
   bool is_plain;       // floats cannot hold the thresholds: search the doubles
   bool may_be_close;   // a threshold is not a float
   uint32_t floats;     // where the tree starts: node 1 is its root, 2i and 2i + 1 are i's children
+  uint32_t checks;     // where the check bytes of the ranks 0 ... cap start
   uint32_t doubles;    // where the ascending thresholds start, padded with infinity to 2^depth - 1
 };
 
@@ -65,6 +66,7 @@ struct SetGroup {
 
 struct Feature {
   uint32_t feature;
+  bool looks_for_small;
   uint32_t first_group, last_group, first_sets, last_sets;
 };
 
@@ -77,16 +79,22 @@ struct Values {
   const float *floats;    // the smallest floats that are not below the values
 };
 
+// What vector code reads of one search.
+struct Tables {
+  const float *tree;
+  const uint8_t *checks;
+};
+
 // What there is among values: bits of what `round` and `look` answer.
 enum : uint32_t { kHasMissing = 1, kHasSmall = 2 };
 
 struct Kernels {
-  // u(x) of each value, or the nearest float.
-  uint32_t (*round)(const double *values, float *floats, bool to_nearest);
+  // u(x) of each value, or the nearest float. Infinity may pass for a missing value.
+  uint32_t (*round)(const double *values, float *floats, bool to_nearest, bool looks_for_small);
   // What `round` answers, for floats.
-  uint32_t (*look)(const float *floats);
+  uint32_t (*look)(const float *floats, bool looks_for_small);
   // Ranks of values; if `close` is given, marks those that may be wrong, and says if there are any.
-  bool (*search)(const Search &search, const float *tree, const float *values, uint8_t *ranks,
+  bool (*search)(const Search &search, const Tables &tables, const float *values, uint8_t *ranks,
                  uint64_t *close);
   // 255 where a value is missing (`missing`), and where it is missing or small (`none`), else 0.
   void (*mark)(const Values &values, uint8_t *missing, uint8_t *none);
@@ -120,6 +128,7 @@ struct ns_forest_ranker {
   std::vector<ns_forest::SmallSet> small_sets;
   std::vector<ns_forest::LargeSet> large_sets;
   std::vector<float> floats;
+  std::vector<uint8_t> checks;
   std::vector<double> doubles;
   std::vector<uint32_t> words;
 };

@@ -14,7 +14,7 @@ namespace avx2 {
 
 // Rounds as the control register says. The two barriers keep the compiler from moving a conversion
 // out from between the writes of the register, which it does not know to matter.
-uint32_t round(const double *values, float *floats, bool to_nearest) {
+uint32_t round(const double *values, float *floats, bool to_nearest, bool looks_for_small) {
   const uint32_t control = _mm_getcsr();
   if (!to_nearest) _mm_setcsr((control & ~0x6000u) | 0x4000u);
   __asm__ volatile("" ::: "memory");
@@ -23,7 +23,7 @@ uint32_t round(const double *values, float *floats, bool to_nearest) {
   }
   __asm__ volatile("" ::: "memory");
   if (!to_nearest) _mm_setcsr(control);
-  return look(floats);
+  return look(floats, looks_for_small);
 }
 
 template <int depth>
@@ -81,9 +81,9 @@ inline uint64_t is_close(__m256 value, __m256i least) {
 }
 
 template <int depth, bool is_checked>
-bool search_depth(const Search &search, const float *floats, const float *values, uint8_t *ranks,
+bool search_depth(const Search &search, const Tables &tables, const float *values, uint8_t *ranks,
                   uint64_t *close) {
-  const Tree<depth> tree(floats);
+  const Tree<depth> tree(tables.tree);
   const __m256i cap = _mm256_set1_epi8(static_cast<char>(search.cap));
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   uint64_t any = 0;
@@ -113,24 +113,24 @@ bool search_depth(const Search &search, const float *floats, const float *values
 }
 
 template <bool is_checked>
-bool search_any(const Search &s, const float *tree, const float *values, uint8_t *ranks,
+bool search_any(const Search &s, const Tables &tables, const float *values, uint8_t *ranks,
                 uint64_t *close) {
   switch (s.depth) {
-    case 1: return search_depth<1, is_checked>(s, tree, values, ranks, close);
-    case 2: return search_depth<2, is_checked>(s, tree, values, ranks, close);
-    case 3: return search_depth<3, is_checked>(s, tree, values, ranks, close);
-    case 4: return search_depth<4, is_checked>(s, tree, values, ranks, close);
-    case 5: return search_depth<5, is_checked>(s, tree, values, ranks, close);
-    case 6: return search_depth<6, is_checked>(s, tree, values, ranks, close);
-    case 7: return search_depth<7, is_checked>(s, tree, values, ranks, close);
-    default: return search_depth<8, is_checked>(s, tree, values, ranks, close);
+    case 1: return search_depth<1, is_checked>(s, tables, values, ranks, close);
+    case 2: return search_depth<2, is_checked>(s, tables, values, ranks, close);
+    case 3: return search_depth<3, is_checked>(s, tables, values, ranks, close);
+    case 4: return search_depth<4, is_checked>(s, tables, values, ranks, close);
+    case 5: return search_depth<5, is_checked>(s, tables, values, ranks, close);
+    case 6: return search_depth<6, is_checked>(s, tables, values, ranks, close);
+    case 7: return search_depth<7, is_checked>(s, tables, values, ranks, close);
+    default: return search_depth<8, is_checked>(s, tables, values, ranks, close);
   }
 }
 
-bool search(const Search &s, const float *tree, const float *values, uint8_t *ranks,
+bool search(const Search &s, const Tables &tables, const float *values, uint8_t *ranks,
             uint64_t *close) {
-  return close ? search_any<true>(s, tree, values, ranks, close)
-               : search_any<false>(s, tree, values, ranks, close);
+  return close ? search_any<true>(s, tables, values, ranks, close)
+               : search_any<false>(s, tables, values, ranks, close);
 }
 
 inline __m256i load(const uint8_t *bytes) {

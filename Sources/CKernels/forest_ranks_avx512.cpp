@@ -14,21 +14,22 @@ namespace avx512 {
 
 #include "forest_ranks_body.h"
 
+// A value times zero is zero, but for infinity and NaN: some sum of products tells of them.
 template <int rounding>
-inline void round_all(const double *values, float *floats) {
+inline bool round_all(const double *values, float *floats) {
+  __m512d sum = _mm512_setzero_pd();
   for (int row = 0; row < kRows; row += 8) {
     const __m512d value = _mm512_loadu_pd(values + row);
+    sum = _mm512_fmadd_pd(value, _mm512_setzero_pd(), sum);
     _mm256_store_ps(floats + row, _mm512_cvt_roundpd_ps(value, rounding | _MM_FROUND_NO_EXC));
   }
+  return _mm512_cmpunord_pd_mask(sum, sum) != 0;
 }
 
-uint32_t round(const double *values, float *floats, bool to_nearest) {
-  if (to_nearest) {
-    round_all<_MM_FROUND_TO_NEAREST_INT>(values, floats);
-  } else {
-    round_all<_MM_FROUND_TO_POS_INF>(values, floats);
-  }
-  return look(floats);
+uint32_t round(const double *values, float *floats, bool to_nearest, bool looks_for_small) {
+  const bool is_missing = to_nearest ? round_all<_MM_FROUND_TO_NEAREST_INT>(values, floats)
+                                     : round_all<_MM_FROUND_TO_POS_INF>(values, floats);
+  return (is_missing ? kHasMissing : 0) | (looks_for_small ? find_small(floats) : 0);
 }
 
 // The nodes of the levels 0 ... 4 fit into two registers, those of the next three into two, four
@@ -43,8 +44,9 @@ struct Tree {
     for (int i = 0; i < count; i++) nodes[i] = _mm512_loadu_ps(tree + 16 * i);
   }
 
+  // `first` and `second` say which way the levels 0 and 1 went.
   template <int level>
-  inline __m512 at(__m512i node) const {
+  inline __m512 at(__m512i node, __mmask16 first, __mmask16 second) const {
     if constexpr (level < 4) {
       return _mm512_permutexvar_ps(node, nodes[0]);
     } else if constexpr (level == 4) {
@@ -52,48 +54,74 @@ struct Tree {
     } else if constexpr (level == 5) {
       return _mm512_permutex2var_ps(nodes[2], node, nodes[3]);
     } else if constexpr (level == 6) {
-      const __mmask16 upper = _mm512_movepi32_mask(_mm512_slli_epi32(node, 26));
-      return _mm512_mask_blend_ps(upper, _mm512_permutex2var_ps(nodes[4], node, nodes[5]),
+      return _mm512_mask_blend_ps(first, _mm512_permutex2var_ps(nodes[4], node, nodes[5]),
                                   _mm512_permutex2var_ps(nodes[6], node, nodes[7]));
     } else {
-      const __mmask16 upper = _mm512_movepi32_mask(_mm512_slli_epi32(node, 26));
-      const __mmask16 top = _mm512_movepi32_mask(_mm512_slli_epi32(node, 25));
       const __m512 low =
-          _mm512_mask_blend_ps(upper, _mm512_permutex2var_ps(nodes[8], node, nodes[9]),
+          _mm512_mask_blend_ps(second, _mm512_permutex2var_ps(nodes[8], node, nodes[9]),
                                _mm512_permutex2var_ps(nodes[10], node, nodes[11]));
       const __m512 high =
-          _mm512_mask_blend_ps(upper, _mm512_permutex2var_ps(nodes[12], node, nodes[13]),
+          _mm512_mask_blend_ps(second, _mm512_permutex2var_ps(nodes[12], node, nodes[13]),
                                _mm512_permutex2var_ps(nodes[14], node, nodes[15]));
-      return _mm512_mask_blend_ps(top, low, high);
+      return _mm512_mask_blend_ps(first, low, high);
     }
   }
 };
 
-// One level: the sign of threshold - value, shifted into the node's number, chooses the child. The
-// least difference, seen as an integer, is that to the nearest threshold below the value.
-template <int level, int depth, bool is_checked>
-inline void descend(const Tree<depth> &tree, __m512 value, __m512i &node, __m512i &least) {
-  if constexpr (level < depth) {
+// One level: the sign of threshold - value, shifted into the node's number, chooses the child.
+template <int level, int depth>
+inline __m512i descend(const Tree<depth> &tree, __m512 value, __m512i node, __mmask16 first,
+                       __mmask16 second) {
+  if constexpr (level == depth) {
+    return node;
+  } else {
     const __m512i difference =
-        _mm512_castps_si512(_mm512_sub_ps(tree.template at<level>(node), value));
-    if constexpr (is_checked) least = _mm512_min_epi32(least, difference);
-    node = _mm512_shldi_epi32(node, difference, 1);
-    descend<level + 1, depth, is_checked>(tree, value, node, least);
+        _mm512_castps_si512(_mm512_sub_ps(tree.template at<level>(node, first, second), value));
+    if constexpr (level == 0 && depth > 6) first = _mm512_movepi32_mask(difference);
+    if constexpr (level == 1 && depth > 7) second = _mm512_movepi32_mask(difference);
+    return descend<level + 1, depth>(tree, value, _mm512_shldi_epi32(node, difference, 1), first,
+                                     second);
   }
 }
 
-// Whether the nearest threshold below is within some units in the last place, or 1e-38 of zero.
-inline uint64_t is_close(__m512 value, __m512i least) {
-  const __m512 negative = _mm512_or_ps(value, _mm512_set1_ps(-0.0f));
-  const __m512 limit = _mm512_fmadd_ps(negative, _mm512_set1_ps(0x1p-22f),
-                                       _mm512_set1_ps(-0x1p-126f));
-  return _mm512_cmple_epi32_mask(least, _mm512_castps_si512(limit));
+// The low bytes of four registers' lanes, row by row.
+inline __m512i low_bytes(__m512i a, __m512i b, __m512i c, __m512i d, __m512i order) {
+  const __m512i byte = _mm512_set1_epi32(255);
+  const __m512i low =
+      _mm512_or_si512(_mm512_and_si512(a, byte), _mm512_slli_epi32(_mm512_and_si512(b, byte), 8));
+  const __m512i high = _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(c, byte), 16),
+                                       _mm512_slli_epi32(d, 24));
+  return _mm512_permutexvar_epi8(order, _mm512_or_si512(low, high));
 }
 
+// The check bytes of the thresholds below, by ranks.
+template <int depth>
+struct Checks {
+  __m512i bytes[depth == 8 ? 4 : 2];
+
+  inline explicit Checks(const uint8_t *checks) {
+    for (int i = 0; i < (depth < 7 ? 1 : 1 << (depth - 6)); i++) {
+      bytes[i] = _mm512_loadu_si512(checks + 64 * i);
+    }
+  }
+
+  inline __m512i at(__m512i rank) const {
+    if constexpr (depth < 7) return _mm512_permutexvar_epi8(rank, bytes[0]);
+    const __m512i low = _mm512_permutex2var_epi8(bytes[0], rank, bytes[1]);
+    if constexpr (depth < 8) {
+      return low;
+    } else {
+      return _mm512_mask_blend_epi8(_mm512_movepi8_mask(rank), low,
+                                    _mm512_permutex2var_epi8(bytes[2], rank, bytes[3]));
+    }
+  }
+};
+
 template <int depth, bool is_checked>
-bool search_depth(const Search &search, const float *floats, const float *values, uint8_t *ranks,
+bool search_depth(const Search &search, const Tables &tables, const float *values, uint8_t *ranks,
                   uint64_t *close) {
-  const Tree<depth> tree(floats);
+  const Tree<depth> tree(tables.tree);
+  const Checks<depth> checks(tables.checks);
   const __m512i cap = _mm512_set1_epi8(static_cast<char>(search.cap));
   const __m512i low_bits = _mm512_set1_epi8(static_cast<char>((1 << depth) - 1));
   alignas(64) uint8_t order_bytes[64];
@@ -101,53 +129,44 @@ bool search_depth(const Search &search, const float *floats, const float *values
   const __m512i order = _mm512_load_si512(order_bytes);
   uint64_t any = 0;
   for (int row = 0; row < kRows; row += 64) {
-    __m512i node[4];
-    uint64_t marks = 0;
+    __m512i node[4], bits[4];
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; i++) {
       const __m512 value = _mm512_loadu_ps(values + row + 16 * i);
-      __m512i least = _mm512_set1_epi32(INT32_MAX);
-      node[i] = _mm512_set1_epi32(1);
-      descend<0, depth, is_checked>(tree, value, node[i], least);
-      if (is_checked) marks |= is_close(value, least) << (16 * i);
+      bits[i] = _mm512_castps_si512(value);
+      node[i] = descend<0, depth>(tree, value, _mm512_set1_epi32(1), 0, 0);
     }
-    const __m512i byte = _mm512_set1_epi32(255);
-    const __m512i low = _mm512_ternarylogic_epi32(
-        _mm512_and_si512(node[0], byte), _mm512_slli_epi32(node[1], 8), _mm512_set1_epi32(0xff00),
-        0xf8);
-    const __m512i high = _mm512_ternarylogic_epi32(
-        _mm512_and_si512(node[2], byte), _mm512_slli_epi32(node[3], 8), _mm512_set1_epi32(0xff00),
-        0xf8);
-    __m512i rank = _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
-    rank = _mm512_and_si512(_mm512_permutexvar_epi8(order, rank), low_bits);
-    _mm512_store_si512(ranks + row, _mm512_min_epu8(rank, cap));
-    if (is_checked) {
-      close[row / 64] = marks;
-      any |= marks;
+    __m512i rank = low_bytes(node[0], node[1], node[2], node[3], order);
+    rank = _mm512_min_epu8(_mm512_and_si512(rank, low_bits), cap);
+    _mm512_store_si512(ranks + row, rank);
+    if constexpr (is_checked) {
+      const __m512i check = low_bytes(bits[0], bits[1], bits[2], bits[3], order);
+      close[row / 64] = _mm512_cmpeq_epi8_mask(check, checks.at(rank));
+      any |= close[row / 64];
     }
   }
   return any != 0;
 }
 
 template <bool is_checked>
-bool search_any(const Search &s, const float *tree, const float *values, uint8_t *ranks,
+bool search_any(const Search &s, const Tables &tables, const float *values, uint8_t *ranks,
                 uint64_t *close) {
   switch (s.depth) {
-    case 1: return search_depth<1, is_checked>(s, tree, values, ranks, close);
-    case 2: return search_depth<2, is_checked>(s, tree, values, ranks, close);
-    case 3: return search_depth<3, is_checked>(s, tree, values, ranks, close);
-    case 4: return search_depth<4, is_checked>(s, tree, values, ranks, close);
-    case 5: return search_depth<5, is_checked>(s, tree, values, ranks, close);
-    case 6: return search_depth<6, is_checked>(s, tree, values, ranks, close);
-    case 7: return search_depth<7, is_checked>(s, tree, values, ranks, close);
-    default: return search_depth<8, is_checked>(s, tree, values, ranks, close);
+    case 1: return search_depth<1, is_checked>(s, tables, values, ranks, close);
+    case 2: return search_depth<2, is_checked>(s, tables, values, ranks, close);
+    case 3: return search_depth<3, is_checked>(s, tables, values, ranks, close);
+    case 4: return search_depth<4, is_checked>(s, tables, values, ranks, close);
+    case 5: return search_depth<5, is_checked>(s, tables, values, ranks, close);
+    case 6: return search_depth<6, is_checked>(s, tables, values, ranks, close);
+    case 7: return search_depth<7, is_checked>(s, tables, values, ranks, close);
+    default: return search_depth<8, is_checked>(s, tables, values, ranks, close);
   }
 }
 
-bool search(const Search &s, const float *tree, const float *values, uint8_t *ranks,
+bool search(const Search &s, const Tables &tables, const float *values, uint8_t *ranks,
             uint64_t *close) {
-  return close ? search_any<true>(s, tree, values, ranks, close)
-               : search_any<false>(s, tree, values, ranks, close);
+  return close ? search_any<true>(s, tables, values, ranks, close)
+               : search_any<false>(s, tables, values, ranks, close);
 }
 
 void small_set(const uint8_t *set, uint32_t, const uint8_t *bytes, const uint8_t *bits,

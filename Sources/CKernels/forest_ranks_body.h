@@ -9,16 +9,24 @@ inline uint32_t float_bits(float value) {
   return bits;
 }
 
-uint32_t look(const float *floats) {
-  const uint32_t small_limit = float_bits(kSmall);
-  uint32_t largest = 0, smallest = UINT32_MAX;
+// A negative value just beyond the limit has been rounded to it, which does no harm.
+uint32_t find_small(const float *floats) {
+  const uint32_t limit = float_bits(kSmall);
+  uint32_t smallest = UINT32_MAX;
+  for (int row = 0; row < kRows; row++) {
+    const uint32_t size = (float_bits(floats[row]) & 0x7fffffffu) - 1;
+    smallest = size < smallest ? size : smallest;
+  }
+  return smallest < limit ? kHasSmall : 0;
+}
+
+uint32_t look(const float *floats, bool looks_for_small) {
+  uint32_t largest = 0;
   for (int row = 0; row < kRows; row++) {
     const uint32_t size = float_bits(floats[row]) & 0x7fffffffu;
     largest = size > largest ? size : largest;
-    smallest = size - 1 < smallest ? size - 1 : smallest;
   }
-  // A negative value just beyond the limit has been rounded to it, which does no harm.
-  return (largest > 0x7f800000u ? kHasMissing : 0) | (smallest < small_limit ? kHasSmall : 0);
+  return (largest > 0x7f800000u ? kHasMissing : 0) | (looks_for_small ? find_small(floats) : 0);
 }
 
 template <typename T>

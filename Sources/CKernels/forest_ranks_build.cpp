@@ -69,6 +69,20 @@ struct Builder {
     }
   }
 
+  // Rank 0 has no threshold below it: any byte will do, best one that floats seldom end with.
+  void add_checks(const double *sorted, uint32_t count, Search &search) {
+    search.checks = static_cast<uint32_t>(ranker.checks.size());
+    ranker.checks.resize(ranker.checks.size() + std::max(1u << search.depth, 64u), 0xa7);
+    uint8_t *checks = ranker.checks.data() + search.checks;
+    for (uint32_t i = 0; i < count; i++) {
+      const float after = std::nextafter(largest_float_not_above(sorted[i]),
+                                         std::numeric_limits<float>::infinity());
+      uint32_t bits;
+      memcpy(&bits, &after, sizeof bits);
+      checks[i + 1] = static_cast<uint8_t>(bits);
+    }
+  }
+
   Search search_of(const ns_forest_column &column) {
     const double *sorted = thresholds + column.start;
     uint32_t count = column.count;
@@ -86,6 +100,7 @@ struct Builder {
       search.may_be_close |= static_cast<double>(rounded) != sorted[i];
     }
     add_tree(sorted, count, search.depth, search);
+    add_checks(sorted, count, search);
     return search;
   }
 
@@ -188,6 +203,10 @@ struct Builder {
       while (at < column_count && columns[order[at]].feature == feature.feature) {
         const bool is_set = columns[order[at]].policy == ns_forest_category;
         at = is_set ? add_sets(order, at) : add_group(order, at);
+      }
+      for (size_t i = feature.first_group; i < ranker.groups.size(); i++) {
+        const NumericGroup &group = ranker.groups[i];
+        feature.looks_for_small |= group.small_is_zero && group.small_matters;
       }
       feature.last_group = static_cast<uint32_t>(ranker.groups.size());
       feature.last_sets = static_cast<uint32_t>(ranker.set_groups.size());
