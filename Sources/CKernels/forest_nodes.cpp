@@ -9,9 +9,6 @@ namespace {
 
 using namespace ns_forest;
 
-// Below this many thresholds comparing for each is cheaper than the nibbles' tables.
-constexpr uint32_t kNibbleThresholds = 6;
-
 namespace portable {
 #define NS_VECTOR_BYTES 16
 #include "forest_nodes_body.h"
@@ -21,7 +18,7 @@ namespace portable {
 
 #if defined(__x86_64__)
 
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2"))), apply_to = function)
 namespace avx2 {
 #define NS_VECTOR_BYTES 32
 #include "forest_nodes_body.h"
@@ -30,7 +27,7 @@ namespace avx2 {
 }  // namespace avx2
 #pragma clang attribute pop
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), \
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi,bmi2"))), \
                              apply_to = function)
 namespace avx512 {
 #define NS_VECTOR_BYTES 64
@@ -73,16 +70,16 @@ uint32_t ns_forest_nodes_code(const ns_forest_nodes *forest, uint32_t tree, uint
 }
 
 size_t ns_forest_nodes_scratch_size(const ns_forest_nodes *forest) {
-  return forest->program.scratch_bytes();
+  return forest->program.tests.mask_bytes() + kBoundaryBytes;
 }
 
 void ns_forest_nodes_prepare(const ns_forest_nodes *forest, ns_isa isa, const uint8_t *ranks,
                              void *scratch) {
-  const MaskPlan &plan = forest->program.masks;
+  const TestPlan &plan = forest->program.tests;
   uint8_t *masks = static_cast<uint8_t *>(scratch);
-  uint8_t *reaches = masks + forest->program.mask_bytes();
-  memset(reaches + kAllRows * kMaskBytes, 0xff, kMaskBytes);
-  memset(reaches + kNoRows * kMaskBytes, 0, kMaskBytes);
+  uint8_t *boundaries = masks + plan.mask_bytes();
+  memset(boundaries + kFirstBegin * kMaskBytes, 0xff, kMaskBytes);
+  memset(boundaries + kLastEnd * kMaskBytes, 0, kMaskBytes);
 #if defined(__x86_64__)
   if (isa == ns_isa_avx512) return avx512::make_masks(plan, ranks, masks);
   if (isa == ns_isa_avx2) return avx2::make_masks(plan, ranks, masks);

@@ -1,5 +1,5 @@
-// The kernels of forest_nodes.cpp and oblivious.cpp for vectors of NS_VECTOR_BYTES bytes; included
-// once for each instruction set, inside a namespace of its own.
+// What the kernels of forest_nodes.cpp and oblivious.cpp share, for vectors of NS_VECTOR_BYTES
+// bytes; included once for each instruction set, inside a namespace of its own.
 
 typedef uint64_t Vector __attribute__((vector_size(NS_VECTOR_BYTES)));
 typedef uint8_t Bytes __attribute__((vector_size(NS_VECTOR_BYTES)));
@@ -43,8 +43,8 @@ NS_INLINE void transpose(Vector v[8]) {
   for (int i = 0; i < 8; i += 2) trade<1>(v[i], v[i + 1], bits);
 }
 
-// above[k] = (the number in four planes > k), for k = 0 ..< 16.
-NS_INLINE void compare_nibble(const Vector planes[4], Vector above[16]) {
+// above[k] = (the digit in four planes > k), for k = 0 ..< 16; the last is no rows.
+NS_INLINE void compare_digit(const Vector planes[4], Vector above[16]) {
   above[0] = planes[0];
   above[1] = Vector{};
   for (int bit = 1; bit < 4; bit++) {
@@ -56,27 +56,23 @@ NS_INLINE void compare_nibble(const Vector planes[4], Vector above[16]) {
   }
 }
 
-// The masks of a column with many thresholds: from the high nibble of the rank and the low one.
-static void masks_by_nibbles(const uint8_t *ranks, const uint8_t *thresholds, uint32_t count,
-                             uint8_t *masks) {
+static void make_digits(const uint8_t *ranks, uint8_t *masks) {
   for (uint32_t part = 0; part < kMaskBytes; part += NS_VECTOR_BYTES) {
-    Vector planes[8], low[16], reaches[17];  // reaches[h] = (high nibble >= h)
+    Vector planes[8], above[16];
     for (int i = 0; i < 8; i++) planes[i] = load(ranks + i * 64 + part);
     transpose(planes);
-    compare_nibble(planes, low);
-    compare_nibble(planes + 4, reaches + 1);
-    reaches[0] = ~Vector{};
-    for (uint32_t i = 0; i < count; i++) {
-      const uint32_t k = thresholds[i];
-      const Vector *reach = reaches + (k >> 4);
-      store(masks + i * kMaskBytes + part, reach[1] | (reach[0] & low[k & 15]));
-    }
+    uint8_t *to = masks + part;
+    store(to, ~Vector{});
+    compare_digit(planes + 4, above);
+    for (uint32_t k = 0; k < 16; k++) store(to + (k + 1) * kMaskBytes, above[k]);
+    to += TestPlan::kHighMasks * kMaskBytes;
+    compare_digit(planes, above);
+    for (uint32_t k = 0; k < 15; k++) store(to + k * kMaskBytes, above[k]);
   }
 }
 
-// The masks of a column with few thresholds: a comparison each.
-static void masks_by_compare(const uint8_t *ranks, const uint8_t *thresholds, uint32_t count,
-                             uint8_t *masks) {
+static void make_singles(const uint8_t *ranks, const uint8_t *thresholds, uint32_t count,
+                         uint8_t *masks) {
   for (uint32_t part = 0; part < kMaskBytes; part += NS_VECTOR_BYTES) {
     for (uint32_t i = 0; i < count; i++) {
       const Bytes threshold = Bytes{} + thresholds[i];
@@ -90,16 +86,23 @@ static void masks_by_compare(const uint8_t *ranks, const uint8_t *thresholds, ui
   }
 }
 
-static void make_masks(const MaskPlan &plan, const uint8_t *ranks, uint8_t *masks) {
-  memset(masks, 0xff, kMaskBytes);
-  for (const MaskColumn &column : plan.columns) {
+// Makes every mask of a plan for one block of ranks.
+static void make_masks(const TestPlan &plan, const uint8_t *ranks, uint8_t *masks) {
+  memset(masks + kEveryMask * kMaskBytes, 0xff, kMaskBytes);
+  memset(masks + kNoMask * kMaskBytes, 0, kMaskBytes);
+  for (const TestColumn &column : plan.columns) {
     const uint8_t *from = ranks + size_t(column.column) * kRows;
-    const uint8_t *thresholds = &plan.thresholds[column.first - 1];
     uint8_t *to = masks + size_t(column.first) * kMaskBytes;
-    if (column.count < kNibbleThresholds) {
-      masks_by_compare(from, thresholds, column.count, to);
+    if (column.threshold_count == 0) {
+      make_digits(from, to);
     } else {
-      masks_by_nibbles(from, thresholds, column.count, to);
+      const uint8_t *thresholds = plan.thresholds.data() + column.first_threshold;
+      make_singles(from, thresholds, column.threshold_count, to);
     }
   }
+}
+
+// The rows that pass a test whose masks begin at `high` and at `low`.
+NS_INLINE Vector passing(const uint8_t *high, const uint8_t *low) {
+  return load(high + kMaskBytes) | (load(high) & load(low));
 }

@@ -1,52 +1,83 @@
-// A forest as the kernels run it: reaches, then flips, then a transposition for each tree.
+// A forest as the kernels run it.
 //
-// A reach is the mask of the rows that come to a node. A split makes the reaches of both children
-// of a node from its own; a flip changes one bit of the code of the rows in a reach that a test
-// sends one way. Leaves need no reach: a tree of n leaves takes at most n - 2 splits, and n - 1
-// flips where each right turn can be given a code one bit away from the code it leaves.
+// The leaves of a tree stand in order, left to right, and each node is the boundary between two
+// neighbours: the last leaf of its left side and the first of its right. A row is beyond a boundary
+// if its leaf is to the right of it. The rows beyond a node's boundary are those beyond the one
+// where its leaves end, and of those beyond the one where its leaves begin, the ones that the
+// node's test sends right:
+//
+//     beyond[node] = beyond[end] | (beyond[begin] & test)
+//
+// A leaf's code is the Gray code of its place. Boundary j is then the only one between places j and
+// j + 1 and changes one bit, that of the lowest zero of j, so that the masks of boundaries 0, 2, 4...
+// add up (exclusive or) to bit 0 of every row's code, those of 1, 5, 9... to bit 1, and so on.
 #pragma once
 
-#include "forest_nodes_masks.h"
+#include "forest_nodes_tests.h"
 
 namespace ns_forest {
 
-/// Both operands of a step as offsets, in units of 8 bytes: into the masks and into the reaches.
-template <typename Offset>
-struct Step {
-  Offset mask;
-  Offset reach;
+/// One node: where three masks are among the boundaries, and where the test's two masks are.
+///
+/// Eight bytes, taken apart by shifts, because loads and the bytes streamed are what a step is bound
+/// by. Offsets are in bytes but that of the high mask, which the addressing multiplies by 8.
+struct NearStep {
+  NearStep(uint32_t begin, uint32_t end, uint32_t out, Test test)
+      : bits(uint64_t(begin) << 6 | uint64_t(end) << 16 | uint64_t(out) << 25 |
+             uint64_t(test.low) << 34 | uint64_t(test.high) << 51) {}
+
+  /// The numbers of masks that fit: 13 bits.
+  static constexpr uint32_t kMaskLimit = 1u << 13;
+
+  uint64_t begin() const { return uint16_t(bits); }
+  uint64_t end() const { return (bits >> 10) & 0x7fc0; }
+  uint64_t out() const { return (bits >> 19) & 0x7fc0; }
+  uint64_t low() const { return (bits >> 28) & 0xfffc0; }
+  uint64_t high() const { return (bits >> 48) * 8; }
+
+  uint64_t bits;
+};
+static_assert(kMaskBytes == 64, "a step has offsets of masks of 64 bytes");
+
+/// The same for forests of more masks.
+struct FarStep {
+  FarStep(uint32_t begin, uint32_t end, uint32_t out, Test test)
+      : near(begin, end, out, {0, 0}), test(test) {}
+
+  uint64_t begin() const { return near.begin(); }
+  uint64_t end() const { return near.end(); }
+  uint64_t out() const { return near.out(); }
+  uint64_t low() const { return uint64_t(test.low) * kMaskBytes; }
+  uint64_t high() const { return uint64_t(test.high) * kMaskBytes; }
+
+  NearStep near;
+  Test test;
 };
 
-/// Reaches 0 and 1 are all rows and no rows; split i of a tree makes reaches 2 + 2 i (those that
-/// go right) and 3 + 2 i (those that go left).
-enum : uint32_t { kAllRows = 0, kNoRows = 1, kFirstReach = 2, kUnit = 8 };
+/// Before boundary 0 there are two masks: beyond the first leaf's begin is every row, beyond the
+/// last leaf's end is none.
+enum : uint32_t { kFirstBegin = 0, kLastEnd = 1, kFirstBoundary = 2 };
+constexpr uint32_t kBoundaryBytes = (kFirstBoundary + 256) * kMaskBytes;
 
 /// Where one tree's steps and codes are.
 struct TreeProgram {
-  uint32_t first_step;   // splits, then `round_count` rounds of one flip for each bit of the code
-  uint32_t first_code;   // of leaf 0, in `codes`
-  uint16_t split_count;  // 0...254
-  uint16_t round_count;  // 0...255
-  uint16_t bit_count;    // 5...8
-  uint16_t leaf_count;   // 1...256
+  uint32_t first_step;
+  uint32_t first_code;  // of leaf 0, in `codes`
+  uint16_t node_count;  // 0...255
+  uint16_t bit_count;   // 5...8
 };
 
 /// A compiled forest.
 struct Program {
-  explicit Program(uint32_t column_count) : masks(column_count) {}
+  explicit Program(uint32_t column_count) : tests(column_count) {}
 
-  MaskPlan masks;
+  TestPlan tests;
   std::vector<TreeProgram> trees;
-  std::vector<Step<uint16_t>> near_steps;  // while the masks' offsets fit
-  std::vector<Step<uint32_t>> far_steps;   // else; the other is empty
+  std::vector<NearStep> near_steps;  // while the masks' offsets fit
+  std::vector<FarStep> far_steps;   // else; the other is empty
   std::vector<uint8_t> codes;
-  uint32_t split_limit = 0;  // of all trees
 
-  bool is_near() const { return masks.mask_count() * (kMaskBytes / kUnit) <= 65536; }
-  size_t mask_bytes() const { return size_t(masks.mask_count()) * kMaskBytes; }
-  size_t scratch_bytes() const {
-    return mask_bytes() + (kFirstReach + 2 * size_t(split_limit)) * kMaskBytes;
-  }
+  bool is_near() const { return tests.mask_count <= NearStep::kMaskLimit; }
 };
 
 /// Fills a program from trees that were checked; throws std::bad_alloc.

@@ -6,5 +6,6 @@
 #include "ns_forest_nodes.h"
 #include "ns_isa.h"
 #include "ns_numbers.h"
+#include "ns_oblivious.h"
 #include "ns_text.h"
 #include "trees.h"
