@@ -19,7 +19,7 @@ extern "C" {
 /// result, subnormal results included.
 typedef enum {
   ns_activation_none = 0,
-  ns_activation_relu = 1,        // x where x > 0, else +0
+  ns_activation_relu = 1,        // 0 where x < 0, else x
   ns_activation_leaky_relu = 2,  // x * first where x < 0, else x
   ns_activation_clip = 3,        // the nearest number in [first, second]
   ns_activation_sigmoid = 4,     // 1 / (1 + e^-x)
