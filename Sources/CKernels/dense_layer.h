@@ -20,6 +20,47 @@ static void run_few(const ns_dense_layer &layer, const ns_dense_input &input, ui
   multiply_columns<Floats>(c, row_count, layer.output_count);
 }
 
+// Runs a kernel whose last columns do not exist: in a tile of its own.
+static void multiply_part(Step s, uint32_t rows, uint32_t columns) {
+  float tile[kRowLimit * kTileColumns] = {};
+  float *const output = s.output;
+  const size_t stride = s.output_stride;
+  s.output = tile;
+  s.output_stride = kTileColumns;
+  if (s.start == nullptr) {
+    for (uint32_t r = 0; r < rows; r++) {
+      for (uint32_t c = 0; c < columns; c++) tile[r * kTileColumns + c] = output[r * stride + c];
+    }
+  }
+  kernel_for(rows, columns <= kFloats)(s);
+  for (uint32_t r = 0; r < rows; r++) {
+    for (uint32_t c = 0; c < columns; c++) output[r * stride + c] = tile[r * kTileColumns + c];
+  }
+}
+
+// All rows times one panel of weights, in groups of nearly equal size: a lone row would wait for
+// each of its sums.
+static void multiply_panel(Step s, uint32_t row_count, uint32_t columns) {
+  const uint32_t group_count = (row_count + kRowLimit - 1) / kRowLimit;
+  const uint32_t least = row_count / group_count, larger_count = row_count % group_count;
+  for (uint32_t c = 0; c < columns; c += kTileColumns) {
+    Step group = s;
+    group.weights += c;
+    if (s.start != nullptr) group.start += c;
+    group.output += c;
+    for (uint32_t g = 0; g < group_count; g++) {
+      const uint32_t rows = least + (g < larger_count);
+      if (columns - c >= kTileColumns) {
+        kernel_for(rows, false)(group);
+      } else {
+        multiply_part(group, rows, columns - c);
+      }
+      group.input += rows * s.row_step;
+      group.output += rows * s.output_stride;
+    }
+  }
+}
+
 // One block of rows. Weights are read kDepthLimit at a time, so that those of a panel stay in the
 // first cache and the inputs in the second; sums under way wait in the output, which does not
 // change their bits.
