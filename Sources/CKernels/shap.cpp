@@ -17,7 +17,7 @@ struct layout {
   size_t constants, bits, above, below, sums, weights, end;
 
   explicit layout(const maxima &most) {
-    const size_t level = sizeof(double) * kPassPoints * kGroupRows;
+    const size_t level = sizeof(double) * kPassPoints * kGroupRowLimit;
     constants = 0;
     bits = constants + most.splits * sizeof(ns_shap_tables::constants);
     above = bits + most.splits * sizeof(split_bits);
@@ -92,18 +92,6 @@ void walk_tree(const ns_shap &shap, const tree &tree, const kernels &kernels, wa
   }
 }
 
-// Adds a tree's sums to the contributions of its output.
-void flush(const ns_shap &shap, const tree &tree, const walk &w, double *contributions) {
-  for (uint32_t slot = 0; slot < tree.slot_count; slot++) {
-    const size_t feature = shap.slots[tree.first_slot + slot];
-    double *to = contributions + feature * NS_SHAP_ROWS;
-    for (uint32_t group = 0; group < w.group_count; group++) {
-      const double *from = w.sums + (static_cast<size_t>(group) * tree.slot_count + slot) * kGroupRows;
-      for (uint32_t i = 0; i < kGroupRows; i++) to[group * kGroupRows + i] += from[i];
-    }
-  }
-}
-
 const kernels &kernels_for(ns_isa isa) {
   switch (isa) {
     case ns_isa_avx2: return avx2_kernels();
@@ -137,7 +125,7 @@ void ns_shap_run(
   w.bits = bits;
   w.splits = splits;
   w.weights = weights;
-  w.group_count = (row_count + kGroupRows - 1) / kGroupRows;
+  w.row_count = row_count;
   w.above = reinterpret_cast<double *>(room + place.above);
   w.below = reinterpret_cast<double *>(room + place.below);
   w.sums = reinterpret_cast<double *>(room + place.sums);
@@ -148,6 +136,7 @@ void ns_shap_run(
     w.slot_count = tree.slot_count;
     compare(*shap, tree, kernels, ranks, bits);
     walk_tree(*shap, tree, kernels, w, splits, weights);
-    flush(*shap, tree, w, contributions + output_stride * (tree.output - first_output));
+    kernels.add_sums(w, shap->slots.data() + tree.first_slot,
+                     contributions + output_stride * (tree.output - first_output));
   }
 }

@@ -75,7 +75,7 @@ class builder {
       : shap(shap), room(room), nodes(nodes), node_count(node_count), target(target),
         failure(failure) {}
 
-  // Adds the tree's splits, steps and slots, and its expected value to `expected`.
+  // Adds the tree's splits, steps and slots to the ensemble, and its mean to `expected`.
   bool build(double &expected);
 
  private:
@@ -169,7 +169,7 @@ void builder::relate_to_older(split &made) const {
   made.part = made.older_part * made.ratio;
 }
 
-// Arrives at a node: adds a leaf's value, or opens a split.
+// Opens the split at a node.
 bool builder::enter(uint32_t index, double share) {
   const ns_shap_node &node = nodes[index];
   split made = ordered(node);
@@ -249,8 +249,10 @@ uint32_t place_of_points(ns_shap &shap, uint32_t count) {
   return static_cast<uint32_t>(shap.points.size()) - 1;
 }
 
-bool check_tree(const ns_shap_tree &source, const ns_shap_shape &shape) {
-  return source.node_count > 0 && source.first_node <= shape.node_count &&
+// Whether a tree is where it may be; trees come one after the other, so that none share nodes.
+bool check_tree(const ns_shap_tree &source, const ns_shap_shape &shape, uint32_t end_of_previous) {
+  return source.node_count > 0 && source.first_node >= end_of_previous &&
+         source.first_node <= shape.node_count &&
          source.node_count <= shape.node_count - source.first_node &&
          source.output < shape.output_count;
 }
@@ -260,9 +262,11 @@ bool add_trees(ns_shap &shap, const ns_shap_node *nodes, const ns_shap_tree *tre
   workspace room;
   room.latest.resize(shap.shape.feature_count);
   room.slots.resize(shap.shape.feature_count);
+  uint32_t end_of_previous = 0;
   for (uint32_t i = 0; i < shap.shape.tree_count; i++) {
     failure = {ns_shap_bad_index, i, 0};
-    if (!check_tree(trees[i], shap.shape)) return false;
+    if (!check_tree(trees[i], shap.shape, end_of_previous)) return false;
+    end_of_previous = trees[i].first_node + trees[i].node_count;
     if (room.seen.size() < trees[i].node_count) room.seen.resize(trees[i].node_count);
     tree target = {};
     target.first_split = static_cast<uint32_t>(shap.splits.size());

@@ -11,8 +11,8 @@ namespace ns_shap_tables {
 
 // Points of the integral that one walk over a tree takes together.
 constexpr uint32_t kPassPoints = 4;
-// Rows that one walk takes together, at most.
-constexpr uint32_t kGroupRows = 16;
+// Rows that one walk takes together, at most; a variant may take fewer.
+constexpr uint32_t kGroupRowLimit = 32;
 // More points are never needed: 64 of them are exact for 128 features, and for 512 their error is
 // below 1e-12 of the result.
 constexpr uint32_t kPointLimit = 64;
@@ -99,7 +99,7 @@ struct walk {
   const constants *splits;
   const double *weights;  // of the points
   uint32_t slot_count;
-  uint32_t group_count;  // of kGroupRows rows
+  uint32_t row_count;
   bool first;            // the slots hold nothing yet
   double *above;         // [depth][point][row of the group]
   double *below;         // [depth][side][point][row of the group]
@@ -110,6 +110,8 @@ struct walk {
 struct kernels {
   void (*compare)(const uint8_t *ranks, uint8_t rank, row_bits *at_most);
   void (*walks[kPassPoints])(const walk &);  // by the number of points, minus one
+  // Adds the walk's sums to contributions [feature][row of the block].
+  void (*add_sums)(const walk &, const uint32_t *features, double *contributions);
 };
 
 // The largest counts of any tree, which scratch memory is made for.

@@ -1,6 +1,7 @@
 // The walk of ns_shap.h over one set of instructions' vectors; included once for each.
 //
-// Needs, for vectors of `lanes` doubles: load, store, every (one value in all lanes), add,
+// Needs the number of rows to take together, kGroupRows, and for vectors of `lanes` doubles: load, store
+// (both also anywhere, not only at multiples of the vector's size), every (one value in all lanes), add,
 // subtract, multiply, rows (the choice that stands at a row of bits) and choose (first where
 // chosen, else second). Every variant makes the same operations on a row in the same order, and
 // never fuses two of them.
@@ -152,7 +153,7 @@ void walk_tree(const walk &w) {
       w.above[k * kGroupRows + row] = w.weights[k];
     }
   }
-  for (uint32_t group = 0; group < w.group_count; group++) {
+  for (uint32_t group = 0; group * kGroupRows < w.row_count; group++) {
     const size_t count = static_cast<size_t>(w.slot_count) * kGroupRows;
     const place p = {w, group * kGroupRows, w.sums + group * count};
     if (w.first) std::memset(p.sums, 0, count * sizeof(double));
@@ -160,5 +161,19 @@ void walk_tree(const walk &w) {
   }
 }
 
+void add_sums(const walk &w, const uint32_t *features, double *contributions) {
+  for (uint32_t slot = 0; slot < w.slot_count; slot++) {
+    double *to = contributions + static_cast<size_t>(features[slot]) * NS_SHAP_ROWS;
+    const double *from = w.sums + static_cast<size_t>(slot) * kGroupRows;
+    for (uint32_t row = 0; row < w.row_count; row += kGroupRows) {
+#pragma clang loop unroll(full)
+      for (uint32_t i = 0; i < kGroupRows; i += lanes) {
+        store_anywhere(to + row + i, add(load_anywhere(to + row + i), load(from + i)));
+      }
+      from += static_cast<size_t>(w.slot_count) * kGroupRows;
+    }
+  }
+}
+
 const kernels variant = {
-    compare, {walk_tree<1>, walk_tree<2>, walk_tree<3>, walk_tree<4>}};
+    compare, {walk_tree<1>, walk_tree<2>, walk_tree<3>, walk_tree<4>}, add_sums};

@@ -18,8 +18,10 @@ namespace portable {
 
 typedef double vector __attribute__((vector_size(16)));
 typedef int64_t choice __attribute__((vector_size(16)));
-constexpr uint32_t lanes = 2;
+constexpr uint32_t lanes = 2, kGroupRows = 16;
 
+inline vector load_anywhere(const double *from) { return vector{from[0], from[1]}; }
+inline void store_anywhere(double *to, vector v) { to[0] = v[0], to[1] = v[1]; }
 inline vector load(const double *from) { return *reinterpret_cast<const vector *>(from); }
 inline void store(double *to, vector v) { *reinterpret_cast<vector *>(to) = v; }
 inline vector every(double value) { return vector{value, value}; }
@@ -55,8 +57,10 @@ namespace avx2 {
 
 typedef __m256d vector;
 typedef __m256d choice;
-constexpr uint32_t lanes = 4;
+constexpr uint32_t lanes = 4, kGroupRows = 16;
 
+inline vector load_anywhere(const double *from) { return _mm256_loadu_pd(from); }
+inline void store_anywhere(double *to, vector v) { _mm256_storeu_pd(to, v); }
 inline vector load(const double *from) { return _mm256_load_pd(from); }
 inline void store(double *to, vector v) { _mm256_store_pd(to, v); }
 inline vector every(double value) { return _mm256_set1_pd(value); }
@@ -95,8 +99,10 @@ namespace avx512 {
 
 typedef __m512d vector;
 typedef __mmask8 choice;
-constexpr uint32_t lanes = 8;
+constexpr uint32_t lanes = 8, kGroupRows = 32;
 
+inline vector load_anywhere(const double *from) { return _mm512_loadu_pd(from); }
+inline void store_anywhere(double *to, vector v) { _mm512_storeu_pd(to, v); }
 inline vector load(const double *from) { return _mm512_load_pd(from); }
 inline void store(double *to, vector v) { _mm512_store_pd(to, v); }
 inline vector every(double value) { return _mm512_set1_pd(value); }

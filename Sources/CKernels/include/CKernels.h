@@ -3,5 +3,6 @@
 #include "ns_csv.h"
 #include "ns_isa.h"
 #include "ns_numbers.h"
+#include "ns_shap.h"
 #include "ns_text.h"
 #include "trees.h"

@@ -44,7 +44,7 @@ typedef struct {
   uint32_t rank;     // left if the row's rank in the column <= rank; at most 255
 } ns_shap_node;
 
-/// A tree: some consecutive nodes, the root first.
+/// A tree: some consecutive nodes, the root first; they come after those of the tree before.
 typedef struct {
   uint32_t first_node;
   uint32_t node_count;
