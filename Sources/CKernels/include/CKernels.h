@@ -7,5 +7,6 @@
 #include "ns_isa.h"
 #include "ns_numbers.h"
 #include "ns_oblivious.h"
+#include "ns_shap.h"
 #include "ns_text.h"
 #include "trees.h"
