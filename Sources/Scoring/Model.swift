@@ -57,6 +57,7 @@ package struct Model: Sendable {
           has the training rows of each node, and linear models, are
           """)
     }
+    try scorer.prepareToExplain()
     return inputs.map(\.name)
   }
 

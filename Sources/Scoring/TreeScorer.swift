@@ -1,4 +1,5 @@
 package import Models
+internal import Synchronization
 
 /// Scores rows with an ensemble of trees.
 ///
@@ -16,6 +17,8 @@ package struct TreeScorer: Scorer {
   /// Predictions, not raw scores, are divided by it.
   private let divisor: Double
   private let forest: Forest
+  /// Made when it is first asked for; nil if the trees do not say enough to be explained.
+  private let explanations: Explanations?
 
   /// How the trees are scored.
   private enum Forest: Sendable {
@@ -57,6 +60,9 @@ package struct TreeScorer: Scorer {
       forest = .walk(try WalkForest(ensemble))
     }
     self.instructions = instructions
+    explanations =
+      TreeExplainer.explains(ensemble)
+      ? Explanations(ensemble: ensemble, instructions: instructions) : nil
   }
 
   package var summary: ScorerSummary {
@@ -151,6 +157,47 @@ package struct TreeScorer: Scorer {
     for index in 0..<outputCount {
       for row in 0..<output.count / outputCount {
         unsafe output[row * outputCount + index] = sums[index * stride + row]
+      }
+    }
+  }
+
+  // MARK: Explanations
+
+  package var explanationWidth: Int { explanations == nil ? 0 : outputCount * (inputs.count + 1) }
+
+  package func prepareToExplain() throws(ModelError) {
+    _ = try explanations?.explainer()
+  }
+
+  package func explain(
+    _ tile: FeatureTile, into output: UnsafeMutableBufferPointer<Double>,
+    scratch: inout ScoringScratch
+  ) {
+    guard let explanations else { preconditionFailure("these trees are not explained") }
+    // What cannot be prepared was refused before; a caller who did not ask gets no numbers.
+    guard let explainer = try? explanations.explainer() else {
+      return unsafe output.update(repeating: .nan)
+    }
+    unsafe explainer.explain(tile, into: output, scratch: &scratch)
+  }
+
+  /// An explainer that is made once, when somebody wants it: it takes as much memory as the trees.
+  private final class Explanations: Sendable {
+    private let ensemble: TreeEnsemble
+    private let instructions: InstructionSet
+    private let made = Mutex<TreeExplainer?>(nil)
+
+    init(ensemble: TreeEnsemble, instructions: InstructionSet) {
+      self.ensemble = ensemble
+      self.instructions = instructions
+    }
+
+    func explainer() throws(ModelError) -> TreeExplainer {
+      try made.withLock { (made: inout TreeExplainer?) throws(ModelError) -> TreeExplainer in
+        if let made { return made }
+        let new = try TreeExplainer(ensemble, instructions: instructions)
+        made = new
+        return new
       }
     }
   }
