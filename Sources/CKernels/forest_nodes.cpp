@@ -27,8 +27,8 @@ namespace avx2 {
 }  // namespace avx2
 #pragma clang attribute pop
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi,bmi2"))), \
-                             apply_to = function)
+#pragma clang attribute push(                                                    \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi,bmi2"))), apply_to = function)
 namespace avx512 {
 #define NS_VECTOR_BYTES 64
 #include "forest_nodes_body.h"
