@@ -1,9 +1,9 @@
 // Which leaf of each tree a row reaches: the decision nodes of a forest over a block of rows.
 //
 // A block is NS_FOREST_ROWS rows. Its rank columns are bytes, 0...255,
-// `ranks[column * NS_FOREST_ROWS + row]`; a row goes left at a node if its rank in the node's column
-// is <= the node's threshold.
-// The answer is a byte a tree and row, `codes[tree * NS_FOREST_ROWS + row]`: the code of the leaf.
+// `ranks[column * NS_FOREST_ROWS + row]`; a row goes left at a node if its rank in the node's
+// column is <= the node's threshold. The answer is a byte a tree and row,
+// `codes[tree * NS_FOREST_ROWS + row]`: the code of the leaf.
 //
 // Nothing here depends on the rows' values in time or in memory touched, and each instruction set
 // gives the same codes.
