@@ -27,8 +27,8 @@ namespace avx2 {
 }  // namespace avx2
 #pragma clang attribute pop
 
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi,bmi2"))), \
-                             apply_to = function)
+#pragma clang attribute push(                                                    \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,bmi,bmi2"))), apply_to = function)
 namespace avx512 {
 #define NS_VECTOR_BYTES 64
 #include "forest_nodes_body.h"
@@ -73,8 +73,8 @@ size_t ns_forest_nodes_scratch_size(const ns_forest_nodes *forest) {
   return forest->program.tests.mask_bytes() + kBoundaryBytes;
 }
 
-void ns_forest_nodes_prepare(const ns_forest_nodes *forest, ns_isa isa, const uint8_t *ranks,
-                             void *scratch) {
+void ns_forest_nodes_prepare(const ns_forest_nodes *forest, [[maybe_unused]] ns_isa isa,
+                             const uint8_t *ranks, void *scratch) {
   const TestPlan &plan = forest->program.tests;
   uint8_t *masks = static_cast<uint8_t *>(scratch);
   uint8_t *boundaries = masks + plan.mask_bytes();
@@ -87,8 +87,9 @@ void ns_forest_nodes_prepare(const ns_forest_nodes *forest, ns_isa isa, const ui
   portable::make_masks(plan, ranks, masks);
 }
 
-void ns_forest_nodes_run(const ns_forest_nodes *forest, ns_isa isa, uint32_t first_tree,
-                         uint32_t tree_count, uint8_t *codes, void *scratch) {
+void ns_forest_nodes_run(const ns_forest_nodes *forest, [[maybe_unused]] ns_isa isa,
+                         uint32_t first_tree, uint32_t tree_count, uint8_t *codes,
+                         void *scratch) {
   const Program &program = forest->program;
   uint8_t *masks = static_cast<uint8_t *>(scratch);
 #if defined(__x86_64__)

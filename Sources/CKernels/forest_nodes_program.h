@@ -9,8 +9,8 @@
 //     beyond[node] = beyond[end] | (beyond[begin] & test)
 //
 // A leaf's code is the Gray code of its place. Boundary j is then the only one between places j and
-// j + 1 and changes one bit, that of the lowest zero of j, so that the masks of boundaries 0, 2, 4...
-// add up (exclusive or) to bit 0 of every row's code, those of 1, 5, 9... to bit 1, and so on.
+// j + 1 and changes one bit, that of the lowest zero of j, so that the masks of boundaries 0, 2,
+// 4... add up (exclusive or) to bit 0 of every row's code, those of 1, 5, 9... to bit 1, and so on.
 #pragma once
 
 #include "forest_nodes_tests.h"
@@ -19,8 +19,8 @@ namespace ns_forest {
 
 /// One node: where three masks are among the boundaries, and where the test's two masks are.
 ///
-/// Eight bytes, taken apart by shifts, because loads and the bytes streamed are what a step is bound
-/// by. Offsets are in bytes but that of the high mask, which the addressing multiplies by 8.
+/// Eight bytes, taken apart by shifts, because loads and the bytes streamed are what a step is
+/// bound by. Offsets are in bytes but that of the high mask, which the addressing multiplies by 8.
 struct NearStep {
   NearStep(uint32_t begin, uint32_t end, uint32_t out, Test test)
       : bits(uint64_t(begin) << 6 | uint64_t(end) << 16 | uint64_t(out) << 25 |

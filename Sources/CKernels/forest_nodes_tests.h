@@ -19,8 +19,8 @@ static_assert(kRows == 512, "the order of a mask's bits is for 512 rows");
 
 /// Where the masks are that make up one test: masks[high + 1] | (masks[high] & masks[low]).
 ///
-/// A rank is two digits of base 16, and it is > k if its high digit is greater than that of k, or is
-/// at least that and the low digit is greater. So 32 masks a column make all of its 255 tests,
+/// A rank is two digits of base 16, and it is > k if its high digit is greater than that of k, or
+/// is at least that and the low digit is greater. So 32 masks a column make all of its 255 tests,
 /// where a mask for each would not stay in the first cache.
 struct Test {
   uint32_t high;

@@ -81,8 +81,8 @@ uint32_t ns_oblivious_code_size(const ns_oblivious *forest) { return forest->is_
 
 size_t ns_oblivious_scratch_size(const ns_oblivious *forest) { return forest->plan.mask_bytes(); }
 
-void ns_oblivious_prepare(const ns_oblivious *forest, ns_isa isa, const uint8_t *ranks,
-                          void *scratch) {
+void ns_oblivious_prepare(const ns_oblivious *forest, [[maybe_unused]] ns_isa isa,
+                          const uint8_t *ranks, void *scratch) {
   uint8_t *masks = static_cast<uint8_t *>(scratch);
 #if defined(__x86_64__)
   if (isa == ns_isa_avx512) return avx512::make_masks(forest->plan, ranks, masks);
@@ -91,8 +91,9 @@ void ns_oblivious_prepare(const ns_oblivious *forest, ns_isa isa, const uint8_t 
   portable::make_masks(forest->plan, ranks, masks);
 }
 
-void ns_oblivious_run(const ns_oblivious *forest, ns_isa isa, uint32_t first_tree,
-                      uint32_t tree_count, void *codes, const void *scratch) {
+void ns_oblivious_run(const ns_oblivious *forest, [[maybe_unused]] ns_isa isa,
+                      uint32_t first_tree, uint32_t tree_count, void *codes,
+                      const void *scratch) {
   auto narrow = portable::run_narrow;
   auto wide = portable::run_wide;
 #if defined(__x86_64__)

@@ -28,7 +28,7 @@ typedef struct ns_oblivious ns_oblivious;
 ///
 /// Tree `t` has the levels `levels[ends[t - 1]] ..< levels[ends[t]]` (from 0 for the first tree),
 /// at most 16. The caller has checked that, and that columns are < `column_count` and thresholds
-/// < 255. Takes about 8 bytes a level and 36 a column, and time linear in the levels.
+/// < 255. Takes at most 10 bytes a level and 80 a column, and time linear in the levels.
 ///
 /// NULL if there is no memory.
 ns_oblivious *_Nullable ns_oblivious_create(const ns_oblivious_level *_Nonnull levels,
