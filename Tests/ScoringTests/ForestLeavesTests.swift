@@ -104,7 +104,7 @@ struct LeafForest {
   /// leaves, then enough of 31 leaves to fill more than one call of a kernel.
   init(outputCount: Int) {
     self.outputCount = outputCount
-    var generator = SplitMix(seed: UInt64(outputCount))
+    var generator = SplitMix(state: UInt64(outputCount))
     let counts =
       Array(1...256).shuffled(using: &generator) + Array(repeating: 31, count: 80) + [64, 128, 256]
     for (tree, count) in counts.enumerated() {

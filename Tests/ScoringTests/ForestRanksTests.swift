@@ -7,7 +7,7 @@ struct ForestRanksTests {
 
   @Test(arguments: ForestRanksTests.counts, ThresholdKind.allCases)
   func ranksAreNumbersOfThresholdsBelow(count: Int, kind: ThresholdKind) {
-    var generator = SplitMix(seed: UInt64(count) << 8 | kind.rawValue)
+    var generator = SplitMix(state: UInt64(count) << 8 | kind.rawValue)
     let thresholds = kind.thresholds(count: count, using: &generator)
     let columns = RankColumn.everyPolicy(feature: 0, thresholds: thresholds)
     let values = RankValues.around(thresholds, using: &generator)
@@ -26,7 +26,7 @@ struct ForestRanksTests {
 
   @Test(arguments: [0, 3, 15, 100, 255])
   func valuesAreRoundedToFloatsFirst(count: Int) {
-    var generator = SplitMix(seed: UInt64(count))
+    var generator = SplitMix(state: UInt64(count))
     let thresholds = ThresholdKind.floats.thresholds(count: count, using: &generator)
     var columns = RankColumn.everyPolicy(feature: 0, thresholds: thresholds)
     columns.append(.set(feature: 0, words: [0b1010], flags: 0))
@@ -62,7 +62,7 @@ struct ForestRanksTests {
 
   /// Columns keep their places whatever order and company they come in.
   @Test func featuresAndColumnsMix() {
-    var generator = SplitMix(seed: 5)
+    var generator = SplitMix(state: 5)
     var columns: [RankColumn] = []
     for feature in 0..<7 {
       for kind in ThresholdKind.allCases {
@@ -86,7 +86,7 @@ struct ForestRanksTests {
 
   /// More than 255 thresholds are several columns, and one of them answers each comparison.
   @Test func manyThresholdsAreSplit() {
-    var generator = SplitMix(seed: 6)
+    var generator = SplitMix(state: 6)
     let thresholds = ThresholdKind.doubles.thresholds(count: 700, using: &generator)
     let columns = stride(from: 0, to: 700, by: 255).map { start in
       let part = Array(thresholds[start..<min(start + 255, 700)])
@@ -108,7 +108,7 @@ struct ForestRanksTests {
 
   @Test(arguments: [1, 2, 31, 32, 33, 64, 100, 255, 256, 257, 480, 481, 512, 513, 1000, 2000])
   func setsHoldTheirCategories(categoryCount: Int) {
-    var generator = SplitMix(seed: UInt64(categoryCount))
+    var generator = SplitMix(state: UInt64(categoryCount))
     var columns: [RankColumn] = []
     for flags in stride(from: UInt8(0), to: 32, by: 2) {
       for wordCount in Set([0, 1, (categoryCount + 63) / 64, (categoryCount + 31) / 32]).sorted() {
@@ -121,9 +121,11 @@ struct ForestRanksTests {
       1e300,
       2_147_483_647, 2_147_483_648, 4_294_967_296, 31.999, 0.999, -2_147_483_649, -3,
     ]
-    let values =
-      special + (0..<(categoryCount + 70)).map(Double.init)
-      + (0..<300).map { _ in Double.random(in: -2...Double(categoryCount), using: &generator) }
+    var values = special
+    values += (0..<categoryCount + 70).map { Double($0) }
+    for _ in 0..<300 {
+      values.append(Double.random(in: -2...Double(categoryCount), using: &generator))
+    }
     for isa in everyISA {
       let ranker = RankerUnderTest(isa: isa, columns: columns, isFloat32: false)
       let ranks = ranker.ranks(of: [values])
@@ -319,20 +321,5 @@ struct RankColumn {
       }
     }
     return result
-  }
-}
-
-/// Steele, Lea and Flood's generator (OOPSLA 2014), for values that are the same on every run.
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }
