@@ -230,7 +230,8 @@ import Tables
     for output in context.model.outputs {
       let end = start + output.width
       // A label may be missing; a number has to be one.
-      if !output.isLabel, !outputs[start..<end].allSatisfy(\.isFinite) { return .notFinite }
+      let mayBeMissing = output.isLabel || output.isOptional
+      if !mayBeMissing, !outputs[start..<end].allSatisfy(\.isFinite) { return .notFinite }
       start = end
     }
     return nil
