@@ -10,7 +10,7 @@ struct ForestLeavesTests {
   func doublesAreAddedInOrder(outputCount: Int, group: Int) {
     let forest = LeafForest(outputCount: outputCount)
     let expected = forest.sums(start: -0.0) { $0 + $1 }.map(\.bitPattern)
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let leaves = LeavesUnderTest(isa: isa, kind: ns_forest_leaves_double, forest: forest)
       let sums = leaves.sums(forest, group: group, start: -0.0)
       #expect(sums.map(\.bitPattern) == expected, "\(isa)")
@@ -21,7 +21,7 @@ struct ForestLeavesTests {
   func floatsAreAddedInOrder(outputCount: Int, group: Int) {
     let forest = LeafForest(outputCount: outputCount)
     let expected = forest.sums(start: Float(0.5)) { $0 + Float($1) }.map(\.bitPattern)
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let leaves = LeavesUnderTest(isa: isa, kind: ns_forest_leaves_float, forest: forest)
       let sums = leaves.sums(forest, group: group, start: Float(0.5))
       #expect(sums.map(\.bitPattern) == expected, "\(isa)")
@@ -32,7 +32,7 @@ struct ForestLeavesTests {
   func fixedPointIsWithinItsBound(outputCount: Int, group: Int) {
     let forest = LeafForest(outputCount: outputCount)
     let exact = forest.sums(start: 0.0) { $0 + $1 }
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let leaves = LeavesUnderTest(isa: isa, kind: ns_forest_leaves_fixed, forest: forest)
       let units = (0..<outputCount).map { leaves.unit(of: $0) }
       let expected = forest.sums(start: Int32(0)) { sum, value, output in
@@ -50,7 +50,7 @@ struct ForestLeavesTests {
 
   /// The unit is the least power of two whose sums cannot overflow.
   @Test func unitsAreTheLeastThatFit() {
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       for values in [[1.0, -3], [1e300, 2], [1e-300, 0], [0, 0], [0x1p-1074], [1, 1, 1, 1]] {
         let forest = LeafForest(values: values.map { [$0] })
         let leaves = LeavesUnderTest(isa: isa, kind: ns_forest_leaves_fixed, forest: forest)
@@ -76,7 +76,7 @@ struct ForestLeavesTests {
   @Test func infinityAndHugeLeavesAreAdded() {
     let forest = LeafForest(values: [[1, .infinity], [1e308, -0x1p-1074], [1e308, -0.0], [2]])
     let expected = forest.sums(start: -0.0) { $0 + $1 }.map(\.bitPattern)
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let leaves = LeavesUnderTest(isa: isa, kind: ns_forest_leaves_double, forest: forest)
       let sums = leaves.sums(forest, group: 4, start: -0.0)
       #expect(sums.map(\.bitPattern) == expected, "\(isa)")
@@ -100,11 +100,13 @@ struct LeafForest {
   var values: [Double] = []
   var codes: [UInt8] = []
 
-  /// Trees of 1 ... 256 leaves in mixed order, every ninth with a vector of all outputs in its
-  /// leaves, then enough of 31 leaves to fill more than one call of a kernel.
+  /// Trees with every number of leaves, in mixed order.
+  ///
+  /// Every ninth has a vector of all outputs in its leaves. Enough trees of 31 leaves follow to
+  /// fill more than one call of a kernel.
   init(outputCount: Int) {
     self.outputCount = outputCount
-    var generator = SplitMix(seed: UInt64(outputCount))
+    var generator = SplitMix(state: UInt64(outputCount))
     let counts =
       Array(1...256).shuffled(using: &generator) + Array(repeating: 31, count: 80) + [64, 128, 256]
     for (tree, count) in counts.enumerated() {
