@@ -72,8 +72,9 @@ void ns_forest_leaves_add_i32(
     const ns_forest_leaves *_Nonnull leaves, uint32_t firstTree, uint32_t treeCount,
     const uint8_t *_Nonnull codes, int32_t *_Nonnull sums);
 
-/// The unit of an output's fixed-point sums: the least power of two with which
-/// Σ over the output's tables of (max |value| / unit + 1/2) < 2^31. 1 if the output has no table.
+/// The unit of an output's fixed-point sums: a power of two with which
+/// Σ over the output's tables of (max |value| / unit + 1/2) < 2^31, the least but for a margin of
+/// some 1e-8 of the sum. 1 if the output has no leaf but zero; never below 2^-1022.
 double ns_forest_leaves_unit(const ns_forest_leaves *_Nonnull leaves, uint32_t output);
 
 #ifdef __cplusplus
