@@ -4,11 +4,35 @@
 #include <cmath>
 #include <new>
 
+#pragma STDC FP_CONTRACT OFF
+
 namespace ns_forest {
 namespace {
 namespace portable {
 
-#include "forest_leaves_body.h"
+// Eight rows at a time, so that eight sums grow side by side and their codes come in one load.
+template <typename T>
+inline void add_plain(const Leaves *leaves, size_t count, T *sums) {
+  for (int row = 0; row < kLeafRows; row += 8) {
+    T a = sums[row], b = sums[row + 1], c = sums[row + 2], d = sums[row + 3];
+    T e = sums[row + 4], f = sums[row + 5], g = sums[row + 6], h = sums[row + 7];
+    for (size_t i = 0; i < count; i++) {
+      uint64_t codes;
+      memcpy(&codes, leaves[i].codes + row, sizeof codes);
+      const T *table = static_cast<const T *>(leaves[i].table);
+      a += table[codes & 255];
+      b += table[codes >> 8 & 255];
+      c += table[codes >> 16 & 255];
+      d += table[codes >> 24 & 255];
+      e += table[codes >> 32 & 255];
+      f += table[codes >> 40 & 255];
+      g += table[codes >> 48 & 255];
+      h += table[codes >> 56];
+    }
+    sums[row] = a, sums[row + 1] = b, sums[row + 2] = c, sums[row + 3] = d;
+    sums[row + 4] = e, sums[row + 5] = f, sums[row + 6] = g, sums[row + 7] = h;
+  }
+}
 
 Layout layout(uint32_t, bool) { return kPlain; }
 

@@ -88,18 +88,27 @@ void add_vectors(const Leaves *leaves, size_t count, T *sums) {
   }
 }
 
-template <typename T>
-void add_narrow(const Leaves *leaves, size_t count, T *sums) {
-  add_runs(leaves, count, sums, static_cast<AddLeaves<T>>(add_vectors<T>));
+void add_doubles(const Leaves *leaves, size_t count, double *sums) {
+  kPortableLeafKernels.doubles(leaves, count, sums);
+}
+
+void add_floats(const Leaves *leaves, size_t count, float *sums) {
+  add_runs(leaves, count, sums, static_cast<AddLeaves<float>>(add_vectors<float>),
+           kPortableLeafKernels.floats);
+}
+
+void add_fixed(const Leaves *leaves, size_t count, uint32_t *sums) {
+  add_runs(leaves, count, sums, static_cast<AddLeaves<uint32_t>>(add_vectors<uint32_t>),
+           kPortableLeafKernels.fixed);
 }
 
 }  // namespace avx2
 }  // namespace
 
 const LeafKernels kAVX2LeafKernels = {
-    avx2::add_plain<double>,
-    avx2::add_narrow<float>,
-    avx2::add_narrow<uint32_t>,
+    avx2::add_doubles,
+    avx2::add_floats,
+    avx2::add_fixed,
     avx2::layout,
 };
 

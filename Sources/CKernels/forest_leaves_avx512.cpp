@@ -155,7 +155,8 @@ void add_narrow(const Leaves *leaves, size_t count, T *sums) {
 }
 
 void add_doubles(const Leaves *leaves, size_t count, double *sums) {
-  add_runs(leaves, count, sums, static_cast<AddLeaves<double>>(add_double_vectors));
+  add_runs(leaves, count, sums, static_cast<AddLeaves<double>>(add_double_vectors),
+           kPortableLeafKernels.doubles);
 }
 
 }  // namespace avx512

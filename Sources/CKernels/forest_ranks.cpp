@@ -100,7 +100,8 @@ void search_floats(const ns_forest_ranker &ranker, const NumericGroup &group, co
                    uint8_t *ranks) {
   const bool is_checked = group.search.may_be_close && values.doubles;
   uint64_t close[kRows / 64];
-  const Tables tables = {ranker.floats.data() + group.search.floats,
+  const Tables tables = {ranker.floats.data() + group.search.tree,
+                         ranker.floats.data() + group.search.after,
                          ranker.checks.data() + group.search.checks};
   const bool is_close = ranker.kernels->search(group.search, tables, values.floats, ranks,
                                                is_checked ? close : nullptr);

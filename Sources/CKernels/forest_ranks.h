@@ -19,16 +19,19 @@ constexpr float kSmall = 1e-35f;
 //
 // With floats d(t) = the largest float <= t and u(x) = the smallest float >= x, x <= t whenever
 // u(x) <= d(t), and x > t whenever u(x) > d(t), but for x and t strictly between the same two
-// floats. Vector code searches the d(t) for u(x); where x may be so close to a threshold, it says so
-// and the rank is found again from doubles.
+// floats. Vector code searches the d(t) for u(x). Then it compares u(x), or its lowest byte, with
+// the float after the d(t) found just below, and has the rank found again from doubles where they
+// are equal: wherever x may be so close and, with bytes, for one in 256 other values.
 struct Search {
-  uint8_t depth;       // the tree of floats has 2^depth - 1 nodes
-  uint8_t cap;         // no rank is above: the thresholds below infinity
-  bool is_plain;       // floats cannot hold the thresholds: search the doubles
-  bool may_be_close;   // a threshold is not a float
-  uint32_t floats;     // where the tree starts: node 1 is its root, 2i and 2i + 1 are i's children
-  uint32_t checks;     // where the check bytes of the ranks 0 ... cap start
-  uint32_t doubles;    // where the ascending thresholds start, padded with infinity to 2^depth - 1
+  uint8_t depth;      // the tree of floats has 2^depth - 1 nodes
+  uint8_t cap;        // no rank is above: the thresholds below infinity
+  bool is_plain;      // floats cannot hold the thresholds: search the doubles
+  bool may_be_close;  // a threshold is not a float
+  // Where parts start in the ranker's vectors.
+  uint32_t tree;     // floats: node 1 is the root, 2i and 2i + 1 are the children of i
+  uint32_t after;    // floats: that of rank r is the one after d(t) of the threshold below
+  uint32_t checks;   // bytes: the lowest of those floats
+  uint32_t doubles;  // ascending thresholds, padded with infinity to 2^depth - 1
 };
 
 struct NumericColumn {
@@ -82,6 +85,7 @@ struct Values {
 // What vector code reads of one search.
 struct Tables {
   const float *tree;
+  const float *after;
   const uint8_t *checks;
 };
 

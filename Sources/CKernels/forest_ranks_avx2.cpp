@@ -18,12 +18,21 @@ uint32_t round(const double *values, float *floats, bool to_nearest, bool looks_
   const uint32_t control = _mm_getcsr();
   if (!to_nearest) _mm_setcsr((control & ~0x6000u) | 0x4000u);
   __asm__ volatile("" ::: "memory");
-  for (int row = 0; row < kRows; row += 4) {
-    _mm_store_ps(floats + row, _mm256_cvtpd_ps(_mm256_loadu_pd(values + row)));
+  // A value times zero is zero, but for infinity and NaN: some sum of products tells of them.
+  __m256d sum[4] = {};
+  for (int row = 0; row < kRows; row += 16) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) {
+      const __m256d value = _mm256_loadu_pd(values + row + 4 * i);
+      sum[i] = _mm256_fmadd_pd(value, _mm256_setzero_pd(), sum[i]);
+      _mm_store_ps(floats + row + 4 * i, _mm256_cvtpd_ps(value));
+    }
   }
   __asm__ volatile("" ::: "memory");
   if (!to_nearest) _mm_setcsr(control);
-  return look(floats, looks_for_small);
+  const __m256d all = _mm256_add_pd(_mm256_add_pd(sum[0], sum[1]), _mm256_add_pd(sum[2], sum[3]));
+  const bool is_missing = _mm256_movemask_pd(_mm256_cmp_pd(all, all, _CMP_UNORD_Q)) != 0;
+  return (is_missing ? kHasMissing : 0) | (looks_for_small ? find_small(floats) : 0);
 }
 
 template <int depth>
@@ -52,57 +61,60 @@ struct Tree {
   }
 };
 
-// One level: the sign of threshold - value chooses the child. The least difference, seen as an
-// integer, is that to the nearest threshold below the value.
-template <int level, int depth, bool is_checked>
-inline void descend(const Tree<depth> &tree, __m256 value, __m256i &node, __m256i &least) {
+// One level for four registers of values, side by side: a register alone would mostly wait.
+template <int level, int depth>
+inline void descend(const Tree<depth> &tree, const __m256 value[4], __m256i node[4]) {
   if constexpr (level < depth) {
-    const __m256 threshold = tree.template at<level>(node);
-    const __m256i twice = _mm256_add_epi32(node, node);
-    if constexpr (is_checked) {
-      const __m256i difference = _mm256_castps_si256(_mm256_sub_ps(threshold, value));
-      least = _mm256_min_epi32(least, difference);
-      node = _mm256_add_epi32(twice, _mm256_srli_epi32(difference, 31));
-    } else {
-      const __m256 is_below = _mm256_cmp_ps(threshold, value, _CMP_LT_OQ);
-      node = _mm256_sub_epi32(twice, _mm256_castps_si256(is_below));
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) {
+      const __m256 is_below =
+          _mm256_cmp_ps(tree.template at<level>(node[i]), value[i], _CMP_LT_OQ);
+      node[i] = _mm256_sub_epi32(_mm256_add_epi32(node[i], node[i]),
+                                 _mm256_castps_si256(is_below));
     }
-    descend<level + 1, depth, is_checked>(tree, value, node, least);
+    descend<level + 1, depth>(tree, value, node);
   }
 }
 
-// Whether the nearest threshold below is within some units in the last place, or 1e-38 of zero.
-inline uint64_t is_close(__m256 value, __m256i least) {
-  const __m256 negative = _mm256_or_ps(value, _mm256_set1_ps(-0.0f));
-  const __m256 limit = _mm256_fmadd_ps(negative, _mm256_set1_ps(0x1p-22f),
-                                       _mm256_set1_ps(-0x1p-126f));
-  const __m256i is_far = _mm256_cmpgt_epi32(least, _mm256_castps_si256(limit));
-  return ~static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(is_far))) & 255u;
+// Which of the values are the floats after the thresholds just below.
+template <int depth>
+inline uint64_t find_close(const float *after, __m256 value, __m256i rank) {
+  __m256 next;
+  if constexpr (depth <= 3) {
+    next = _mm256_permutevar8x32_ps(_mm256_loadu_ps(after), rank);
+  } else {
+    next = _mm256_i32gather_ps(after, rank, 4);
+  }
+  const __m256 is_close = _mm256_cmp_ps(next, value, _CMP_EQ_OQ);
+  return static_cast<uint32_t>(_mm256_movemask_ps(is_close));
 }
 
 template <int depth, bool is_checked>
 bool search_depth(const Search &search, const Tables &tables, const float *values, uint8_t *ranks,
                   uint64_t *close) {
   const Tree<depth> tree(tables.tree);
-  const __m256i cap = _mm256_set1_epi8(static_cast<char>(search.cap));
+  const __m256i cap = _mm256_set1_epi32(search.cap);
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   uint64_t any = 0;
   for (int row = 0; row < kRows; row += 32) {
+    __m256 value[4];
     __m256i node[4];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) {
+      value[i] = _mm256_loadu_ps(values + row + 8 * i);
+      node[i] = _mm256_set1_epi32(1);
+    }
+    descend<0, depth>(tree, value, node);
     uint64_t marks = 0;
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; i++) {
-      const __m256 value = _mm256_loadu_ps(values + row + 8 * i);
-      __m256i least = _mm256_set1_epi32(INT32_MAX);
-      node[i] = _mm256_set1_epi32(1);
-      descend<0, depth, is_checked>(tree, value, node[i], least);
-      node[i] = _mm256_sub_epi32(node[i], _mm256_set1_epi32(1 << depth));
-      if (is_checked) marks |= is_close(value, least) << (8 * i);
+      node[i] = _mm256_min_epi32(_mm256_sub_epi32(node[i], _mm256_set1_epi32(1 << depth)), cap);
+      if (is_checked) marks |= find_close<depth>(tables.after, value[i], node[i]) << (8 * i);
     }
     const __m256i packed = _mm256_packus_epi16(_mm256_packus_epi32(node[0], node[1]),
                                                _mm256_packus_epi32(node[2], node[3]));
-    const __m256i rank = _mm256_permutevar8x32_epi32(packed, order);
-    _mm256_store_si256(reinterpret_cast<__m256i *>(ranks + row), _mm256_min_epu8(rank, cap));
+    _mm256_store_si256(reinterpret_cast<__m256i *>(ranks + row),
+                       _mm256_permutevar8x32_epi32(packed, order));
     if (is_checked) {
       uint64_t &word = close[row / 64];
       word = row & 32 ? word | marks << 32 : marks;

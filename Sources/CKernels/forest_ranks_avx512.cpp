@@ -5,7 +5,8 @@
 #include "forest_ranks.h"
 
 #pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,fma,bmi2"))), \
+    __attribute__((target( \
+        "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,fma,bmi2"))), \
     apply_to = function)
 
 namespace ns_forest {
@@ -17,13 +18,18 @@ namespace avx512 {
 // A value times zero is zero, but for infinity and NaN: some sum of products tells of them.
 template <int rounding>
 inline bool round_all(const double *values, float *floats) {
-  __m512d sum = _mm512_setzero_pd();
-  for (int row = 0; row < kRows; row += 8) {
-    const __m512d value = _mm512_loadu_pd(values + row);
-    sum = _mm512_fmadd_pd(value, _mm512_setzero_pd(), sum);
-    _mm256_store_ps(floats + row, _mm512_cvt_roundpd_ps(value, rounding | _MM_FROUND_NO_EXC));
+  __m512d sum[4] = {};
+  for (int row = 0; row < kRows; row += 32) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) {
+      const __m512d value = _mm512_loadu_pd(values + row + 8 * i);
+      sum[i] = _mm512_fmadd_pd(value, _mm512_setzero_pd(), sum[i]);
+      _mm256_store_ps(floats + row + 8 * i,
+                      _mm512_cvt_roundpd_ps(value, rounding | _MM_FROUND_NO_EXC));
+    }
   }
-  return _mm512_cmpunord_pd_mask(sum, sum) != 0;
+  const __m512d all = _mm512_add_pd(_mm512_add_pd(sum[0], sum[1]), _mm512_add_pd(sum[2], sum[3]));
+  return _mm512_cmpunord_pd_mask(all, all) != 0;
 }
 
 uint32_t round(const double *values, float *floats, bool to_nearest, bool looks_for_small) {
@@ -68,19 +74,21 @@ struct Tree {
   }
 };
 
-// One level: the sign of threshold - value, shifted into the node's number, chooses the child.
+// One level for four registers of values, side by side: the sign of threshold - value, shifted into
+// the node's number, chooses the child.
 template <int level, int depth>
-inline __m512i descend(const Tree<depth> &tree, __m512 value, __m512i node, __mmask16 first,
-                       __mmask16 second) {
-  if constexpr (level == depth) {
-    return node;
-  } else {
-    const __m512i difference =
-        _mm512_castps_si512(_mm512_sub_ps(tree.template at<level>(node, first, second), value));
-    if constexpr (level == 0 && depth > 6) first = _mm512_movepi32_mask(difference);
-    if constexpr (level == 1 && depth > 7) second = _mm512_movepi32_mask(difference);
-    return descend<level + 1, depth>(tree, value, _mm512_shldi_epi32(node, difference, 1), first,
-                                     second);
+inline void descend(const Tree<depth> &tree, const __m512 value[4], __m512i node[4],
+                    __mmask16 first[4], __mmask16 second[4]) {
+  if constexpr (level < depth) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) {
+      const __m512 threshold = tree.template at<level>(node[i], first[i], second[i]);
+      const __m512i difference = _mm512_castps_si512(_mm512_sub_ps(threshold, value[i]));
+      if constexpr (level == 0 && depth > 6) first[i] = _mm512_movepi32_mask(difference);
+      if constexpr (level == 1 && depth > 7) second[i] = _mm512_movepi32_mask(difference);
+      node[i] = _mm512_shldi_epi32(node[i], difference, 1);
+    }
+    descend<level + 1, depth>(tree, value, node, first, second);
   }
 }
 
@@ -129,13 +137,16 @@ bool search_depth(const Search &search, const Tables &tables, const float *value
   const __m512i order = _mm512_load_si512(order_bytes);
   uint64_t any = 0;
   for (int row = 0; row < kRows; row += 64) {
+    __m512 value[4];
     __m512i node[4], bits[4];
+    __mmask16 first[4] = {}, second[4] = {};
 #pragma clang loop unroll(full)
     for (int i = 0; i < 4; i++) {
-      const __m512 value = _mm512_loadu_ps(values + row + 16 * i);
-      bits[i] = _mm512_castps_si512(value);
-      node[i] = descend<0, depth>(tree, value, _mm512_set1_epi32(1), 0, 0);
+      value[i] = _mm512_loadu_ps(values + row + 16 * i);
+      bits[i] = _mm512_castps_si512(value[i]);
+      node[i] = _mm512_set1_epi32(1);
     }
+    descend<0, depth>(tree, value, node, first, second);
     __m512i rank = low_bytes(node[0], node[1], node[2], node[3], order);
     rank = _mm512_min_epu8(_mm512_and_si512(rank, low_bits), cap);
     _mm512_store_si512(ranks + row, rank);
@@ -179,12 +190,27 @@ void small_set(const uint8_t *set, uint32_t, const uint8_t *bytes, const uint8_t
   }
 }
 
+void gather_set(const uint32_t *words, uint32_t limit, const uint32_t *codes, uint8_t *ranks) {
+  const __m512i end = _mm512_set1_epi32(static_cast<int>(limit));
+  for (int row = 0; row < kRows; row += 16) {
+    const __m512i code = _mm512_load_si512(codes + row);
+    const __m512i low = _mm512_maskz_and_epi32(_mm512_movepi32_mask(code), code,
+                                               _mm512_set1_epi32(3));
+    const __m512i place = _mm512_mask_add_epi32(code, _mm512_cmpge_epu32_mask(code, end), end, low);
+    const __m512i word = _mm512_i32gather_epi32(_mm512_srli_epi32(place, 5), words, 4);
+    const __m512i bit = _mm512_sllv_epi32(_mm512_set1_epi32(1),
+                                          _mm512_and_si512(place, _mm512_set1_epi32(31)));
+    const __m128i rank = _mm_movm_epi8(_mm512_testn_epi32_mask(word, bit));
+    _mm_store_si128(reinterpret_cast<__m128i *>(ranks + row), rank);
+  }
+}
+
 }  // namespace avx512
 }  // namespace
 
 const Kernels kAVX512Kernels = {
     avx512::round, avx512::look,  avx512::search,    avx512::mark,      avx512::patch,
-    avx512::codes, avx512::split, avx512::small_set, avx512::large_set,
+    avx512::codes, avx512::split, avx512::small_set, avx512::gather_set,
 };
 
 }  // namespace ns_forest

@@ -84,7 +84,8 @@ void split(const uint32_t *codes, uint32_t universe, uint8_t *bytes, uint8_t *bi
   }
 }
 
-void large_set(const uint32_t *words, uint32_t limit, const uint32_t *codes, uint8_t *ranks) {
+inline void large_set(const uint32_t *words, uint32_t limit, const uint32_t *codes,
+                      uint8_t *ranks) {
   for (int row = 0; row < kRows; row++) {
     const uint32_t code = codes[row];
     const uint32_t special = limit + (static_cast<int32_t>(code) < 0 ? code & 3 : 0);

@@ -57,10 +57,10 @@ struct Builder {
 
   void add_tree(const double *sorted, uint32_t count, uint8_t depth, Search &search) {
     const uint32_t node_count = 1u << depth;
-    search.floats = static_cast<uint32_t>(ranker.floats.size());
+    search.tree = static_cast<uint32_t>(ranker.floats.size());
     // Vector code reads whole registers.
     ranker.floats.resize(ranker.floats.size() + std::max(node_count, 16u));
-    float *tree = ranker.floats.data() + search.floats;
+    float *tree = ranker.floats.data() + search.tree;
     for (uint32_t level = 0; level < depth; level++) {
       for (uint32_t i = 0; i < 1u << level; i++) {
         const uint32_t place = (2 * i + 1) * (node_count >> (level + 1)) - 1;
@@ -69,17 +69,20 @@ struct Builder {
     }
   }
 
-  // Rank 0 has no threshold below it: any byte will do, best one that floats seldom end with.
+  // Rank 0 has no threshold below it: any float and byte will do, best those seldom met.
   void add_checks(const double *sorted, uint32_t count, Search &search) {
     search.checks = static_cast<uint32_t>(ranker.checks.size());
     ranker.checks.resize(ranker.checks.size() + std::max(1u << search.depth, 64u), 0xa7);
     uint8_t *checks = ranker.checks.data() + search.checks;
+    search.after = static_cast<uint32_t>(ranker.floats.size());
+    ranker.floats.resize(ranker.floats.size() + std::max(1u << search.depth, 8u), NAN);
     for (uint32_t i = 0; i < count; i++) {
       const float after = std::nextafter(largest_float_not_above(sorted[i]),
                                          std::numeric_limits<float>::infinity());
       uint32_t bits;
       memcpy(&bits, &after, sizeof bits);
       checks[i + 1] = static_cast<uint8_t>(bits);
+      ranker.floats[search.after + i + 1] = after;
     }
   }
 

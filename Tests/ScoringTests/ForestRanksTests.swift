@@ -5,13 +5,13 @@ import Testing
 struct ForestRanksTests {
   static let counts = [0, 1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 127, 128, 200, 254, 255]
 
-  @Test(arguments: ForestRanksTests.counts, ThresholdKind.allCases)
-  func ranksAreNumbersOfThresholdsBelow(count: Int, kind: ThresholdKind) {
+  @Test(arguments: ForestRanksTests.counts, RankThresholds.allCases)
+  func ranksAreNumbersOfThresholdsBelow(count: Int, kind: RankThresholds) {
     var generator = SplitMix(state: UInt64(count) << 8 | kind.rawValue)
     let thresholds = kind.thresholds(count: count, using: &generator)
     let columns = RankColumn.everyPolicy(feature: 0, thresholds: thresholds)
     let values = RankValues.around(thresholds, using: &generator)
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let ranker = RankerUnderTest(isa: isa, columns: columns, isFloat32: false)
       let ranks = ranker.ranks(of: [values])
       let narrow = ranker.ranks(of: [values.map(Float.init)])
@@ -27,11 +27,11 @@ struct ForestRanksTests {
   @Test(arguments: [0, 3, 15, 100, 255])
   func valuesAreRoundedToFloatsFirst(count: Int) {
     var generator = SplitMix(state: UInt64(count))
-    let thresholds = ThresholdKind.floats.thresholds(count: count, using: &generator)
+    let thresholds = RankThresholds.floats.thresholds(count: count, using: &generator)
     var columns = RankColumn.everyPolicy(feature: 0, thresholds: thresholds)
     columns.append(.set(feature: 0, words: [0b1010], flags: 0))
     let values = RankValues.around(thresholds, using: &generator) + [2.99999999999, 3, 2.9999]
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let ranker = RankerUnderTest(isa: isa, columns: columns, isFloat32: true)
       let ranks = ranker.ranks(of: [values])
       for (index, column) in columns.enumerated() {
@@ -42,13 +42,15 @@ struct ForestRanksTests {
 
   /// A block without anything missing or small takes other paths than one that has it.
   @Test func blocksAreRankedAlike() {
-    let thresholds = [-1.5, -Double(smallLimit), 0, Double(smallLimit), 0.1, 2]
+    let thresholds = [
+      -1.5, -Double(ForestKernels.smallLimit), 0, Double(ForestKernels.smallLimit), 0.1, 2,
+    ]
     let columns = RankColumn.everyPolicy(feature: 0, thresholds: thresholds)
     let fillings: [[Double]] = [
       [1], [1, .nan], [1, 0], [1, 1e-36, -1e-36], [-1e-50, 1e-50, 1], [.infinity, 1], [.nan],
       [0.1, 0.1.nextUp, 0.1.nextDown],
     ]
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let ranker = RankerUnderTest(isa: isa, columns: columns, isFloat32: false)
       for filling in fillings {
         let values = (0..<512).map { filling[$0 % filling.count] }
@@ -65,7 +67,7 @@ struct ForestRanksTests {
     var generator = SplitMix(state: 5)
     var columns: [RankColumn] = []
     for feature in 0..<7 {
-      for kind in ThresholdKind.allCases {
+      for kind in RankThresholds.allCases {
         let thresholds = kind.thresholds(count: 3 + 9 * feature, using: &generator)
         columns += RankColumn.everyPolicy(feature: feature, thresholds: thresholds)
       }
@@ -76,7 +78,7 @@ struct ForestRanksTests {
     let values = (0..<7).map { _ in
       (0..<1024).map { _ in Double.random(in: -4...4, using: &generator) }
     }
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let ranks = RankerUnderTest(isa: isa, columns: columns, isFloat32: false).ranks(of: values)
       for (index, column) in columns.enumerated() {
         #expect(ranks[index] == values[column.feature].map { column.rank(of: $0) })
@@ -87,13 +89,13 @@ struct ForestRanksTests {
   /// More than 255 thresholds are several columns, and one of them answers each comparison.
   @Test func manyThresholdsAreSplit() {
     var generator = SplitMix(state: 6)
-    let thresholds = ThresholdKind.doubles.thresholds(count: 700, using: &generator)
+    let thresholds = RankThresholds.doubles.thresholds(count: 700, using: &generator)
     let columns = stride(from: 0, to: 700, by: 255).map { start in
       let part = Array(thresholds[start..<min(start + 255, 700)])
       return RankColumn.numeric(feature: 0, thresholds: part, policy: 1, flags: 0)
     }
     let values = RankValues.around(thresholds, using: &generator).filter { !$0.isNaN }
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let ranks = RankerUnderTest(isa: isa, columns: columns, isFloat32: false).ranks(of: [values])
       var wrong = 0
       for (node, threshold) in thresholds.enumerated() {
@@ -126,7 +128,7 @@ struct ForestRanksTests {
     for _ in 0..<300 {
       values.append(Double.random(in: -2...Double(categoryCount), using: &generator))
     }
-    for isa in everyISA {
+    for isa in ForestKernels.isas {
       let ranker = RankerUnderTest(isa: isa, columns: columns, isFloat32: false)
       let ranks = ranker.ranks(of: [values])
       let narrow = ranker.ranks(of: [values.map(Float.init)])
@@ -138,16 +140,19 @@ struct ForestRanksTests {
   }
 }
 
-/// The instruction sets that this CPU has.
-let everyISA = [ns_isa_portable, ns_isa_avx2, ns_isa_avx512].filter {
-  $0.rawValue <= ns_isa_best().rawValue
+/// What the tests of the forest's kernels share.
+enum ForestKernels {
+  /// The instruction sets that this CPU has.
+  static let isas = [ns_isa_portable, ns_isa_avx2, ns_isa_avx512].filter {
+    $0.rawValue <= ns_isa_best().rawValue
+  }
+
+  /// Values of at most this size are "small".
+  static let smallLimit: Float = 1e-35
 }
 
-/// Values of at most this size are "small".
-let smallLimit: Float = 1e-35
-
 /// Where thresholds lie.
-enum ThresholdKind: UInt64, CaseIterable {
+enum RankThresholds: UInt64, CaseIterable {
   case doubles, floats, betweenFloats, integers, edges, small
 
   /// Strictly ascending thresholds, fewer than `count` where the kind has no more.
@@ -177,7 +182,7 @@ enum ThresholdKind: UInt64, CaseIterable {
       ]
       return wide + (count % 2 == 0 ? edges : edges.filter { $0 > 0 })
     case .small:
-      let limit = Double(smallLimit)
+      let limit = Double(ForestKernels.smallLimit)
       return wide.map { $0 * 1e-35 } + [
         limit, -limit, 0, limit.nextDown, -limit.nextUp, 0x1p-1074, -0x1p-1074, 1e-40, -1e-40,
         1e-300,
@@ -190,7 +195,7 @@ enum ThresholdKind: UInt64, CaseIterable {
 /// Values that are hard to rank.
 enum RankValues {
   static func around(_ thresholds: [Double], using generator: inout SplitMix) -> [Double] {
-    let limit = Double(smallLimit)
+    let limit = Double(ForestKernels.smallLimit)
     var values: [Double] = [
       .nan, .infinity, -.infinity, 0, -0.0, limit, -limit, limit.nextUp, limit.nextDown,
       -limit.nextUp, -limit.nextDown, 0x1p-1074, -0x1p-1074, 1e-40, -1e-40, 1e-50, -1e-50, 1e300,
@@ -238,7 +243,7 @@ struct RankColumn {
 
   func rank(of value: Double) -> UInt8 {
     if policy == 5 { return isInSet(value) ? 0 : 255 }
-    let isSmall = abs(value) <= Double(smallLimit)
+    let isSmall = abs(value) <= Double(ForestKernels.smallLimit)
     if policy == 3, isSmall || value.isNaN { return 0 }
     if policy == 4, isSmall || value.isNaN { return 255 }
     if policy == 1, value.isNaN { return 0 }

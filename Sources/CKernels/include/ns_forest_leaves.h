@@ -40,7 +40,7 @@ typedef struct ns_forest_leaves ns_forest_leaves;
 
 /// Makes the tables of a forest, given in ascending order of trees.
 ///
-/// Memory is at most some 48 bytes a table, 8 a value and 512 a tree that has 32 values or fewer.
+/// Memory is at most some 640 bytes a table, and 16 a value where a table has more than 32.
 /// NULL if there is no memory or, for fixed point, if a value is not finite.
 /// To be freed with ns_forest_leaves_destroy.
 ns_forest_leaves *_Nullable ns_forest_leaves_create(
@@ -51,9 +51,10 @@ void ns_forest_leaves_destroy(ns_forest_leaves *_Nullable leaves);
 
 /// Adds the leaves of the trees firstTree ..< firstTree + treeCount to a block's sums.
 ///
-/// codes: `codes[(tree - firstTree) * NS_FOREST_ROWS + row]`, each below the codeCounts of its tree,
-/// aligned to 64 bytes. sums: `sums[output * NS_FOREST_ROWS + row]`, aligned to 64 bytes. The
-/// leaves' kind is ns_forest_leaves_double.
+/// codes: `codes[(tree - firstTree) * NS_FOREST_ROWS + row]`, each below the codeCount of its
+/// tree's tables, aligned to 64 bytes. sums: `sums[output * NS_FOREST_ROWS + row]`, aligned to 64
+/// bytes. Trees without a table add nothing. The leaves' kind is ns_forest_leaves_double. Groups of
+/// 8 to 32 trees keep codes and tables in the first-level cache.
 void ns_forest_leaves_add_f64(
     const ns_forest_leaves *_Nonnull leaves, uint32_t firstTree, uint32_t treeCount,
     const uint8_t *_Nonnull codes, double *_Nonnull sums);
@@ -71,8 +72,9 @@ void ns_forest_leaves_add_i32(
     const ns_forest_leaves *_Nonnull leaves, uint32_t firstTree, uint32_t treeCount,
     const uint8_t *_Nonnull codes, int32_t *_Nonnull sums);
 
-/// The unit of an output's fixed-point sums: the least power of two with which
-/// Σ over the output's tables of (max |value| / unit + 1/2) < 2^31. 1 if the output has no table.
+/// The unit of an output's fixed-point sums: a power of two with which
+/// Σ over the output's tables of (max |value| / unit + 1/2) < 2^31, the least but for a margin of
+/// some 1e-8 of the sum. 1 if the output has no leaf but zero; never below 2^-1022.
 double ns_forest_leaves_unit(const ns_forest_leaves *_Nonnull leaves, uint32_t output);
 
 #ifdef __cplusplus

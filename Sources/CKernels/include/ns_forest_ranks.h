@@ -1,9 +1,9 @@
 // Ranks of feature values among a forest's thresholds: the first stage of scoring trees.
 //
 // A *column* is what a node compares one byte with: the rank of a feature's value among at most 255
-// thresholds, or whether a category is in a set. Rows come in blocks of NS_FOREST_ROWS and always as
-// whole blocks: the rows past the end hold anything that may be read. Every `ns_isa` gives the same
-// ranks. Nothing here checks an index: what builds the columns has.
+// thresholds, or whether a category is in a set. Rows come in blocks of NS_FOREST_ROWS and always
+// as whole blocks: the rows past the end hold anything that may be read. Every `ns_isa` gives the
+// same ranks. Nothing here checks an index: what builds the columns has.
 #pragma once
 
 #include <stddef.h>
@@ -51,9 +51,10 @@ enum {
 /// if rank <= k; -0.0 equals 0.0. The thresholds `thresholds[start ..< start + count]` are strictly
 /// ascending, none is NaN, count is 0 ... 255.
 ///
-/// Category: 0 if the value, cut toward zero, is a member of the set and 255 if not. Category c is a
-/// member if bit c & 31 of `words[start + (c >> 5)]` is set, c >> 5 < count; the flags say what
-/// becomes of other values. Anything from 2^31 on, infinity too, is a category beyond the words.
+/// Category: 0 if the value, cut toward zero, is a member of the set and 255 if not. Category c is
+/// a member if bit c & 31 of `words[start + (c >> 5)]` is set, c >> 5 < count; the flags say what
+/// becomes of other values. Anything from 2^31 on, infinity too, is a category beyond the words;
+/// count <= 2^26.
 typedef struct {
   uint32_t feature;
   uint32_t start;
@@ -67,11 +68,12 @@ typedef struct ns_forest_ranker ns_forest_ranker;
 
 /// Makes a ranker.
 ///
-/// Columns of the same feature share the reading of its values, those with the same thresholds also
-/// the search, wherever they stand in the list. `is_float32` says that values are rounded to the
-/// nearest float before anything else; thresholds are then floats. Memory is at most some 64 bytes a
-/// column, 24 a threshold and 8 a set's word (64 at least). NULL if there is no memory.
-/// To be freed with ns_forest_ranker_destroy.
+/// Columns of the same feature share the reading of its values, those with the same thresholds
+/// also the search, wherever they stand in the list. `is_float32` says that values are rounded to
+/// the nearest float before anything else; thresholds are then floats. Every isa that this build
+/// does not know, or whose extras the CPU lacks, means the next simpler one. Memory is at most some
+/// 300 bytes a column, 36 a threshold and 4 a set's word; time is that of sorting the columns. NULL
+/// if there is no memory. To be freed with ns_forest_ranker_destroy.
 ns_forest_ranker *_Nullable ns_forest_ranker_create(
     ns_isa isa, const ns_forest_column *_Nonnull columns, size_t columnCount,
     const double *_Nonnull thresholds, const uint32_t *_Nonnull words, int is_float32);
