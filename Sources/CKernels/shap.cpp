@@ -24,7 +24,7 @@ struct layout {
     below = above + most.depth * level;
     sums = below + most.depth * level * 2;
     weights = sums + static_cast<size_t>(most.slots) * NS_SHAP_ROWS * sizeof(double);
-    end = weights + 64;
+    end = weights + 64;  // room for kPassPoints doubles
   }
 };
 
