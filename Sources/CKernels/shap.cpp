@@ -24,7 +24,7 @@ struct layout {
     below = above + most.depth * level;
     sums = below + most.depth * level * 2;
     weights = sums + static_cast<size_t>(most.slots) * NS_SHAP_ROWS * sizeof(double);
-    end = weights + 64;
+    end = weights + 64;  // room for kPassPoints doubles
   }
 };
 
@@ -42,7 +42,8 @@ void compare(const ns_shap &shap, const tree &tree, const kernels &kernels, cons
       near.words[w] ^= flip;
       if (!split.again) continue;
       const uint64_t all = before_is_again ? before.older.words[w] : ~uint64_t{0};
-      const uint64_t older = split.older_is_near ? before.near.words[w] : all & ~before.near.words[w];
+      const uint64_t went_near = before.near.words[w];
+      const uint64_t older = split.older_is_near ? went_near : all & ~went_near;
       bits[i].older.words[w] = older;
       near.words[w] &= older;
     }

@@ -10,7 +10,7 @@
 namespace ns_shap_tables {
 
 // Points of the integral that one walk over a tree takes together.
-constexpr uint32_t kPassPoints = 4;
+constexpr uint32_t kPassPoints = 5;
 // Rows that one walk takes together, at most; a variant may take fewer.
 constexpr uint32_t kGroupRowLimit = 32;
 // More points are never needed: 64 of them are exact for 128 features, and for 512 their error is

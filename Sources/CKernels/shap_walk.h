@@ -1,10 +1,11 @@
 // The walk of ns_shap.h over one set of instructions' vectors; included once for each.
 //
-// Needs the number of rows to take together, kGroupRows, and for vectors of `lanes` doubles: load, store
-// (both also anywhere, not only at multiples of the vector's size), every (one value in all lanes), add,
-// subtract, multiply, rows (the choice that stands at a row of bits) and choose (first where
-// chosen, else second). Every variant makes the same operations on a row in the same order, and
-// never fuses two of them.
+// Needs the number of rows to take together, kGroupRows, and for vectors of `lanes` doubles: load
+// and store (each also anywhere, not only at multiples of the vector's size), every (one value in
+// all lanes), add, subtract, multiply, rows (the choice that stands at a row of bits) and choose
+// (first where chosen, else second). Every variant makes the same operations on a row in the same
+// order, and never fuses two of them: a fused multiply-add was measured to gain a twentieth, and a
+// CPU without it would need a call for each.
 
 constexpr uint32_t kVectors = kGroupRows / lanes;
 
@@ -16,7 +17,7 @@ struct place {
 };
 
 template <uint32_t points>
-inline const double *above(const place &p, uint32_t depth) {
+inline double *above(const place &p, uint32_t depth) {
   return p.w.above + static_cast<size_t>(depth) * (points * kGroupRows);
 }
 
@@ -25,66 +26,91 @@ inline double *below(const place &p, uint32_t depth, uint32_t side) {
   return p.w.below + (static_cast<size_t>(depth) * 2 + side) * (points * kGroupRows);
 }
 
+// The rows of a group that go near at a split, and those that satisfy older tests, by vector.
+template <bool again>
+struct choices {
+  choice near[kVectors], older[kVectors];
+
+  choices(const place &p, const step &s) {
+    const split_bits &bits = p.w.bits[s.split];
+#pragma clang loop unroll(full)
+    for (uint32_t v = 0; v < kVectors; v++) {
+      near[v] = rows(bits.near, p.first_row + v * lanes);
+      if (again) older[v] = rows(bits.older, p.first_row + v * lanes);
+    }
+  }
+};
+
+// One number of a split for each row, out of three; the third only if the split is there again.
+template <bool again>
+struct numbers {
+  vector near, far, failed;
+
+  numbers(double near, double far, double failed)
+      : near(every(near)), far(every(far)), failed(again ? every(failed) : this->far) {}
+
+  vector of(const choices<again> &chosen, uint32_t v) const {
+    if (!again) return choose(chosen.near[v], near, far);
+    return choose(chosen.near[v], near, choose(chosen.older[v], far, failed));
+  }
+};
+
 // The factor of the near child at point k, or what a twig's leaves sum to.
 template <bool again>
-inline vector factor(const constants &c, uint32_t k, choice near, choice older) {
-  const vector far = every(c.far[k]);
-  if (!again) return choose(near, every(c.near[k]), far);
-  return choose(near, every(c.near[k]), choose(older, far, every(c.failed)));
+inline numbers<again> factors(const constants &c, uint32_t k) {
+  return numbers<again>(c.near[k], c.far[k], c.failed);
 }
 
-// Adds to the sum of the split's feature.
+// Adds to the sums of the split's feature.
 template <bool again>
 inline void contribute(
-    const place &p, const step &s, const constants &c, uint32_t at, choice near, choice older,
-    vector integral) {
-  const vector far = every(c.far_weight);
-  const vector weight =
-      again ? choose(near, every(c.near_weight), choose(older, far, every(0.0)))
-            : choose(near, every(c.near_weight), far);
-  double *sum = p.sums + static_cast<size_t>(s.slot) * kGroupRows + at;
-  store(sum, add(load(sum), multiply(weight, integral)));
+    const place &p, const step &s, const choices<again> &chosen, const vector *integrals) {
+  const constants &c = p.w.splits[s.split];
+  const numbers<again> weights(c.near_weight, c.far_weight, 0.0);
+  double *sums = p.sums + static_cast<size_t>(s.slot) * kGroupRows;
+#pragma clang loop unroll(full)
+  for (uint32_t v = 0; v < kVectors; v++) {
+    double *sum = sums + v * lanes;
+    store(sum, add(load(sum), multiply(weights.of(chosen, v), integrals[v])));
+  }
 }
 
 template <uint32_t points, bool again>
 inline void twig(const place &p, const step &s) {
   const constants &c = p.w.splits[s.split];
-  const split_bits &bits = p.w.bits[s.split];
   const double *from = above<points>(p, s.depth);
   double *to = below<points>(p, s.depth, s.side);
+  const choices<again> chosen(p, s);
+  vector integrals[kVectors];
 #pragma clang loop unroll(full)
-  for (uint32_t v = 0; v < kVectors; v++) {
-    const uint32_t at = v * lanes;
-    const choice near = rows(bits.near, p.first_row + at);
-    const choice older = again ? rows(bits.older, p.first_row + at) : near;
-    vector integral = every(0.0);
+  for (uint32_t k = 0; k < points; k++) {
+    const numbers<again> values = factors<again>(c, k);
+    const vector square = every(again ? c.square[k] : 1);
 #pragma clang loop unroll(full)
-    for (uint32_t k = 0; k < points; k++) {
-      vector term = load(from + k * kGroupRows + at);
-      if (again) term = multiply(term, every(c.square[k]));
-      integral = k == 0 ? term : add(integral, term);
-      store(to + k * kGroupRows + at, factor<again>(c, k, near, older));
+    for (uint32_t v = 0; v < kVectors; v++) {
+      const uint32_t i = k * kGroupRows + v * lanes;
+      vector term = load(from + i);
+      if (again) term = multiply(term, square);
+      integrals[v] = k == 0 ? term : add(integrals[v], term);
+      store(to + i, values.of(chosen, v));
     }
-    contribute<again>(p, s, c, at, near, older, integral);
   }
+  contribute(p, s, chosen, integrals);
 }
 
 template <uint32_t points, bool again>
 inline void descend(const place &p, const step &s) {
   const constants &c = p.w.splits[s.split];
-  const split_bits &bits = p.w.bits[s.split];
   const double *from = above<points>(p, s.depth);
-  double *to = p.w.above + (s.depth + size_t{1}) * (points * kGroupRows);
+  double *to = above<points>(p, s.depth + 1);
+  const choices<again> chosen(p, s);
 #pragma clang loop unroll(full)
-  for (uint32_t v = 0; v < kVectors; v++) {
-    const uint32_t at = v * lanes;
-    const choice near = rows(bits.near, p.first_row + at);
-    const choice older = again ? rows(bits.older, p.first_row + at) : near;
+  for (uint32_t k = 0; k < points; k++) {
+    const numbers<again> factor = factors<again>(c, k);
 #pragma clang loop unroll(full)
-    for (uint32_t k = 0; k < points; k++) {
-      const vector product =
-          multiply(load(from + k * kGroupRows + at), factor<again>(c, k, near, older));
-      store(to + k * kGroupRows + at, product);
+    for (uint32_t v = 0; v < kVectors; v++) {
+      const uint32_t i = k * kGroupRows + v * lanes;
+      store(to + i, multiply(load(from + i), factor.of(chosen, v)));
     }
   }
 }
@@ -92,7 +118,7 @@ inline void descend(const place &p, const step &s) {
 template <uint32_t points>
 inline void turn(const place &p, const step &s) {
   const double *from = above<points>(p, s.depth);
-  double *to = p.w.above + (s.depth + size_t{1}) * (points * kGroupRows);
+  double *to = above<points>(p, s.depth + 1);
 #pragma clang loop unroll(full)
   for (uint32_t i = 0; i < points * kGroupRows; i += lanes) {
     store(to + i, subtract(load(from + i), load(to + i)));
@@ -102,30 +128,30 @@ inline void turn(const place &p, const step &s) {
 template <uint32_t points, bool again, bool leaf>
 inline void join(const place &p, const step &s) {
   const constants &c = p.w.splits[s.split];
-  const split_bits &bits = p.w.bits[s.split];
   const double *from = above<points>(p, s.depth);
   const double *near_sum = below<points>(p, s.depth + 1, 0);
   const double *far_sum = below<points>(p, s.depth + 1, 1);
   double *to = below<points>(p, s.depth, s.side);
+  const choices<again> chosen(p, s);
+  const vector far_value = every(c.far_value);
+  vector integrals[kVectors];
 #pragma clang loop unroll(full)
-  for (uint32_t v = 0; v < kVectors; v++) {
-    const uint32_t at = v * lanes;
-    const choice near = rows(bits.near, p.first_row + at);
-    const choice older = again ? rows(bits.older, p.first_row + at) : near;
-    vector integral = every(0.0);
+  for (uint32_t k = 0; k < points; k++) {
+    const numbers<again> factor = factors<again>(c, k);
+    const vector square = every(again ? c.square[k] : 1);
 #pragma clang loop unroll(full)
-    for (uint32_t k = 0; k < points; k++) {
-      const uint32_t i = k * kGroupRows + at;
-      const vector far = leaf ? every(c.far_value) : load(far_sum + i);
+    for (uint32_t v = 0; v < kVectors; v++) {
+      const uint32_t i = k * kGroupRows + v * lanes;
+      const vector far = leaf ? far_value : load(far_sum + i);
       const vector difference = subtract(load(near_sum + i), far);
       vector weight = load(from + i);
-      if (again) weight = multiply(weight, every(c.square[k]));
+      if (again) weight = multiply(weight, square);
       const vector term = multiply(weight, difference);
-      integral = k == 0 ? term : add(integral, term);
-      store(to + i, add(far, multiply(factor<again>(c, k, near, older), difference)));
+      integrals[v] = k == 0 ? term : add(integrals[v], term);
+      store(to + i, add(far, multiply(factor.of(chosen, v), difference)));
     }
-    contribute<again>(p, s, c, at, near, older, integral);
   }
+  contribute(p, s, chosen, integrals);
 }
 
 template <uint32_t points>
@@ -176,4 +202,7 @@ void add_sums(const walk &w, const uint32_t *features, double *contributions) {
 }
 
 const kernels variant = {
-    compare, {walk_tree<1>, walk_tree<2>, walk_tree<3>, walk_tree<4>}, add_sums};
+    compare,
+    {walk_tree<1>, walk_tree<2>, walk_tree<3>, walk_tree<4>, walk_tree<5>},
+    add_sums,
+};

@@ -18,7 +18,7 @@ namespace portable {
 
 typedef double vector __attribute__((vector_size(16)));
 typedef int64_t choice __attribute__((vector_size(16)));
-constexpr uint32_t lanes = 2, kGroupRows = 16;
+constexpr uint32_t lanes = 2, kGroupRows = 8;
 
 inline vector load_anywhere(const double *from) { return vector{from[0], from[1]}; }
 inline void store_anywhere(double *to, vector v) { to[0] = v[0], to[1] = v[1]; }
