@@ -26,6 +26,8 @@ internal import Models
   nonisolated(unsafe) private let nodes: OpaquePointer
   nonisolated(unsafe) private let leaves: OpaquePointer
   private let nodeScratchByteCount: Int
+  /// Features that any column is made of, ascending.
+  private let usedFeatures: [UInt32]
 
   /// Most leaves of a tree: a leaf's code is a byte.
   private static let leafLimit = 256
@@ -52,6 +54,7 @@ internal import Models
     featureCount = ensemble.featureCount
     arithmetic = ensemble.arithmetic
     self.instructions = instructions
+    usedFeatures = Set(columns.all.map(\.feature)).sorted()
     let failure = ModelError(code: .limitExceeded, context: "no memory for the model's trees")
     guard
       let nodes = unsafe ns_forest_nodes_create(
@@ -127,8 +130,14 @@ internal import Models
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
     let ranks = unsafe scratch.reserve(UInt8.self, count: max(columnCount, 1) * Self.rowCount)
+    var next: NextBlock?
     if availableCount >= Self.rowCount {
       unsafe ns_forest_rank_f64(ranker, features, stride, ranks)
+      let nextCount = min(availableCount - Self.rowCount, Self.rowCount)
+      if nextCount >= 8 {
+        unsafe next = NextBlock(
+          features: features + Self.rowCount, stride: stride, rowCount: nextCount)
+      }
     } else {
       let copy = unsafe scratch.reserve(Double.self, count: featureCount * Self.rowCount)
       for feature in 0..<featureCount {
@@ -143,13 +152,13 @@ internal import Models
     unsafe ns_forest_nodes_prepare(nodes, instructions.raw, ranks, nodeScratch)
     switch arithmetic {
     case .float64:
-      unsafe addLeaves(nodeScratch, scratch: &scratch) { first, count, codes in
+      unsafe addLeaves(nodeScratch, next, scratch: &scratch) { first, count, codes in
         unsafe ns_forest_leaves_add_f64(leaves, first, count, codes, sums)
       }
     case .float32:
       let floats = unsafe scratch.reserve(Float.self, count: outputCount * Self.rowCount)
       for index in 0..<outputCount * Self.rowCount { unsafe floats[index] = Float(sums[index]) }
-      unsafe addLeaves(nodeScratch, scratch: &scratch) { first, count, codes in
+      unsafe addLeaves(nodeScratch, next, scratch: &scratch) { first, count, codes in
         unsafe ns_forest_leaves_add_f32(leaves, first, count, codes, floats)
       }
       for index in 0..<outputCount * Self.rowCount { unsafe sums[index] = Double(floats[index]) }
@@ -159,17 +168,44 @@ internal import Models
   /// Makes the codes of one group of trees after the other and hands them over.
   @inline(__always)
   private func addLeaves(
-    _ nodeScratch: UnsafeMutableRawPointer, scratch: inout ScoringScratch,
+    _ nodeScratch: UnsafeMutableRawPointer, _ next: NextBlock?, scratch: inout ScoringScratch,
     _ add: (UInt32, UInt32, UnsafePointer<UInt8>) -> Void
   ) {
     let codes = unsafe scratch.reserve(UInt8.self, count: Self.groupTreeCount * Self.rowCount)
     var first = 0
     while first < treeCount {
       let count = min(Self.groupTreeCount, treeCount - first)
-      unsafe ns_forest_nodes_run(
-        nodes, instructions.raw, UInt32(first), UInt32(count), codes, nodeScratch)
+      for tree in first..<first + count {
+        unsafe ns_forest_nodes_run(
+          nodes, instructions.raw, UInt32(tree), 1, codes + (tree - first) * Self.rowCount,
+          nodeScratch)
+        if let next = unsafe next { unsafe readAhead(next, tree: tree) }
+      }
       unsafe add(UInt32(first), UInt32(count), codes)
       first += count
+    }
+  }
+
+  /// The features of the block that comes after this one.
+  @unsafe private struct NextBlock {
+    let features: UnsafePointer<Double>
+    let stride: Int
+    let rowCount: Int
+  }
+
+  /// Asks for a share of the next block's features after each tree.
+  ///
+  /// Rows come from memory slower than few trees score them, and while trees are evaluated memory
+  /// is idle; but only a few lines of the cache can be on their way at once.
+  private func readAhead(_ next: NextBlock, tree: Int) {
+    let lineCount = unsafe next.rowCount / 8
+    let total = usedFeatures.count * lineCount
+    let begin = tree * total / treeCount
+    let end = (tree + 1) * total / treeCount
+    unsafe usedFeatures.withUnsafeBufferPointer { features in
+      guard let start = features.baseAddress, begin < end else { return }
+      unsafe ns_prefetch_columns(
+        next.features, next.stride, start, UInt32(lineCount), UInt32(begin), UInt32(end))
     }
   }
 }
