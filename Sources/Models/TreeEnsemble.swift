@@ -87,7 +87,7 @@ package struct TreeEnsemble: Sendable {
   }
 
   /// Where a split of numbers sends a row whose value is missing.
-  package enum Missing: UInt8, Hashable, Sendable {
+  package enum Missing: UInt8, CaseIterable, Hashable, Sendable {
     /// NaN counts as zero.
     case isZero
     case goesLeft

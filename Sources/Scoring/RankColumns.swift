@@ -15,16 +15,14 @@ struct RankColumns {
   /// Where the thresholds of each feature stand among all.
   private var ranges: [Range<Int>] = []
   private let ensemble: TreeEnsemble
-  private var columnsByKey: [Key: UInt32] = [:]
+  /// The columns that were seen before, for each feature, part of its thresholds and way of missing
+  /// values.
+  private var columnsByPart: [UInt32?] = []
+  /// How many parts the features before each one have.
+  private var firstParts: [Int] = []
   private var setsByContent: [SetContent: UInt32] = [:]
   /// The column of a set that was seen before, for each index of a set and way of missing values.
   private var columnsBySet: [UInt32?]
-
-  private struct Key: Hashable {
-    let feature: Int32
-    let part: Int32
-    let missing: TreeEnsemble.Missing
-  }
 
   private struct SetContent: Hashable {
     let feature: Int32
@@ -54,6 +52,7 @@ struct RankColumns {
       if threshold.isNaN { return false }
       lists[Int(split.feature)].append(comparable(threshold))
     }
+    var partCount = 0
     for list in lists {
       let start = thresholds.count
       for threshold in list.sorted()
@@ -61,7 +60,10 @@ struct RankColumns {
         thresholds.append(threshold)
       }
       ranges.append(start..<thresholds.count)
+      firstParts.append(partCount)
+      partCount += 1 + (thresholds.count - start) / Int(NS_FOREST_COLUMN_THRESHOLDS)
     }
+    columnsByPart = Array(repeating: nil, count: partCount * TreeEnsemble.Missing.allCases.count)
     return true
   }
 
@@ -84,8 +86,10 @@ struct RankColumns {
       let index = position(of: comparable(threshold), in: range) - range.lowerBound
       let (part, rank) = index.quotientAndRemainder(
         dividingBy: Int(NS_FOREST_COLUMN_THRESHOLDS))
-      let key = Key(feature: split.feature, part: Int32(part), missing: missing)
-      if let column = columnsByKey[key] { return (column, UInt32(rank)) }
+      let use =
+        (firstParts[Int(split.feature)] + part) * TreeEnsemble.Missing.allCases.count
+        + Int(missing.rawValue)
+      if let column = columnsByPart[use] { return (column, UInt32(rank)) }
       let start = range.lowerBound + part * Int(NS_FOREST_COLUMN_THRESHOLDS)
       let column = append(
         ns_forest_column(
@@ -93,7 +97,7 @@ struct RankColumns {
           count: UInt32(min(Int(NS_FOREST_COLUMN_THRESHOLDS), range.upperBound - start)),
           policy: UInt8(missing.policy.rawValue),
           flags: ensemble.reading.isTinyZero ? UInt8(ns_forest_small_is_zero) : 0))
-      columnsByKey[key] = column
+      columnsByPart[use] = column
       return (column, UInt32(rank))
     }
   }

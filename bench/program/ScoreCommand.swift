@@ -22,8 +22,11 @@ struct ScoreCommand: ParsableCommand {
   @Option(help: "How often all rows are scored.")
   var runs = 5
 
+  @Option(help: "How often the model is read and packed; the last time counts.")
+  var loads = 1
+
   @Option(help: "Rows handed over at once.")
-  var tile = 1_024
+  var tile = 16_384
 
   @Flag(help: "Predictions instead of raw scores.")
   var predict = false
@@ -54,8 +57,12 @@ struct ScoreCommand: ParsableCommand {
   func run() throws {
     let bytes = try Array(Data(contentsOf: URL(fileURLWithPath: model)))
     if let isa { unsafe setenv(InstructionSet.environmentVariable, isa, 1) }
-    let started = processorSeconds()
-    let model = try Model(bytes)
+    var started = processorSeconds()
+    var model = try Model(bytes)
+    for _ in 1..<max(loads, 1) {
+      started = processorSeconds()
+      model = try Model(bytes)
+    }
     let loadSeconds = processorSeconds() - started
     let table = try NumberArray(Array(Data(contentsOf: URL(fileURLWithPath: rows))))
     guard table.columnCount == model.inputs.count else {
