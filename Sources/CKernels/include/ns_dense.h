@@ -74,8 +74,8 @@ void ns_dense_run_layers(
 /// A linear model in doubles: bias[n] + the sum of input[r][k] * weights[n * input_count + k].
 ///
 /// The result for row r is output[r * output_count + n]. The sum is a chain of fused multiply-adds
-/// in the order of k, as above. Row r's number k is at input[r * row_step + k * column_step]. A null
-/// bias is zero.
+/// in the order of k, as above. Row r's number k is at input[r * row_step + k * column_step].
+/// A null bias is zero.
 void ns_dense_run_doubles(
     ns_isa isa, const double *_Nonnull weights, const double *_Nullable bias,
     uint32_t input_count, uint32_t output_count, const double *_Nonnull input, size_t row_step,
