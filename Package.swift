@@ -63,9 +63,10 @@ let package = Package(
 
     // Data: bytes to columns, columns to scores, scores to partials, partials to output.
     .target(
-      name: "Tables", dependencies: ["CKernels", "Compression", "Jobs"],
+      name: "Tables", dependencies: ["CKernels", "Compression", "Jobs", "Models"],
       swiftSettings: unsafeSettings),
-    .target(name: "Scoring", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
+    .target(name: "Models", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
+    .target(name: "Scoring", dependencies: ["CKernels", "Models"], swiftSettings: unsafeSettings),
     .target(
       name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
       swiftSettings: unsafeSettings),
@@ -81,13 +82,16 @@ let package = Package(
       name: "Coordinator",
       dependencies: [
         "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
-        "Jobs", "Journal", "Leasing", "Partials", "Scoring", "Tables", "Transport", "Wire", log,
+        "Jobs", "Journal", "Leasing", "Models", "Partials", "Scoring", "Tables", "Transport",
+        "Wire",
+        log,
       ],
       swiftSettings: unsafeSettings),
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Partials",
+        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Models",
+        "Partials",
         "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),
@@ -97,8 +101,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Coordinator", "Destinations", "Digests", "Jobs", "Transport", "Wire", "Worker",
-        "WorkerCore", "Yams", log,
+        "Coordinator", "Destinations", "Digests", "Jobs", "Models", "Scoring", "Transport", "Wire",
+        "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: unsafeSettings),
@@ -112,11 +116,11 @@ let package = Package(
     .executableTarget(
       name: "nightshift-bench",
       dependencies: [
-        "Coordinator", "CoordinatorCore", "Jobs", "Journal", "Leasing", "Simulation", "Tables",
-        "Transport", "Wire", log,
+        "Coordinator", "CoordinatorCore", "Jobs", "Journal", "Leasing", "Models", "Scoring",
+        "Simulation", "Tables", "Transport", "Wire", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "bench/Leases", swiftSettings: settings),
+      path: "bench/program", swiftSettings: unsafeSettings),
 
     // Tests.
     .testTarget(
@@ -176,7 +180,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "ScoringTests",
-      dependencies: ["Scoring"],
+      dependencies: ["CKernels", "Models", "Scoring"],
       path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
@@ -186,7 +190,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "TablesTests",
-      dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
+      dependencies: ["CKernels", "Compression", "Jobs", "Models", "Tables"],
       path: "Tests/TablesTests",
       swiftSettings: unsafeSettings),
     .testTarget(

@@ -10,50 +10,48 @@ enum { lanes = 8 };
 // LightGBM's kZeroThreshold (include/LightGBM/meta.h): a float constant, widened.
 static const double zero_limit = 1e-35f;
 
-static inline double without_small(double value) {
-  return fabs(value) <= zero_limit ? 0.0 : value;
+// A value as it is compared.
+static inline double read_value(double value, bool tiny_is_zero, bool is_float) {
+  if (is_float) value = (double)(float)value;
+  return tiny_is_zero && fabs(value) <= zero_limit ? 0.0 : value;
 }
 
 // (int)value as LightGBM's CategoricalDecision takes it on x86: toward zero, and what does not fit
-// becomes INT_MIN, which is negative and in no set.
-static inline double category_cell(double value) {
-  uint64_t code = value > -1.0 && value < 2147483648.0 ? (uint64_t)(int64_t)value : UINT32_MAX;
+// becomes INT_MIN, which is negative and in no set. For XGBoost, whose values are floats, what is
+// between -1 and 0 is negative already.
+static inline double category_cell(double value, bool is_float) {
+  bool is_category = (is_float ? value >= 0.0 : value > -1.0) && value < 2147483648.0;
+  uint64_t code = is_category ? (uint64_t)(int64_t)value : UINT32_MAX;
   uint64_t bits = UINT64_C(0x4330000000000000) | code;
   double cell;
   memcpy(&cell, &bits, sizeof cell);
   return cell;
 }
 
-void trees_fill(trees_policy policy, const double *features, double *cells, uint32_t rowCount) {
-  switch (policy) {
-    case trees_missing_is_zero:
-      for (uint32_t row = 0; row < rowCount; row++) {
-        double value = without_small(features[row]);
-        cells[row] = isnan(value) ? 0.0 : value;
-      }
-      return;
-    case trees_missing_goes_left:
-      for (uint32_t row = 0; row < rowCount; row++) {
-        double value = without_small(features[row]);
-        cells[row] = isnan(value) ? -INFINITY : value;
-      }
-      return;
-    case trees_missing_goes_right:
-      for (uint32_t row = 0; row < rowCount; row++) cells[row] = without_small(features[row]);
-      return;
-    case trees_no_value_goes_left:
-      for (uint32_t row = 0; row < rowCount; row++) {
-        cells[row] = fabs(features[row]) > zero_limit ? features[row] : -INFINITY;
-      }
-      return;
-    case trees_no_value_goes_right:
-      for (uint32_t row = 0; row < rowCount; row++) {
-        cells[row] = fabs(features[row]) > zero_limit ? features[row] : NAN;
-      }
-      return;
-    case trees_category:
-      for (uint32_t row = 0; row < rowCount; row++) cells[row] = category_cell(features[row]);
-      return;
+void trees_fill(
+    trees_policy policy, bool tiny_is_zero, bool is_float, const double *features, double *cells,
+    uint32_t rowCount) {
+  if (policy == trees_category) {
+    for (uint32_t row = 0; row < rowCount; row++) cells[row] = category_cell(features[row], is_float);
+    return;
+  }
+  if (policy == trees_category_or_missing) {
+    for (uint32_t row = 0; row < rowCount; row++) {
+      double cell = category_cell(features[row], is_float);
+      cells[row] = isnan(features[row]) ? 0x1p52 : cell + 1;
+    }
+    return;
+  }
+  for (uint32_t row = 0; row < rowCount; row++) {
+    double value = read_value(features[row], tiny_is_zero, is_float);
+    bool is_absent = isnan(value);
+    if (policy == trees_no_value_goes_left || policy == trees_no_value_goes_right) {
+      is_absent |= tiny_is_zero ? fabs(value) <= zero_limit : value == 0;
+    }
+    double absent = policy == trees_missing_is_zero ? 0.0
+        : policy == trees_missing_goes_left || policy == trees_no_value_goes_left ? -INFINITY
+                                                                                  : NAN;
+    cells[row] = is_absent ? absent : value;
   }
 }
 

@@ -45,7 +45,7 @@ package struct Replay: Encodable, Sendable {
     package var column: String
     package var text: String
     package var value: Double?
-    /// `number`, `category`, `missing`, `unseen`, `not a number` or `unused`.
+    /// `number`, `category`, `text`, `missing`, `unseen`, `not a number` or `unused`.
     package var meaning: String
     /// The category that the value is the code of.
     package var category: String?
@@ -129,6 +129,7 @@ extension Replay.Feature {
       meaning = "category"
       category = spelling
     case .missing: meaning = "missing"
+    case .text: meaning = "text"
     case .unseen: meaning = "unseen"
     case .notANumber: meaning = "not a number"
     case .unused: meaning = "unused"

@@ -4,6 +4,7 @@ import Digests
 import Foundation
 import Glibc
 import Jobs
+import Models
 import Scoring
 import Tables
 
@@ -39,7 +40,9 @@ struct JobPlanner {
       let model = try parse(bytes)
       let mapping = try ColumnMapping(inputs: model.inputs, columns: header.names)
       try checkTypes(first, header, model, mapping, options)
-      _ = try RowFormat(request: request, columns: header.names, outputCount: model.outputCount)
+      _ = try RowFormat(
+        request: request, columns: header.names,
+        prediction: request.prediction(of: model))
       let plan = try Plan(
         inputs: files.map(PlannedInput.init), blockByteCount: request.blockByteCount)
       return PlannedJob(
@@ -108,7 +111,7 @@ struct JobPlanner {
     return Array(data)
   }
 
-  private func parse(_ bytes: [UInt8]) throws -> Model { try Model(lightGBM: bytes) }
+  private func parse(_ bytes: [UInt8]) throws -> Model { try Model(bytes) }
 
   /// Keeps a copy under its digest: the job does not see later changes of the file.
   private func keep(_ bytes: [UInt8]) throws(CoordinatorError) -> PlannedModel {
@@ -200,5 +203,14 @@ extension PlannedInput {
       path: file.path, byteCount: file.byteCount,
       modifiedNanoseconds: file.modificationNanoseconds, inode: file.inode,
       compression: compression)
+  }
+}
+
+extension JobRequest {
+  /// How the model's numbers are written.
+  func prediction(of model: Model) throws(ModelError) -> PredictionFormat {
+    PredictionFormat(
+      outputs: model.outputs,
+      explained: generateExplanation == true ? try model.explainedInputs() : [])
   }
 }

@@ -1,3 +1,5 @@
+package import Models
+
 /// Which column of a table feeds which input of a model.
 package struct ColumnMapping: Equatable, Sendable {
   /// For each input, in the model's order, the index of its column in the table.
@@ -48,15 +50,5 @@ package struct ColumnMapping: Equatable, Sendable {
     let shown = names.prefix(ModelLimits.shownNameCount).joined(separator: ", ")
     let hidden = names.count - ModelLimits.shownNameCount
     return hidden > 0 ? "\(shown) and \(hidden) more" : shown
-  }
-}
-
-extension ModelInput: CustomStringConvertible {
-  /// The name, followed by `(categorical)` if it is.
-  package var description: String {
-    switch kind {
-    case .numeric: name
-    case .categorical: "\(name) (categorical)"
-    }
   }
 }

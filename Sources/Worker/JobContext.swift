@@ -1,5 +1,6 @@
 import Foundation
 import Jobs
+import Models
 import Scoring
 import Tables
 import WorkerCore
@@ -12,6 +13,7 @@ final class JobContext: Sendable {
   let model: Model
   let mapping: ColumnMapping
   let csv: CSVOptions
+  let prediction: PredictionFormat
   let output: RowFormat
 
   init(
@@ -23,7 +25,10 @@ final class JobContext: Sendable {
     columns = configuration.columns
     mapping = try ColumnMapping(inputs: model.inputs, columns: columns)
     csv = try CSVOptions(request: request)
-    output = try RowFormat(request: request, columns: columns, outputCount: model.outputCount)
+    prediction = PredictionFormat(
+      outputs: model.outputs,
+      explained: request.generateExplanation == true ? try model.explainedInputs() : [])
+    output = try RowFormat(request: request, columns: columns, prediction: prediction)
   }
 }
 
@@ -102,7 +107,7 @@ actor JobCache {
     forget(shelf.use(digest, byteCount: byteCount))
     if let task = models[digest] { return try await task.value }
     let task = Task { [link] in
-      try Model(lightGBM: try await link.model(digest, byteCount: byteCount))
+      try Model(try await link.model(digest, byteCount: byteCount))
     }
     models[digest] = task
     do {

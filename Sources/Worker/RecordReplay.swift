@@ -1,6 +1,7 @@
 import Compression
 package import Digests
 package import Jobs
+import Models
 import Scoring
 import Tables
 
@@ -70,7 +71,7 @@ package struct RecordReplay: Sendable {
     let header = try CSVHeader.read(from: openText(), path: input.path, options: options)
     let context = try JobContext(
       id: JobID(0), configuration: JobConfiguration(request: request, columns: header.names),
-      model: Model(lightGBM: model))
+      model: Model(model))
     let source = HashingSource(
       try openText(), begin: 0, end: end ?? .max, blockByteCount: blockByteCount,
       blockCount: blockCount)

@@ -1,3 +1,4 @@
+import Models
 import Scoring
 import Tables
 
@@ -46,6 +47,8 @@ package struct RecordTrace: Sendable {
     case category(String)
     /// A null word.
     case missing
+    /// Text that the model reads itself.
+    case text
     /// A category that the model does not have.
     case unseen
     /// Text where the model needs a number: the record is an error.
@@ -57,32 +60,19 @@ package struct RecordTrace: Sendable {
 
 extension TileScorer {
   /// What a record of the tile that was evaluated last was on its way.
-  func trace(
+  mutating func trace(
     _ record: Int, of tile: borrowing RecordTile, block: Int, line: RecordTrace.Line
   ) -> RecordTrace {
     let features = tile.error(of: record) == nil ? readFeatures(record, of: tile) : []
     let hasScore = !features.isEmpty && !features.contains { $0.meaning == .notANumber }
     let width = context.model.outputCount
     let own = record * width..<(record + 1) * width
+    let rawScores = hasScore ? rawScores(tile) : []
     return unsafe RecordTrace(
       offset: tile.offset(of: record), block: block, text: Array(tile.text(of: record)),
-      features: features, rawScores: hasScore ? Array(rawScores(rowCount: tile.count)[own]) : [],
+      features: features, rawScores: hasScore ? Array(rawScores[own]) : [],
       prediction: hasScore ? Array(outputs[own]) : [], objective: context.model.objective,
       line: line)
-  }
-
-  /// The sums over the trees for all records of the tile.
-  private func rawScores(rowCount: Int) -> [Double] {
-    var scratch = ScoringScratch()
-    var scores = Array(repeating: 0.0, count: rowCount * context.model.outputCount)
-    unsafe features.withUnsafeBufferPointer { features in
-      unsafe scores.withUnsafeMutableBufferPointer { scores in
-        unsafe context.model.score(
-          features: features, stride: RecordTile.recordLimit, rowCount: rowCount, mode: .raw,
-          into: scores, scratch: &scratch)
-      }
-    }
-    return scores
   }
 
   private func readFeatures(
@@ -100,6 +90,8 @@ extension TileScorer {
         meaning = .unused
       } else if isNotANumber(record, input: index) {
         meaning = .notANumber
+      } else if input.isText {
+        meaning = isNull ? .missing : .text
       } else if value.isNaN {
         meaning = isNull || !input.hasCategories ? .missing : .unseen
       } else {

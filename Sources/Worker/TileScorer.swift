@@ -1,19 +1,24 @@
 import Compression
 import Jobs
+import Models
 import Scoring
 import Tables
 
 /// Turns tiles of records into lines of results and of errors; one for each scoring thread.
 ///
 /// Holds all memory that scoring needs, so that nothing is allocated for a record.
-struct TileScorer: ~Copyable {
+@safe struct TileScorer: ~Copyable {
   let context: JobContext
   private let inputPath: String
-  private let mode: ScoreMode
+  private var mode: ScoreMode
   /// Of the tile that was evaluated last: inputs × `RecordTile.recordLimit`, input after input.
   private(set) var features: [Double]
+  /// The same for inputs that are text, valid while a tile is evaluated; empty if none is.
+  private var texts: [TextSpan]
   /// Of that tile: records × outputs, record after record.
   private(set) var outputs: [Double]
+  /// Of that tile: records × the numbers that explain one, if asked for.
+  private var explanations: [Double]
   private var failures: [RecordSet]
   private var scratch = ScoringScratch()
   private var rows: RowWriter
@@ -25,8 +30,13 @@ struct TileScorer: ~Copyable {
     mode = context.request.modelParameters.rawScore ? .raw : .transformed
     let inputCount = context.model.inputs.count
     features = Array(repeating: .nan, count: inputCount * RecordTile.recordLimit)
+    let hasText = context.model.inputs.contains { $0.isText }
+    unsafe texts = Array(
+      repeating: .missing, count: hasText ? inputCount * RecordTile.recordLimit : 0)
     outputs = Array(
       repeating: 0, count: context.model.outputCount * RecordTile.recordLimit)
+    explanations = Array(
+      repeating: 0, count: context.prediction.explanationWidth * RecordTile.recordLimit)
     failures = Array(repeating: RecordSet(), count: inputCount)
     rows = context.output.writer()
   }
@@ -51,8 +61,21 @@ struct TileScorer: ~Copyable {
 
   /// Reads the features of a tile's records and scores them, but writes nothing.
   mutating func evaluate(_ tile: borrowing RecordTile) {
+    let mark = scratch.mark
     readFeatures(tile)
     scoreFeatures(rowCount: tile.count)
+    scratch.release(to: mark)
+  }
+
+  /// Scores a tile once more, without the last function.
+  mutating func rawScores(_ tile: borrowing RecordTile) -> [Double] {
+    let predictions = outputs
+    let wanted = mode
+    mode = .raw
+    evaluate(tile)
+    mode = wanted
+    defer { outputs = predictions }
+    return outputs
   }
 
   /// Appends the line of one record of the tile that was evaluated last.
@@ -67,11 +90,19 @@ struct TileScorer: ~Copyable {
       append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
       return false
     }
-    let width = context.model.outputCount
+    let width = context.prediction.width
+    let explanationWidth = context.prediction.explanationWidth
     unsafe outputs.withUnsafeBufferPointer { outputs in
-      let prediction = unsafe UnsafeBufferPointer(
-        rebasing: outputs[record * width..<(record + 1) * width])
-      unsafe rows.append(tile, record: record, prediction: prediction, to: &results)
+      unsafe explanations.withUnsafeBufferPointer { explanations in
+        unsafe rows.append(
+          tile, record: record,
+          prediction: UnsafeBufferPointer(
+            rebasing: outputs[record * width..<(record + 1) * width]),
+          explanation: UnsafeBufferPointer(
+            rebasing: explanations[
+              record * explanationWidth..<(record + 1) * explanationWidth]),
+          to: &results)
+      }
     }
     return true
   }
@@ -85,6 +116,7 @@ struct TileScorer: ~Copyable {
       switch input.kind {
       case .numeric, .categorical(nil): readNumbers(tile, column: column, input: index)
       case .categorical(let table?): readCodes(tile, column: column, input: index, table)
+      case .text: readTexts(tile, column: column, input: index)
       }
     }
   }
@@ -114,6 +146,38 @@ struct TileScorer: ~Copyable {
     }
   }
 
+  private mutating func readTexts(_ tile: borrowing RecordTile, column: Int, input: Int) {
+    let start = input * RecordTile.recordLimit
+    for record in 0..<tile.count {
+      guard tile.error(of: record) == nil else {
+        unsafe texts[start + record] = .missing
+        continue
+      }
+      unsafe texts[start + record] = text(of: tile.field(record, column))
+    }
+  }
+
+  /// The text that a field stands for; null words outside of quotes are missing.
+  private mutating func text(of field: RecordTile.Field) -> TextSpan {
+    if unsafe !field.isQuoted, unsafe context.csv.nullWords.contains(field.bytes) {
+      return unsafe .missing
+    }
+    guard unsafe field.hasEscapedQuotes else {
+      return unsafe TextSpan(start: field.bytes.baseAddress, count: field.bytes.count)
+    }
+    let copy = unsafe scratch.reserve(UInt8.self, count: field.bytes.count)
+    var count = 0
+    var isSecond = false
+    for index in unsafe field.bytes.indices {
+      let byte = unsafe field.bytes[index]
+      isSecond = byte == UInt8(ascii: "\"") && !isSecond
+      guard !isSecond else { continue }
+      unsafe copy[count] = byte
+      count += 1
+    }
+    return unsafe TextSpan(start: copy, count: count)
+  }
+
   private mutating func code(of field: RecordTile.Field, in table: CategoryTable) -> Double {
     if unsafe !field.isQuoted, unsafe context.csv.nullWords.contains(field.bytes) { return .nan }
     guard unsafe field.hasEscapedQuotes else {
@@ -132,9 +196,15 @@ struct TileScorer: ~Copyable {
   private mutating func scoreFeatures(rowCount: Int) {
     unsafe features.withUnsafeBufferPointer { features in
       unsafe outputs.withUnsafeMutableBufferPointer { outputs in
-        unsafe context.model.score(
-          features: features, stride: RecordTile.recordLimit, rowCount: rowCount, mode: mode,
-          into: outputs, scratch: &scratch)
+        unsafe texts.withUnsafeBufferPointer { texts in
+          let tile = unsafe FeatureTile(
+            numbers: features, texts: texts, stride: RecordTile.recordLimit, rowCount: rowCount)
+          unsafe context.model.score(tile, mode: mode, into: outputs, scratch: &scratch)
+          guard !explanations.isEmpty else { return }
+          unsafe explanations.withUnsafeMutableBufferPointer { explanations in
+            unsafe context.model.scorer.explain(tile, into: explanations, scratch: &scratch)
+          }
+        }
       }
     }
   }
@@ -156,9 +226,15 @@ struct TileScorer: ~Copyable {
     for index in failures.indices where failures[index].contains(record) {
       return .notANumber(column: context.model.inputs[index].name)
     }
-    let width = context.model.outputCount
-    let isFinite = outputs[record * width..<(record + 1) * width].allSatisfy(\.isFinite)
-    return isFinite ? nil : .notFinite
+    var start = record * context.prediction.width
+    for output in context.model.outputs {
+      let end = start + output.width
+      // A label may be missing; a number has to be one.
+      let mayBeMissing = output.isLabel || output.isOptional
+      if !mayBeMissing, !outputs[start..<end].allSatisfy(\.isFinite) { return .notFinite }
+      start = end
+    }
+    return nil
   }
 
   private func append(

@@ -1,4 +1,5 @@
 import Foundation
+import Models
 import Scoring
 import Testing
 
@@ -71,7 +72,7 @@ struct Expectation {
   private func value(_ field: String, _ kind: ModelInput.Kind) -> Double {
     switch kind {
     case .categorical(let table?): table.code(for: field)
-    case .numeric, .categorical(nil): Double(field) ?? .nan
+    case .numeric, .categorical(nil), .text: Double(field) ?? .nan
     }
   }
 }
@@ -93,8 +94,8 @@ extension Model {
     unsafe features.withUnsafeBufferPointer { features in
       unsafe output.withUnsafeMutableBufferPointer { output in
         unsafe score(
-          features: features, stride: stride, rowCount: rowCount, mode: mode, into: output,
-          scratch: &scratch)
+          FeatureTile(numbers: features, stride: stride, rowCount: rowCount), mode: mode,
+          into: output, scratch: &scratch)
       }
     }
     return output

@@ -11,6 +11,7 @@
 // has.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /// A numeric split, or a leaf.
@@ -33,7 +34,7 @@ typedef struct {
   uint32_t setWordCount;
 } trees_set_node;
 
-/// What becomes of a feature value, after values of at most 1e-35f in size have become zero.
+/// What becomes of a feature value.
 typedef enum {
   trees_missing_is_zero = 0,        // NaN becomes zero
   trees_missing_goes_left = 1,      // NaN becomes minus infinity, which is below every threshold
@@ -41,11 +42,15 @@ typedef enum {
   trees_no_value_goes_left = 3,     // NaN and zero become minus infinity
   trees_no_value_goes_right = 4,    // NaN and zero become NaN
   trees_category = 5,               // 2^52 + the category, 2^52 + UINT32_MAX if it can be in no set
+  trees_category_or_missing = 6,    // the same plus 1, so that 2^52 + 0 is NaN
 } trees_policy;
 
 /// Makes one column of cells from feature values.
+///
+/// First, if asked, numbers are rounded to the nearest float, and those of at most 1e-35f in size
+/// become zero; categories stay as they are.
 void trees_fill(
-    trees_policy policy, const double *_Nonnull features, double *_Nonnull cells,
+    trees_policy policy, bool tiny_is_zero, bool is_float, const double *_Nonnull features, double *_Nonnull cells,
     uint32_t rowCount);
 
 /// Adds to each row's sum the value of the leaf it reaches.

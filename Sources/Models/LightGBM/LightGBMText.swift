@@ -1,0 +1,150 @@
+/// The lines of a model, numbered from 1.
+struct LightGBMText {
+  let bytes: [UInt8]
+  private var position = 0
+  private(set) var lineNumber = 0
+
+  init(_ bytes: [UInt8]) {
+    self.bytes = bytes
+  }
+
+  /// The next line without its end, which is LF or CR LF; nil at the end of the text.
+  mutating func nextLine() -> ArraySlice<UInt8>? {
+    guard position < bytes.count else { return nil }
+    let start = position
+    while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { position += 1 }
+    var end = position
+    position += 1
+    lineNumber += 1
+    if end > start, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+    return bytes[start..<end]
+  }
+
+  /// The next line without moving on.
+  func peekedLine() -> ArraySlice<UInt8>? {
+    var copy = self
+    return copy.nextLine()
+  }
+}
+
+/// A `key=value` line of a model and where it stands, for errors.
+struct LightGBMField {
+  let key: String
+  let value: ArraySlice<UInt8>
+  let lineNumber: Int
+
+  /// Which tree the line belongs to; nil in the header.
+  let tree: Int?
+
+  init(line: ArraySlice<UInt8>, lineNumber: Int, tree: Int?) {
+    let split = line.firstIndex(of: UInt8(ascii: "="))
+    key = String(decoding: line[..<(split ?? line.endIndex)].prefix(64), as: UTF8.self)
+    value = split.map { line[($0 + 1)...] } ?? line[line.endIndex...]
+    self.lineNumber = lineNumber
+    self.tree = tree
+  }
+
+  /// The text between spaces, empty ones left out.
+  var tokens: TokenSequence { TokenSequence(rest: value) }
+
+  /// An error about this line.
+  func error(_ message: String, code: ModelError.Code = .malformed) -> ModelError {
+    let place = tree.map { "tree \($0), " } ?? ""
+    return ModelError(code: code, context: "line \(lineNumber), \(place)key \(key): \(message)")
+  }
+
+  /// The one integer of this line.
+  func integer(in range: ClosedRange<Int>) throws(ModelError) -> Int {
+    guard let number = ByteText.integer(value) else { throw error("not an integer") }
+    guard range.contains(number) else {
+      throw error("\(number) is not in \(range.lowerBound)...\(range.upperBound)")
+    }
+    return number
+  }
+
+  /// Exactly `count` integers.
+  func integers(count: Int, in range: ClosedRange<Int>) throws(ModelError) -> [Int] {
+    try list(count: count) { (token) throws(ModelError) in
+      guard let number = ByteText.integer(token) else { throw error("not an integer") }
+      guard range.contains(number) else {
+        throw error("\(number) is not in \(range.lowerBound)...\(range.upperBound)")
+      }
+      return number
+    }
+  }
+
+  /// Exactly `count` numbers, none of them NaN.
+  func doubles(count: Int) throws(ModelError) -> [Double] {
+    try list(count: count) { (token) throws(ModelError) in
+      guard let number = ByteText.double(token) else { throw error("not a number") }
+      guard !number.isNaN else { throw error("NaN where a number is needed") }
+      return number
+    }
+  }
+
+  /// Exactly `count` elements; the bytes of the line bound the memory taken, whatever `count` says.
+  private func list<Element>(
+    count: Int, _ element: (ArraySlice<UInt8>) throws(ModelError) -> Element
+  ) throws(ModelError) -> [Element] {
+    var elements: [Element] = []
+    elements.reserveCapacity(min(count, value.count / 2 + 1))
+    for token in tokens {
+      guard elements.count < count else { throw error("more than the expected \(count) values") }
+      elements.append(try element(token))
+    }
+    guard elements.count == count else {
+      throw error("\(elements.count) values instead of \(count)")
+    }
+    return elements
+  }
+}
+
+/// The pieces of a line between spaces.
+struct TokenSequence: Sequence, IteratorProtocol {
+  var rest: ArraySlice<UInt8>
+
+  mutating func next() -> ArraySlice<UInt8>? {
+    guard let start = rest.firstIndex(where: { $0 != UInt8(ascii: " ") }) else { return nil }
+    let end = rest[start...].firstIndex(of: UInt8(ascii: " ")) ?? rest.endIndex
+    defer { rest = rest[end...] }
+    return rest[start..<end]
+  }
+}
+
+/// The `key=value` lines of a header or of a tree.
+struct LightGBMFields {
+  private var fields: [String: LightGBMField] = [:]
+  private let lineNumber: Int
+  private let tree: Int?
+
+  /// Reads lines up to an empty one, or up to one that begins a tree, which is left.
+  init(_ text: inout LightGBMText, tree: Int?) throws(ModelError) {
+    self.tree = tree
+    lineNumber = text.lineNumber
+    while let line = text.peekedLine(), !line.starts(with: "Tree=".utf8) {
+      _ = text.nextLine()
+      // The header's empty line comes before the first tree; a tree's comes after its last line.
+      if line.isEmpty {
+        guard tree == nil else { break }
+        continue
+      }
+      let field = LightGBMField(line: line, lineNumber: text.lineNumber, tree: tree)
+      guard fields.updateValue(field, forKey: field.key) == nil else {
+        throw field.error("stands here a second time")
+      }
+    }
+  }
+
+  /// The line with this key, if there is one.
+  func optional(_ key: String) -> LightGBMField? { fields[key] }
+
+  /// The line with this key.
+  func required(_ key: String) throws(ModelError) -> LightGBMField {
+    guard let field = fields[key] else {
+      let place = tree.map { "tree \($0)" } ?? "header"
+      throw ModelError(
+        code: .malformed, context: "\(place) at line \(lineNumber): key \(key) is missing")
+    }
+    return field
+  }
+}

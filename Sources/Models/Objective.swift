@@ -1,0 +1,67 @@
+import Glibc
+
+/// What a model was trained to minimise, as far as its predictions show it: the link from raw
+/// scores to predictions.
+///
+/// Formulas and their order in double are those of `ConvertOutput` in LightGBM 4.6.0,
+/// src/objective.
+package struct Objective: Equatable, Sendable {
+  /// The library's name for it; `custom` if the model names none.
+  package let name: String
+  package let link: Link
+
+  package enum Link: Equatable, Sendable {
+    case identity
+    /// sign(s)·s²
+    case signedSquare
+    case exponential
+    /// 1 / (1 + exp(−slope·s)), of each output alone.
+    case sigmoid(slope: Double)
+    case softmax
+    /// log(1 + exp(s))
+    case softplus
+  }
+
+  /// The objective of a model without a line for it: trained with a function of its user's own.
+  package static let custom = Objective(name: "custom", link: .identity)
+
+  package init(name: String, link: Link) {
+    self.name = name
+    self.link = link
+  }
+
+  /// Turns one row's raw scores into predictions, in place.
+  package func transform(_ scores: UnsafeMutableBufferPointer<Double>) {
+    switch link {
+    case .identity: return
+    case .signedSquare:
+      for index in scores.indices {
+        let score = unsafe scores[index]
+        let sign = score > 0 ? 1.0 : score < 0 ? -1.0 : 0.0
+        unsafe scores[index] = sign * score * score
+      }
+    case .exponential:
+      for index in scores.indices { unsafe scores[index] = exp(scores[index]) }
+    case .sigmoid(let slope):
+      for index in scores.indices { unsafe scores[index] = 1 / (1 + exp(-slope * scores[index])) }
+    case .softplus:
+      for index in scores.indices { unsafe scores[index] = log1p(exp(scores[index])) }
+    case .softmax:
+      unsafe softmax(scores)
+    }
+  }
+
+  private func softmax(_ scores: UnsafeMutableBufferPointer<Double>) {
+    var largest = unsafe scores[0]
+    for index in scores.indices.dropFirst() {
+      if unsafe scores[index] > largest { unsafe largest = scores[index] }
+    }
+    var sum = 0.0
+    for index in scores.indices {
+      let weight = unsafe exp(scores[index] - largest)
+      unsafe scores[index] = weight
+      sum += weight
+    }
+    for index in scores.indices { unsafe scores[index] /= sum }
+  }
+}
