@@ -14,7 +14,7 @@ constexpr uint32_t kPanelColumns = 32;
 // Measured: the sums of a block of so many rows, and a panel's weights for so many inputs, leave
 // room in the second and the first cache.
 constexpr uint32_t kBlockRows = 96;
-constexpr uint32_t kDepthLimit = 384;
+constexpr uint32_t kDepthLimit = 512;
 
 void activate_rows(ns_isa isa, const ns_dense_layer &layer, float *output, size_t output_stride,
                    uint32_t row_count) {

@@ -31,7 +31,8 @@ typedef struct {
   const float *_Nonnull factors;  // user u's are at factors[u * stride]
   size_t stride;
   uint32_t count;
-  /// User u's excluded items, ascending, are excluded[excluded_starts[u] ..< starts[u + 1]].
+  /// User u's excluded items, ascending, are excluded[i], from i = excluded_starts[u] to before
+  /// excluded_starts[u + 1].
   /// Both are null if nothing is excluded.
   const uint32_t *_Nullable excluded;
   const uint64_t *_Nullable excluded_starts;
