@@ -46,6 +46,7 @@ package struct Model: Sendable {
   package init(document: Document) throws(ModelError) {
     switch try ModelFormat(document) {
     case .xgboostJSON, .xgboostUBJSON: try self.init(xgboost: document)
+    case .catboostJSON: try self.init(catboost: document)
     case .lightGBM: throw ModelFormat.unknown("a document")
     }
   }
