@@ -47,6 +47,7 @@ package struct Model: Sendable {
     switch try ModelFormat(document) {
     case .xgboostJSON, .xgboostUBJSON: try self.init(xgboost: document)
     case .catboostJSON: try self.init(catboost: document)
+    case .plainJSON: try self.init(plain: document)
     case .lightGBM: throw ModelFormat.unknown("a document")
     }
   }

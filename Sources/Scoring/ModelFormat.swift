@@ -6,6 +6,7 @@ package enum ModelFormat: CaseIterable, Sendable {
   case xgboostJSON
   case xgboostUBJSON
   case catboostJSON
+  case plainJSON
 
   package var name: String {
     switch self {
@@ -13,6 +14,7 @@ package enum ModelFormat: CaseIterable, Sendable {
     case .xgboostJSON: "XGBoost JSON"
     case .xgboostUBJSON: "XGBoost UBJSON"
     case .catboostJSON: "CatBoost JSON"
+    case .plainJSON: "plain JSON (linear, logistic, kmeans, pca)"
     }
   }
 
@@ -52,6 +54,10 @@ package enum ModelFormat: CaseIterable, Sendable {
     if trees == nil { trees = try root.optional("trees") }
     if trees != nil, try root.optional("features_info") != nil {
       self = .catboostJSON
+      return
+    }
+    if try root.optional("model") != nil {
+      self = .plainJSON
       return
     }
     let keys = try root.members().prefix(8).map { String($0.key.prefix(32)) }
