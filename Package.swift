@@ -169,6 +169,11 @@ let package = Package(
       path: "Tests/LeasingTests",
       swiftSettings: settings),
     .testTarget(
+      name: "ModelsTests",
+      dependencies: ["Models"],
+      path: "Tests/ModelsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
       name: "PartialsTests",
       dependencies: ["Compression", "Digests", "Jobs", "Partials"],
       path: "Tests/PartialsTests",
