@@ -77,7 +77,9 @@ struct ScoreCommand: ParsableCommand {
     var seconds: [Double] = []
     for _ in 0..<max(runs, 1) {
       let begin = processorSeconds()
-      score(tiles, with: model, width: width, into: &scores, scratch: &scratch)
+      tiles.score(
+        with: model.scorer, width: width, mode: predict ? .transformed : .raw, explains: explain,
+        into: &scores, scratch: &scratch)
       seconds.append(processorSeconds() - begin)
     }
     if let output {
@@ -91,34 +93,6 @@ struct ScoreCommand: ParsableCommand {
           summary.sizes.map { ($0.name, $0.count) }, uniquingKeysWith: { $0 + $1 }),
         kernel: summary.kernels.joined(separator: "; "), loadSeconds: loadSeconds,
         seconds: seconds))
-  }
-
-  private func score(
-    _ tiles: TiledRows, with model: Model, width: Int, into scores: inout [Double],
-    scratch: inout ScoringScratch
-  ) {
-    unsafe scores.withUnsafeMutableBufferPointer { scores in
-      unsafe tiles.values.withUnsafeBufferPointer { values in
-        var row = 0
-        while row < tiles.rowCount {
-          let count = min(tiles.tileRowCount, tiles.rowCount - row)
-          let begin = row * tiles.columnCount
-          let tile = unsafe FeatureTile(
-            numbers: UnsafeBufferPointer(
-              rebasing: values[begin..<begin + tiles.tileRowCount * tiles.columnCount]),
-            stride: tiles.tileRowCount, rowCount: count)
-          let target = unsafe UnsafeMutableBufferPointer(
-            rebasing: scores[row * width..<(row + count) * width])
-          if explain {
-            unsafe model.scorer.explain(tile, into: target, scratch: &scratch)
-          } else {
-            unsafe model.score(
-              tile, mode: predict ? .transformed : .raw, into: target, scratch: &scratch)
-          }
-          row += count
-        }
-      }
-    }
   }
 }
 
@@ -149,6 +123,32 @@ struct TiledRows {
       }
     }
     self.values = values
+  }
+
+  /// Scores, or explains, all rows.
+  func score(
+    with scorer: any Scorer, width: Int, mode: ScoreMode = .transformed, explains: Bool = false,
+    into scores: inout [Double], scratch: inout ScoringScratch
+  ) {
+    unsafe scores.withUnsafeMutableBufferPointer { scores in
+      unsafe values.withUnsafeBufferPointer { values in
+        for row in stride(from: 0, to: rowCount, by: tileRowCount) {
+          let count = min(tileRowCount, rowCount - row)
+          let begin = row * columnCount
+          let tile = unsafe FeatureTile(
+            numbers: UnsafeBufferPointer(
+              rebasing: values[begin..<begin + tileRowCount * columnCount]),
+            stride: tileRowCount, rowCount: count)
+          let target = unsafe UnsafeMutableBufferPointer(
+            rebasing: scores[row * width..<(row + count) * width])
+          if explains {
+            unsafe scorer.explain(tile, into: target, scratch: &scratch)
+          } else {
+            unsafe scorer.score(tile, mode: mode, into: target, scratch: &scratch)
+          }
+        }
+      }
+    }
   }
 }
 

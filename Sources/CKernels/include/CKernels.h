@@ -9,6 +9,7 @@
 #include "ns_isa.h"
 #include "ns_numbers.h"
 #include "ns_oblivious.h"
+#include "ns_peak.h"
 #include "ns_prefetch.h"
 #include "ns_shap.h"
 #include "ns_text.h"
