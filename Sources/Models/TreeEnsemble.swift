@@ -171,7 +171,10 @@ package struct TreeEnsemble: Sendable {
 
   /// Which features any split or linear leaf looks at.
   package var usedFeatures: Set<Int> {
-    Set(splits.map { Int($0.feature) }).union(linearTerms.map(\.feature))
+    var isUsed = Array(repeating: false, count: featureCount)
+    for split in splits { isUsed[Int(split.feature)] = true }
+    for term in linearTerms { isUsed[term.feature] = true }
+    return Set(isUsed.indices.filter { isUsed[$0] })
   }
 
   /// Whether covers are known, which contributions of features need.

@@ -68,7 +68,8 @@ extension Model {
     var output = Array(repeating: -1.0, count: count * outputCount)
     unsafe bytes.withUnsafeBufferPointer { bytes in
       let texts = unsafe ranges.map { range in
-        unsafe TextSpan(start: bytes.baseAddress.map { unsafe $0 + range.lowerBound }, count: range.count)
+        unsafe TextSpan(
+          start: bytes.baseAddress.map { unsafe $0 + range.lowerBound }, count: range.count)
       }
       unsafe texts.withUnsafeBufferPointer { texts in
         unsafe features.withUnsafeBufferPointer { features in

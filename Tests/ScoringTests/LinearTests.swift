@@ -78,13 +78,18 @@ struct LinearTests {
     (#"{"model":"linear"}"#, ["coefficients is missing"]),
     (#"{"model":"linear","coefficients":[]}"#, ["coefficients", "no numbers"]),
     (#"{"model":"linear","coefficients":[1,NaN]}"#, ["coefficients", "element 1", "finite"]),
-    (#"{"model":"linear","coefficients":[[1,2],[3]]}"#, ["coefficients[1]", "1 elements instead of 2"]),
+    (
+      #"{"model":"linear","coefficients":[[1,2],[3]]}"#,
+      ["coefficients[1]", "1 elements instead of 2"]
+    ),
     (#"{"model":"linear","coefficients":[1],"intercepts":[1,2]}"#, ["intercepts", "2 numbers"]),
     (#"{"model":"linear","coefficients":[1],"features":["a","b"]}"#, ["features", "2 names"]),
     (#"{"model":"linear","coefficients":[1,2],"features":["a","a"]}"#, ["features", "twice"]),
     (#"{"model":"linear","coefficients":[1],"link":"cube"}"#, ["link", "cube"]),
     (#"{"model":"logistic","coefficients":[1]}"#, ["classes is missing"]),
-    (#"{"model":"logistic","coefficients":[1],"classes":[1,2,3]}"#, ["classes", "3 classes for 1"]),
+    (
+      #"{"model":"logistic","coefficients":[1],"classes":[1,2,3]}"#, ["classes", "3 classes for 1"]
+    ),
     (#"{"model":"logistic","coefficients":[1],"classes":["a","a"]}"#, ["classes", "twice"]),
     (
       #"{"model":"logistic","coefficients":[[1],[2],[3]],"classes":[1,2,3],"link":"sigmoid"}"#,

@@ -96,7 +96,8 @@ private struct CatBoostNodes {
     guard let field = try node.optional("split") else { return try readLeaf(node) }
     let level = try features.level(field)
     guard case .above(let border, let ifMissing) = level.question else {
-      throw field.error("categories in trees that are not symmetric are not read", code: .unsupported)
+      throw field.error(
+        "categories in trees that are not symmetric are not read", code: .unsupported)
     }
     let index = splits.count
     let test = TreeEnsemble.Test.atMost(
@@ -113,7 +114,8 @@ private struct CatBoostNodes {
   private mutating func readLeaf(_ node: DocumentValue) throws(ModelError) -> (Int, Double) {
     let field = try node.required("value")
     let leaf = field.kind == .number ? [try field.double()] : try field.doubles()
-    guard !leaf.isEmpty, leaf.count <= ModelLimits.outputCount, !leaf.contains(where: \.isNaN) else {
+    guard !leaf.isEmpty, leaf.count <= ModelLimits.outputCount, !leaf.contains(where: \.isNaN)
+    else {
       throw field.error("expected numbers")
     }
     if values.isEmpty { width = leaf.count }

@@ -128,7 +128,9 @@ package struct PlainModel: Sendable {
   ) throws(ModelError) -> [String] {
     guard let field = try root.optional(key) else { return [] }
     let texts = try field.elements().map { (text) throws(ModelError) in try text.string() }
-    guard texts.count == count else { throw field.error("\(texts.count) names instead of \(count)") }
+    guard texts.count == count else {
+      throw field.error("\(texts.count) names instead of \(count)")
+    }
     guard Set(texts).count == count else { throw field.error("a name stands there twice") }
     return texts
   }
