@@ -454,7 +454,7 @@ def pipelines():
         "mlp_regressor": neural_network.MLPRegressor(
             hidden_layer_sizes=(16, 8), max_iter=60, random_state=1),
         "means": cluster.KMeans(4, random_state=1, n_init=1), "pca": decomposition.PCA(3),
-        "one_class": svm.OneClassSVM(), "svd": decomposition.TruncatedSVD(3),
+        "one_class": svm.OneClassSVM(nu=0.1), "svd": decomposition.TruncatedSVD(3),
         "standard": preprocessing.StandardScaler(), "minmax": preprocessing.MinMaxScaler(clip=True),
         "robust": preprocessing.RobustScaler(), "normalizer": preprocessing.Normalizer("l1"),
         "binarizer": preprocessing.Binarizer(), "polynomial": preprocessing.PolynomialFeatures(2),
@@ -473,7 +473,7 @@ def pipelines():
         try:
             convert(f"skl_{name}", model, (values, data[1]))
         except Exception as error:
-            print("not made:", name, str(error)[:100])
+            print("not made:", name, str(error)[:3000])
     knn = neighbors.KNeighborsClassifier().fit(*two)
     refuse("refused_neighbours", to_onnx(knn, two[0][:1].astype(np.float32)), ["(Scan)"])
     convert("skl_logistic_double", linear_model.LogisticRegression(), two, scaled=True,

@@ -71,7 +71,10 @@ struct UnarySteps<Number: GraphNumber>: GraphStep {
       }
     case .softsign: unsafe map(from, to, count) { $0 / (1 + $0.magnitude) }
     case .hardSigmoid(let alpha, let beta):
-      unsafe map(from, to, count) { max(0, min(1, alpha * $0 + beta)) }
+      unsafe map(from, to, count) {
+        let value = alpha * $0 + beta
+        return value < 0 ? 0 : value > 1 ? 1 : value
+      }
     case .gelu: unsafe map(from, to, count) { $0 / 2 * (1 + libraryErf($0 * 0.5.squareRoot())) }
     case .geluTanh:
       unsafe map(from, to, count) {

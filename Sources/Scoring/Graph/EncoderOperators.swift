@@ -160,7 +160,9 @@ extension GraphCompiler {
     }
     guard value.type.isNumber else { throw node.error(.unsupported, "keys of \(value.type.name)") }
     let numbers = if let tensor { tensor.numbers ?? [] } else { try node.numbers("keys_floats") }
-    return (KeyTable(numbers: numbers), numbers.count)
+    // Before version 4 NaN is not equal to NaN.
+    let missingMatches = (versions["ai.onnx.ml"] ?? 1) >= 4
+    return (KeyTable(numbers: numbers, missingMatches: missingMatches), numbers.count)
   }
 
   /// What keys become, with the value of what is not there at the end.

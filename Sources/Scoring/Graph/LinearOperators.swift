@@ -331,6 +331,11 @@ enum ClassLabels {
     }
   }
 
+  /// Two classes as ONNX Runtime's trees name them where both have weights: texts, or 0 and 1.
+  var places: ClassLabels {
+    if case .integers = self { .integers([0, 1]) } else { self }
+  }
+
   /// The two classes of one score: 0 and 1 unless there are two.
   var pair: ClassLabels {
     if count == 2 { return self }

@@ -92,8 +92,12 @@ struct KeyTable: Sendable {
   }
 
   /// Prepares for numbers; each NaN equals every NaN, and 0 equals −0.
-  init(numbers: some Collection<Double>) {
-    self.init(words: numbers.map(Self.word))
+  init(numbers: some Collection<Double>, missingMatches: Bool = true) {
+    let words = numbers.map { number in
+      // No number has these bits after `word`.
+      number.isNaN && !missingMatches ? UInt64.max : Self.word(number)
+    }
+    self.init(words: words)
   }
 
   private init(words: [UInt64]) {

@@ -148,7 +148,7 @@ extension GraphCompiler {
     if classes.count == 2 {
       let second = RowValue(type: .float32, shape: [RowValue.batch, 1], columns: [raw.columns[1]])
       let isPositive = try apply(.threshold(0), second, node)
-      try setLabel(node, classes, place: try wholeNumber(isPositive[0], node))
+      try setLabel(node, classes.places, place: try wholeNumber(isPositive[0], node))
     } else {
       try setLabel(node, classes, place: try largest(scores, node))
     }
@@ -162,9 +162,11 @@ extension GraphCompiler {
   ) throws(ModelError) {
     var table = table
     table.leaves = table.leaves.map { $0.map { TreeTable.Weight(target: 0, value: $0.value) } }
-    guard base.count <= 2 else { throw node.error(.malformed, "\(base.count) base values") }
+    guard base.count < 2 || (base.count == 2 && target == 0) else {
+      throw node.error(.unsupported, "\(base.count) base values for class \(target)")
+    }
     let scores = try score(
-      table, value, 1, base: [base.last ?? 0], aggregate: "SUM", isFloat: isFloat, node)
+      table, value, 1, base: [base.first ?? 0], aggregate: "SUM", isFloat: isFloat, node)
     let score = RowValue(
       type: .float32, shape: [RowValue.batch, 1], columns: [.cell(scores[0])])
     let isAllPositive = table.leaves.allSatisfy { $0.allSatisfy { $0.value >= 0 } }
@@ -174,13 +176,13 @@ extension GraphCompiler {
     guard name != "PROBIT" else { throw node.error(.unsupported, "PROBIT for two classes") }
     let pair: [GraphColumn]
     if base.count == 2 || target == 1 {
-      let first = try apply(.negate, score, node)
+      // The other class has no weights.
       let both = RowValue(
         type: .float32, shape: [RowValue.batch, 2],
-        columns: [base.count == 2 ? .cell(first[0]) : .number(0)] + score.columns)
+        columns: target == 1 ? [.number(0)] + score.columns : score.columns + [.number(0)])
       set(node, output: 1, .rows(try transformed(both, node)))
       return
-    } else if isAllPositive {
+    } else if isAllPositive, name != "LOGISTIC" {
       let one = RowValue(ONNXTensor(type: .float32, shape: [1], values: .floats([1])))
       pair = try combine(one, score, .subtract, node).columns + score.columns
     } else {
