@@ -21,12 +21,7 @@ extension GraphCompiler {
     let from = try cells(of: value)
     let to = try newCells(from.count, value.type.storage, node)
     let pairs = Array(zip(from, to)).map { (from: $0.0, to: $0.1) }
-    switch value.type.storage {
-    case .float: append(UnarySteps<Float>(operation: operation, pairs: pairs))
-    case .double: append(UnarySteps<Double>(operation: operation, pairs: pairs))
-    case .integer: append(UnarySteps<Int64>(operation: operation, pairs: pairs))
-    case .text, .code: throw node.error(.unsupported, "\(operation.name) of text")
-    }
+    append(UnarySteps(storage: value.type.storage, operation: operation, pairs: pairs))
     return to
   }
 
@@ -108,12 +103,7 @@ extension GraphCompiler {
       throw node.error(.unsupported, "\(operation.name) of \(one.type.name), \(other.type.name)")
     }
     let (shape, parts, cells) = try pair(one, other, one.type.storage, node)
-    switch one.type.storage {
-    case .float: append(BinarySteps<Float>(operation: operation, parts: parts))
-    case .double: append(BinarySteps<Double>(operation: operation, parts: parts))
-    case .integer: append(BinarySteps<Int64>(operation: operation, parts: parts))
-    case .text, .code: throw node.error(.unsupported, "\(operation.name) of text")
-    }
+    append(BinarySteps(storage: one.type.storage, operation: operation, parts: parts))
     return RowValue(type: one.type, shape: shape, columns: cells.map { .cell($0) })
   }
 
@@ -170,12 +160,7 @@ extension GraphCompiler {
       throw node.error(.unsupported, "\(comparison) of \(one.type.name), \(other.type.name)")
     }
     let (shape, parts, cells) = try pair(one, other, .integer, node)
-    switch one.type.storage {
-    case .float: append(ComparisonSteps<Float>(comparison: comparison, parts: parts))
-    case .double: append(ComparisonSteps<Double>(comparison: comparison, parts: parts))
-    case .integer, .text, .code:
-      append(ComparisonSteps<Int64>(comparison: comparison, parts: parts))
-    }
+    append(ComparisonSteps(storage: one.type.storage, comparison: comparison, parts: parts))
     set(node, .flag, shape, cells: cells)
   }
 
@@ -199,7 +184,7 @@ extension GraphCompiler {
     }
     let (shape, parts, to) = try pair(
       try common(one, texts), try common(other, others), .integer, node)
-    append(ComparisonSteps<Int64>(comparison: .equal, parts: parts))
+    append(ComparisonSteps(storage: .integer, comparison: .equal, parts: parts))
     set(node, .flag, shape, cells: to)
   }
 

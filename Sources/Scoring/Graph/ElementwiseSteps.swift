@@ -2,7 +2,8 @@ internal import CKernels
 internal import Models
 
 /// One function of one number, over any number of columns.
-struct UnarySteps<Number: GraphNumber>: GraphStep {
+struct UnarySteps: GraphStep {
+  let storage: CellStorage
   let operation: UnaryOperation
   /// Where each column comes from and goes.
   let pairs: [(from: Cell, to: Cell)]
@@ -13,10 +14,21 @@ struct UnarySteps<Number: GraphNumber>: GraphStep {
 
   func keeping(_ isNeeded: (Cell) -> Bool) -> (any GraphStep)? {
     let kept = pairs.filter { isNeeded($0.to) }
-    return kept.isEmpty ? nil : UnarySteps(operation: operation, pairs: kept)
+    return kept.isEmpty ? nil : UnarySteps(storage: storage, operation: operation, pairs: kept)
   }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
+    switch storage {
+    case .float: unsafe run(frame, &scratch, Float.self)
+    case .double: unsafe run(frame, &scratch, Double.self)
+    case .integer: unsafe run(frame, &scratch, Int64.self)
+    case .text, .code: preconditionFailure("not a number")
+    }
+  }
+
+  private func run<Number: GraphNumber>(
+    _ frame: GraphFrame, _ scratch: inout ScoringScratch, _ type: Number.Type
+  ) {
     for pair in pairs {
       let (from, to) = unsafe (
         frame.values(pair.from, Number.self), frame.values(pair.to, Number.self)
@@ -25,7 +37,7 @@ struct UnarySteps<Number: GraphNumber>: GraphStep {
     }
   }
 
-  private func apply(
+  private func apply<Number: GraphNumber>(
     _ from: UnsafeMutablePointer<Number>, _ to: UnsafeMutablePointer<Number>, _ count: Int,
     _ isa: ns_isa
   ) {
@@ -86,25 +98,11 @@ struct UnarySteps<Number: GraphNumber>: GraphStep {
     case .oneClass: unsafe map(from, to, count) { $0 > 0 ? 1 : -1 }
     case .probit: unsafe map(from, to, count, probit)
     case .threshold(let limit): unsafe map(from, to, count) { $0 > limit ? 1 : 0 }
-    case .replace(let missing, let replacement):
-      let replacement = Number(double: replacement)
-      if missing.isNaN {
-        for row in 0..<count {
-          let value = unsafe from[row]
-          unsafe to[row] = value.isNotANumber ? replacement : value
-        }
-      } else {
-        let missing = Number(double: missing)
-        for row in 0..<count {
-          let value = unsafe from[row]
-          unsafe to[row] = value == missing ? replacement : value
-        }
-      }
     }
   }
 
   @inline(__always)
-  private func map(
+  private func map<Number: GraphNumber>(
     _ from: UnsafeMutablePointer<Number>, _ to: UnsafeMutablePointer<Number>, _ count: Int,
     _ function: (Double) -> Double
   ) {
@@ -131,8 +129,6 @@ enum UnaryOperation: Equatable, Sendable {
   case probit
   /// 1 where the number is larger, else 0.
   case threshold(Double)
-  /// Another number in place of this one; NaN is any NaN.
-  case replace(Double, with: Double)
 
   /// The kernel that computes it for floats, if one does.
   var activation: (kind: ns_activation, first: Float, second: Float)? {
@@ -175,7 +171,8 @@ enum BinaryOperation: Equatable, Sendable {
 }
 
 /// One function of two numbers, over any number of columns.
-struct BinarySteps<Number: GraphNumber>: GraphStep {
+struct BinarySteps: GraphStep {
+  let storage: CellStorage
   let operation: BinaryOperation
   let parts: [BinaryPart]
 
@@ -185,35 +182,47 @@ struct BinarySteps<Number: GraphNumber>: GraphStep {
 
   func keeping(_ isNeeded: (Cell) -> Bool) -> (any GraphStep)? {
     let kept = parts.filter { isNeeded($0.to) }
-    return kept.isEmpty ? nil : BinarySteps(operation: operation, parts: kept)
+    return kept.isEmpty ? nil : BinarySteps(storage: storage, operation: operation, parts: kept)
   }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
+    switch storage {
+    case .float: unsafe run(frame, &scratch, Float.self)
+    case .double: unsafe run(frame, &scratch, Double.self)
+    case .integer: unsafe run(frame, &scratch, Int64.self)
+    case .text, .code: preconditionFailure("not a number")
+    }
+  }
+
+  private func run<Number: GraphNumber>(
+    _ frame: GraphFrame, _ scratch: inout ScoringScratch, _ type: Number.Type
+  ) {
     for part in parts {
       switch operation {
-      case .add: unsafe apply(part, frame) { .graphAdd($0, $1) }
-      case .subtract: unsafe apply(part, frame) { .graphSubtract($0, $1) }
-      case .multiply: unsafe apply(part, frame) { .graphMultiply($0, $1) }
-      case .divide: unsafe apply(part, frame) { .graphDivide($0, $1) }
-      case .power: unsafe apply(part, frame) { .graphPower($0, $1) }
-      case .least: unsafe apply(part, frame) { $0 < $1 || $0.isNotANumber ? $0 : $1 }
-      case .greatest: unsafe apply(part, frame) { $0 > $1 || $0.isNotANumber ? $0 : $1 }
-      case .remainder: unsafe apply(part, frame) { .graphRemainder($0, $1) }
+      case .add: unsafe apply(part, frame, type) { .graphAdd($0, $1) }
+      case .subtract: unsafe apply(part, frame, type) { .graphSubtract($0, $1) }
+      case .multiply: unsafe apply(part, frame, type) { .graphMultiply($0, $1) }
+      case .divide: unsafe apply(part, frame, type) { .graphDivide($0, $1) }
+      case .power: unsafe apply(part, frame, type) { .graphPower($0, $1) }
+      case .least: unsafe apply(part, frame, type) { $0 < $1 || $0.isNotANumber ? $0 : $1 }
+      case .greatest: unsafe apply(part, frame, type) { $0 > $1 || $0.isNotANumber ? $0 : $1 }
+      case .remainder: unsafe apply(part, frame, type) { .graphRemainder($0, $1) }
       case .floorRemainder:
-        unsafe apply(part, frame) {
+        unsafe apply(part, frame, type) {
           let rest = Number.graphRemainder($0, $1)
           let isWrong = (rest < .zero && $1 > .zero) || (rest > .zero && $1 < .zero)
           return isWrong ? .graphAdd(rest, $1) : rest
         }
       case .parametricRelu:
-        unsafe apply(part, frame) { $0 < .zero ? .graphMultiply($0, $1) : $0 }
+        unsafe apply(part, frame, type) { $0 < .zero ? .graphMultiply($0, $1) : $0 }
       }
     }
   }
 
   @inline(__always)
-  private func apply(
-    _ part: BinaryPart, _ frame: GraphFrame, _ function: (Number, Number) -> Number
+  private func apply<Number: GraphNumber>(
+    _ part: BinaryPart, _ frame: GraphFrame, _ type: Number.Type,
+    _ function: (Number, Number) -> Number
   ) {
     let to = unsafe frame.values(part.to, Number.self)
     let count = unsafe frame.rowCount
@@ -252,7 +261,8 @@ enum Comparison: String, Sendable {
 }
 
 /// Comparisons of numbers, and of truth values, over any number of columns; 1 where true, else 0.
-struct ComparisonSteps<Number: GraphNumber>: GraphStep {
+struct ComparisonSteps: GraphStep {
+  let storage: CellStorage
   let comparison: Comparison
   let parts: [BinaryPart]
 
@@ -262,38 +272,52 @@ struct ComparisonSteps<Number: GraphNumber>: GraphStep {
 
   func keeping(_ isNeeded: (Cell) -> Bool) -> (any GraphStep)? {
     let kept = parts.filter { isNeeded($0.to) }
-    return kept.isEmpty ? nil : ComparisonSteps(comparison: comparison, parts: kept)
+    return kept.isEmpty ? nil : ComparisonSteps(storage: storage, comparison: comparison, parts: kept)
   }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
+    switch storage {
+    case .float: unsafe run(frame, &scratch, Float.self)
+    case .double: unsafe run(frame, &scratch, Double.self)
+    case .integer: unsafe run(frame, &scratch, Int64.self)
+    case .text, .code: preconditionFailure("not a number")
+    }
+  }
+
+  private func run<Number: GraphNumber>(
+    _ frame: GraphFrame, _ scratch: inout ScoringScratch, _ type: Number.Type
+  ) {
     for part in parts {
       switch comparison {
-      case .equal: unsafe apply(part, frame) { $0 == $1 }
-      case .less: unsafe apply(part, frame) { $0 < $1 }
-      case .lessOrEqual: unsafe apply(part, frame) { $0 <= $1 }
-      case .greater: unsafe apply(part, frame) { $0 > $1 }
-      case .greaterOrEqual: unsafe apply(part, frame) { $0 >= $1 }
-      case .and: unsafe apply(part, frame) { $0 != .zero && $1 != .zero }
-      case .or: unsafe apply(part, frame) { $0 != .zero || $1 != .zero }
-      case .exclusiveOr: unsafe apply(part, frame) { ($0 != .zero) != ($1 != .zero) }
+      case .equal: unsafe apply(part, frame, type) { $0 == $1 }
+      case .less: unsafe apply(part, frame, type) { $0 < $1 }
+      case .lessOrEqual: unsafe apply(part, frame, type) { $0 <= $1 }
+      case .greater: unsafe apply(part, frame, type) { $0 > $1 }
+      case .greaterOrEqual: unsafe apply(part, frame, type) { $0 >= $1 }
+      case .and: unsafe apply(part, frame, type) { $0 != .zero && $1 != .zero }
+      case .or: unsafe apply(part, frame, type) { $0 != .zero || $1 != .zero }
+      case .exclusiveOr: unsafe apply(part, frame, type) { ($0 != .zero) != ($1 != .zero) }
       }
     }
   }
 
   @inline(__always)
-  private func apply(
-    _ part: BinaryPart, _ frame: GraphFrame, _ function: (Number, Number) -> Bool
+  private func apply<Number: GraphNumber>(
+    _ part: BinaryPart, _ frame: GraphFrame, _ type: Number.Type,
+    _ function: (Number, Number) -> Bool
   ) {
     let to = unsafe frame.integers(part.to)
     for row in 0..<(unsafe frame.rowCount) {
-      let one = unsafe value(part.one, row, frame)
-      let other = unsafe value(part.other, row, frame)
+      let one: Number = unsafe value(part.one, row, frame)
+      let other: Number = unsafe value(part.other, row, frame)
       unsafe to[row] = function(one, other) ? 1 : 0
     }
   }
 
   @inline(__always)
-  private func value(_ operand: Operand, _ row: Int, _ frame: GraphFrame) -> Number {
+  private func value<Number: GraphNumber>(
+    _ operand: Operand, _ row: Int, _ frame: GraphFrame
+  ) -> Number {
     switch operand {
     case .cell(let cell): unsafe frame.values(cell, Number.self)[row]
     case .constant(let constant): Number(constant: constant)

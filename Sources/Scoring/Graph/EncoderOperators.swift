@@ -43,16 +43,12 @@ extension GraphCompiler {
     }
     let from = try cells(of: value)
     let to = try newCells(from.count, value.type.storage, node)
-    for index in from.indices {
-      let operation = UnaryOperation.replace(
-        missing, with: values[values.count == 1 ? 0 : index % width])
-      let pairs = [(from: from[index], to: to[index])]
-      if value.type == .float32 {
-        append(UnarySteps<Float>(operation: operation, pairs: pairs))
-      } else {
-        append(UnarySteps<Int64>(operation: operation, pairs: pairs))
-      }
+    let parts = from.indices.map { index in
+      ReplaceStep.Part(
+        from: from[index], to: to[index],
+        replacement: values[values.count == 1 ? 0 : index % width])
     }
+    append(ReplaceStep(storage: value.type.storage, missing: missing, parts: parts))
     set(node, value.type, value.shape, cells: to)
   }
 

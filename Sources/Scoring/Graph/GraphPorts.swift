@@ -11,6 +11,8 @@ enum GraphPorts {
   ) throws(ModelError) -> [ModelInput] {
     let used = Set(nodes.flatMap(\.inputs) + model.outputs.map(\.name))
     var inputs: [ModelInput] = []
+    var texts: [(input: Int, to: Cell)] = []
+    var numbers: [LoadNumbers.Kind: [(input: Int, to: Cell)]] = [:]
     for name in columns.keys.sorted() where !model.inputs.contains(where: { $0.name == name }) {
       throw ModelError(
         code: .columnsDiffer, context: "ONNX: there is no input \(name.prefix(100)) to name")
@@ -23,11 +25,12 @@ enum GraphPorts {
       }
       let cells = try compiler.newCells(names.count, type.storage)
       let parts = cells.enumerated().map { (input: inputs.count + $0.offset, to: $0.element) }
-      if type == .text {
-        compiler.append(LoadTexts(parts: parts))
-      } else {
-        compiler.append(
-          LoadNumbers(storage: type.storage, parts: parts, isFlag: type == .flag))
+      switch type {
+      case .text, .label: texts += parts
+      case .float32: numbers[.float, default: []] += parts
+      case .float64: numbers[.double, default: []] += parts
+      case .integer: numbers[.integer, default: []] += parts
+      case .flag: numbers[.flag, default: []] += parts
       }
       compiler.values[port.name] = .rows(
         RowValue(type: type, shape: shape, columns: cells.map { .cell($0) }))
@@ -38,6 +41,10 @@ enum GraphPorts {
             isUsed: used.contains(port.name)))
       }
     }
+    for kind in LoadNumbers.Kind.allCases {
+      if let parts = numbers[kind] { compiler.append(LoadNumbers(kind: kind, parts: parts)) }
+    }
+    if !texts.isEmpty { compiler.append(LoadTexts(parts: texts)) }
     guard Set(inputs.map(\.name)).count == inputs.count else {
       throw ModelError(code: .columnsDiffer, context: "ONNX: two inputs have the same name")
     }

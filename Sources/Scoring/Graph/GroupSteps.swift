@@ -8,7 +8,8 @@ enum Reduction: String, Sendable {
 }
 
 /// Makes one column of each group of columns.
-struct ReduceSteps<Number: GraphNumber>: GraphStep {
+struct ReduceSteps: GraphStep {
+  let storage: CellStorage
   let reduction: Reduction
   let groups: [(from: [Cell], to: Cell)]
 
@@ -18,10 +19,21 @@ struct ReduceSteps<Number: GraphNumber>: GraphStep {
 
   func keeping(_ isNeeded: (Cell) -> Bool) -> (any GraphStep)? {
     let kept = groups.filter { isNeeded($0.to) }
-    return kept.isEmpty ? nil : ReduceSteps(reduction: reduction, groups: kept)
+    return kept.isEmpty ? nil : ReduceSteps(storage: storage, reduction: reduction, groups: kept)
   }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
+    switch storage {
+    case .float: unsafe run(frame, &scratch, Float.self)
+    case .double: unsafe run(frame, &scratch, Double.self)
+    case .integer: unsafe run(frame, &scratch, Int64.self)
+    case .text, .code: preconditionFailure("not a number")
+    }
+  }
+
+  private func run<Number: GraphNumber>(
+    _ frame: GraphFrame, _ scratch: inout ScoringScratch, _ type: Number.Type
+  ) {
     for group in groups {
       let to = unsafe frame.values(group.to, Number.self)
       switch reduction {
@@ -43,7 +55,7 @@ struct ReduceSteps<Number: GraphNumber>: GraphStep {
     }
   }
 
-  private func finish(_ to: UnsafeMutablePointer<Number>, _ count: Int, _ width: Int) {
+  private func finish<Number: GraphNumber>(_ to: UnsafeMutablePointer<Number>, _ count: Int, _ width: Int) {
     switch reduction {
     case .mean:
       let width = Number(double: Double(width))
@@ -59,7 +71,7 @@ struct ReduceSteps<Number: GraphNumber>: GraphStep {
   }
 
   @inline(__always)
-  private func fold(
+  private func fold<Number: GraphNumber>(
     _ cells: [Cell], _ to: UnsafeMutablePointer<Number>, _ frame: GraphFrame, _ start: Number,
     _ next: (Number, Number) -> Number
   ) {
@@ -72,7 +84,7 @@ struct ReduceSteps<Number: GraphNumber>: GraphStep {
   }
 
   @inline(__always)
-  private func extreme(
+  private func extreme<Number: GraphNumber>(
     _ cells: [Cell], _ to: UnsafeMutablePointer<Number>, _ frame: GraphFrame,
     _ better: (Number, Number) -> Number
   ) {
@@ -85,7 +97,7 @@ struct ReduceSteps<Number: GraphNumber>: GraphStep {
     }
   }
 
-  private func logOfExponentials(
+  private func logOfExponentials<Number: GraphNumber>(
     _ cells: [Cell], _ to: UnsafeMutablePointer<Number>, _ frame: GraphFrame
   ) {
     for row in 0..<(unsafe frame.rowCount) {
@@ -107,7 +119,8 @@ struct ReduceSteps<Number: GraphNumber>: GraphStep {
 }
 
 /// Which column of each group holds the largest or the smallest number.
-struct ArgumentStep<Number: GraphNumber>: GraphStep {
+struct ArgumentStep: GraphStep {
+  let storage: CellStorage
   let isLargest: Bool
   /// Of equal ones the last, not the first.
   let takesLast: Bool
@@ -118,6 +131,17 @@ struct ArgumentStep<Number: GraphNumber>: GraphStep {
   var name: String { "place of the \(isLargest ? "largest" : "smallest") of \(groups.count) groups" }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
+    switch storage {
+    case .float: unsafe run(frame, &scratch, Float.self)
+    case .double: unsafe run(frame, &scratch, Double.self)
+    case .integer: unsafe run(frame, &scratch, Int64.self)
+    case .text, .code: preconditionFailure("not a number")
+    }
+  }
+
+  private func run<Number: GraphNumber>(
+    _ frame: GraphFrame, _ scratch: inout ScoringScratch, _ type: Number.Type
+  ) {
     let count = unsafe frame.rowCount
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
@@ -162,7 +186,8 @@ enum GroupOperation: Sendable, Equatable {
 }
 
 /// Makes groups of columns of groups of as many columns.
-struct GroupSteps<Number: GraphNumber>: GraphStep {
+struct GroupSteps: GraphStep {
+  let storage: CellStorage
   let operation: GroupOperation
   let groups: [(from: [Cell], to: [Cell])]
 
@@ -171,6 +196,17 @@ struct GroupSteps<Number: GraphNumber>: GraphStep {
   var name: String { "\(operation.name) of \(groups.count) groups" }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
+    switch storage {
+    case .float: unsafe run(frame, &scratch, Float.self)
+    case .double: unsafe run(frame, &scratch, Double.self)
+    case .integer: unsafe run(frame, &scratch, Int64.self)
+    case .text, .code: preconditionFailure("not a number")
+    }
+  }
+
+  private func run<Number: GraphNumber>(
+    _ frame: GraphFrame, _ scratch: inout ScoringScratch, _ type: Number.Type
+  ) {
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
     let width = groups.map(\.from.count).max() ?? 0
@@ -190,7 +226,7 @@ struct GroupSteps<Number: GraphNumber>: GraphStep {
     }
   }
 
-  private func apply(
+  private func apply<Number: GraphNumber>(
     _ rows: UnsafeMutablePointer<Number>, _ count: Int, _ width: Int, _ isa: ns_isa
   ) {
     if operation == .softmax, width > 0 {
@@ -209,7 +245,7 @@ struct GroupSteps<Number: GraphNumber>: GraphStep {
     }
   }
 
-  private func apply(_ row: UnsafeMutableBufferPointer<Number>) {
+  private func apply<Number: GraphNumber>(_ row: UnsafeMutableBufferPointer<Number>) {
     switch operation {
     case .softmax: break
     case .logSoftmax: unsafe logSoftmax(row)
@@ -225,7 +261,7 @@ struct GroupSteps<Number: GraphNumber>: GraphStep {
     }
   }
 
-  private func sum(
+  private func sum<Number: GraphNumber>(
     _ row: UnsafeMutableBufferPointer<Number>, _ part: (Double) -> Double
   ) -> Double {
     var sum = 0.0
@@ -233,13 +269,13 @@ struct GroupSteps<Number: GraphNumber>: GraphStep {
     return sum
   }
 
-  private func divide(_ row: UnsafeMutableBufferPointer<Number>, _ divisor: Double) {
+  private func divide<Number: GraphNumber>(_ row: UnsafeMutableBufferPointer<Number>, _ divisor: Double) {
     guard divisor != 0 else { return }
     let divisor = Number(double: divisor)
     for index in row.indices { unsafe row[index] = .graphDivide(row[index], divisor) }
   }
 
-  private func logSoftmax(_ row: UnsafeMutableBufferPointer<Number>) {
+  private func logSoftmax<Number: GraphNumber>(_ row: UnsafeMutableBufferPointer<Number>) {
     var largest = -Double.infinity
     for index in row.indices { unsafe largest = max(largest, row[index].asDouble) }
     let total = unsafe libraryLog(sum(row) { libraryExp($0 - largest) })
@@ -248,7 +284,7 @@ struct GroupSteps<Number: GraphNumber>: GraphStep {
     }
   }
 
-  private func softmaxOfNonzero(_ row: UnsafeMutableBufferPointer<Number>) {
+  private func softmaxOfNonzero<Number: GraphNumber>(_ row: UnsafeMutableBufferPointer<Number>) {
     var largest = -Double(Float.greatestFiniteMagnitude)
     for index in row.indices { unsafe largest = max(largest, row[index].asDouble) }
     let scale = libraryExp(-largest)
@@ -266,7 +302,7 @@ struct GroupSteps<Number: GraphNumber>: GraphStep {
     for index in row.indices { unsafe row[index] = Number(double: row[index].asDouble / total) }
   }
 
-  private func standardize(
+  private func standardize<Number: GraphNumber>(
     _ row: UnsafeMutableBufferPointer<Number>, _ epsilon: Double, _ scale: [Double],
     _ offset: [Double]
   ) {
@@ -282,7 +318,8 @@ struct GroupSteps<Number: GraphNumber>: GraphStep {
 }
 
 /// The largest or smallest numbers of each group of columns, in order, and where they stood.
-struct TopStep<Number: GraphNumber>: GraphStep {
+struct TopStep: GraphStep {
+  let storage: CellStorage
   let isLargest: Bool
   let groups: [(from: [Cell], values: [Cell], places: [Cell])]
 
@@ -291,12 +328,23 @@ struct TopStep<Number: GraphNumber>: GraphStep {
   var name: String { "the \(groups.first?.values.count ?? 0) \(isLargest ? "largest" : "smallest")" }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
-    for group in groups { unsafe choose(group.from, group.values, group.places, frame, &scratch) }
+    switch storage {
+    case .float: unsafe run(frame, &scratch, Float.self)
+    case .double: unsafe run(frame, &scratch, Double.self)
+    case .integer: unsafe run(frame, &scratch, Int64.self)
+    case .text, .code: preconditionFailure("not a number")
+    }
   }
 
-  private func choose(
+  private func run<Number: GraphNumber>(
+    _ frame: GraphFrame, _ scratch: inout ScoringScratch, _ type: Number.Type
+  ) {
+    for group in groups { unsafe choose(group.from, group.values, group.places, frame, &scratch, type) }
+  }
+
+  private func choose<Number: GraphNumber>(
     _ from: [Cell], _ values: [Cell], _ places: [Cell], _ frame: GraphFrame,
-    _ scratch: inout ScoringScratch
+    _ scratch: inout ScoringScratch, _ type: Number.Type
   ) {
     guard !values.isEmpty else { return }
     let mark = scratch.mark
@@ -326,7 +374,7 @@ struct TopStep<Number: GraphNumber>: GraphStep {
   }
 
   /// NaN goes last.
-  private func goesBefore(_ one: Number, _ other: Number) -> Bool {
+  private func goesBefore<Number: GraphNumber>(_ one: Number, _ other: Number) -> Bool {
     if other.isNotANumber { return !one.isNotANumber }
     return isLargest ? one > other : one < other
   }

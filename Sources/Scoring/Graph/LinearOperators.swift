@@ -127,12 +127,7 @@ extension GraphCompiler {
   private mutating func sum(_ value: RowValue, _ node: ONNXNode) throws(ModelError) -> Cell {
     let from = try cells(of: value)
     let to = try newCells(1, value.type.storage, node)
-    switch value.type.storage {
-    case .float: append(ReduceSteps<Float>(reduction: .sum, groups: [(from, to[0])]))
-    case .double: append(ReduceSteps<Double>(reduction: .sum, groups: [(from, to[0])]))
-    case .integer, .text, .code:
-      append(ReduceSteps<Int64>(reduction: .sum, groups: [(from, to[0])]))
-    }
+    append(ReduceSteps(storage: value.type.storage, reduction: .sum, groups: [(from, to[0])]))
     return to[0]
   }
 
@@ -253,7 +248,7 @@ extension GraphCompiler {
   mutating func largest(_ scores: [Cell], _ node: ONNXNode) throws(ModelError) -> Cell {
     let to = try newCells(1, .integer, node)
     append(
-      ArgumentStep<Float>(isLargest: true, takesLast: false, groups: [(scores, to[0])]))
+      ArgumentStep(storage: .float, isLargest: true, takesLast: false, groups: [(scores, to[0])]))
     return to[0]
   }
 
@@ -301,8 +296,7 @@ extension GraphCompiler {
       let from = try cells(of: value)
       let to = try newCells(from.count, .float, node)
       append(
-        GroupSteps<Float>(
-          operation: name == "SOFTMAX" ? .softmax : .softmaxOfNonzero, groups: [(from, to)]))
+        GroupSteps(storage: .float, operation: name == "SOFTMAX" ? .softmax : .softmaxOfNonzero, groups: [(from, to)]))
       return RowValue(type: value.type, shape: value.shape, columns: to.map { .cell($0) })
     default: throw node.error(.malformed, "post_transform \(name.prefix(100))")
     }

@@ -2,11 +2,12 @@ internal import Models
 
 /// Reads numbers of the rows.
 struct LoadNumbers: GraphStep {
-  let storage: CellStorage
+  let kind: Kind
   /// Which input goes to which cell.
   let parts: [(input: Int, to: Cell)]
-  /// Whether only the sign of zero or not is kept: truth values.
-  let isFlag: Bool
+
+  /// What becomes of the numbers.
+  enum Kind: CaseIterable { case float, double, integer, flag }
 
   var reads: [Cell] { [] }
   var writes: [Cell] { parts.map(\.to) }
@@ -14,7 +15,7 @@ struct LoadNumbers: GraphStep {
 
   func keeping(_ isNeeded: (Cell) -> Bool) -> (any GraphStep)? {
     let kept = parts.filter { isNeeded($0.to) }
-    return kept.isEmpty ? nil : LoadNumbers(storage: storage, parts: kept, isFlag: isFlag)
+    return kept.isEmpty ? nil : LoadNumbers(kind: kind, parts: kept)
   }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
@@ -22,7 +23,7 @@ struct LoadNumbers: GraphStep {
     guard let numbers = unsafe frame.tile.numbers.baseAddress else { return }
     for part in parts {
       let from = unsafe numbers + part.input * frame.tile.stride + frame.firstRow
-      switch storage {
+      switch kind {
       case .float:
         let to = unsafe frame.floats(part.to)
         for row in 0..<count { unsafe to[row] = Float(from[row]) }
@@ -31,11 +32,10 @@ struct LoadNumbers: GraphStep {
         unsafe to.update(from: from, count: count)
       case .integer:
         let to = unsafe frame.integers(part.to)
-        for row in 0..<count {
-          let value = Int64(truncating: unsafe from[row])
-          unsafe to[row] = isFlag ? (value == 0 ? 0 : 1) : value
-        }
-      case .text, .code: preconditionFailure("not a number")
+        for row in 0..<count { unsafe to[row] = Int64(truncating: from[row]) }
+      case .flag:
+        let to = unsafe frame.integers(part.to)
+        for row in 0..<count { unsafe to[row] = from[row] == 0 ? 0 : 1 }
       }
     }
   }
@@ -284,36 +284,6 @@ struct ClassifyStep: GraphStep {
         case .isZero: value == .zero
         }
       unsafe to[row] = isTrue ? 1 : 0
-    }
-  }
-}
-
-/// (x − offset) · scale in floats, over any number of columns.
-struct ScaleStep: GraphStep {
-  let parts: [Part]
-
-  struct Part: Sendable {
-    let from: Cell
-    let to: Cell
-    let offset: Float
-    let scale: Float
-  }
-
-  var reads: [Cell] { parts.map(\.from) }
-  var writes: [Cell] { parts.map(\.to) }
-  var name: String { "scale \(parts.count) columns" }
-
-  func keeping(_ isNeeded: (Cell) -> Bool) -> (any GraphStep)? {
-    let kept = parts.filter { isNeeded($0.to) }
-    return kept.isEmpty ? nil : ScaleStep(parts: kept)
-  }
-
-  func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
-    let count = unsafe frame.rowCount
-    for part in parts {
-      let (from, to) = unsafe (frame.floats(part.from), frame.floats(part.to))
-      let (offset, scale) = (part.offset, part.scale)
-      for row in 0..<count { unsafe to[row] = (from[row] - offset) * scale }
     }
   }
 }

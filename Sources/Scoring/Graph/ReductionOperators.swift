@@ -51,11 +51,7 @@ extension GraphCompiler {
     }
     let to = try newCells(groups.count, value.type.storage, node)
     let parts = Array(zip(groups, to)).map { (from: $0.0, to: $0.1) }
-    switch value.type.storage {
-    case .float: append(ReduceSteps<Float>(reduction: reduction, groups: parts))
-    case .double: append(ReduceSteps<Double>(reduction: reduction, groups: parts))
-    case .integer, .text, .code: append(ReduceSteps<Int64>(reduction: reduction, groups: parts))
-    }
+    append(ReduceSteps(storage: value.type.storage, reduction: reduction, groups: parts))
     let keeps = try node.integer("keepdims", 1) != 0
     set(node, value.type, reduced(value.shape, axes, keeps: keeps), cells: to)
   }
@@ -70,14 +66,7 @@ extension GraphCompiler {
     let to = try newCells(groups.count, .integer, node)
     let takesLast = try node.integer("select_last_index", 0) != 0
     let parts = Array(zip(groups, to)).map { (from: $0.0, to: $0.1) }
-    switch value.type.storage {
-    case .float:
-      append(ArgumentStep<Float>(isLargest: isLargest, takesLast: takesLast, groups: parts))
-    case .double:
-      append(ArgumentStep<Double>(isLargest: isLargest, takesLast: takesLast, groups: parts))
-    case .integer, .text, .code:
-      append(ArgumentStep<Int64>(isLargest: isLargest, takesLast: takesLast, groups: parts))
-    }
+    append(ArgumentStep(storage: value.type.storage, isLargest: isLargest, takesLast: takesLast, groups: parts))
     let keeps = try node.integer("keepdims", 1) != 0
     set(node, .integer(.int64), reduced(value.shape, [axis], keeps: keeps), cells: to)
   }
@@ -109,11 +98,10 @@ extension GraphCompiler {
     let inner = GraphShape.places(axes.map { lengths[$0] }, axes.map { steps[$0] })
     for start in starts { order.append(inner.map { to[start + $0] }) }
     let parts = Array(zip(groups, order)).map { (from: $0.0, to: $0.1) }
-    switch value.type {
-    case .float32: append(GroupSteps<Float>(operation: operation, groups: parts))
-    case .float64: append(GroupSteps<Double>(operation: operation, groups: parts))
-    default: throw node.error(.unsupported, "\(operation.name) of \(value.type.name)")
+    guard value.type == .float32 || value.type == .float64 else {
+      throw node.error(.unsupported, "\(operation.name) of \(value.type.name)")
     }
+    append(GroupSteps(storage: value.type.storage, operation: operation, groups: parts))
     set(node, value.type, value.shape, cells: to)
   }
 
@@ -179,8 +167,8 @@ extension GraphCompiler {
         BinaryPart(
           one: .cell(middle[index]), other: .constant(.number(Double(shift))), to: to[index]))
     }
-    append(BinarySteps<Float>(operation: .multiply, parts: products))
-    append(BinarySteps<Float>(operation: .add, parts: sums))
+    append(BinarySteps(storage: .float, operation: .multiply, parts: products))
+    append(BinarySteps(storage: .float, operation: .add, parts: sums))
     set(node, value.type, value.shape, cells: to)
   }
 
@@ -208,11 +196,7 @@ extension GraphCompiler {
       let order = (0..<count).map { starts[index] + $0 * steps[axis] }
       return (from: groups[index], values: order.map { values[$0] }, places: order.map { places[$0] })
     }
-    switch value.type.storage {
-    case .float: append(TopStep<Float>(isLargest: isLargest, groups: parts))
-    case .double: append(TopStep<Double>(isLargest: isLargest, groups: parts))
-    case .integer, .text, .code: append(TopStep<Int64>(isLargest: isLargest, groups: parts))
-    }
+    append(TopStep(storage: value.type.storage, isLargest: isLargest, groups: parts))
     set(node, output: 0, value.type, shape, cells: values)
     set(node, output: 1, .integer(.int64), shape, cells: places)
   }
