@@ -65,6 +65,21 @@ struct ONNXTests {
     }
   }
 
+  /// Sums over trees are equal bit for bit where no function follows them.
+  @Test(arguments: ONNXFixture.all.filter { $0.name.hasPrefix("trees_") })
+  func treesAreEqualBitForBit(fixture: ONNXFixture) throws {
+    let inexact = ["logistic", "softmax"]
+    guard !inexact.contains(where: { fixture.name.contains($0) }) else { return }
+    let scorer = try fixture.scorer()
+    let expected = try fixture.expectation()
+    var scratch = ScoringScratch()
+    let scores = scorer.scores(expected.columns, rowCount: expected.rowCount, scratch: &scratch)
+    let wanted = (0..<expected.rowCount).flatMap { row in
+      expected.outputs.flatMap { $0.values[row].map { Float($0.number) } }
+    }
+    #expect(scores.map { Float($0) } == wanted)
+  }
+
   private func bits(_ scores: [Double]) -> [UInt64] {
     scores.map { $0.isNaN ? Double.nan.bitPattern : $0.bitPattern }
   }

@@ -158,13 +158,17 @@ private struct TensorParts {
       throw problem(.unsupported, "it has \(shape.count) axes")
     }
     var count = 1
+    var size = 1
     for length in shape {
-      let (product, isTooLarge) = count.multipliedReportingOverflow(by: Int(length))
+      // Axes of length 0 count as 1 for the limit, so that nothing has no huge axes.
+      let (product, isTooLarge) = size.multipliedReportingOverflow(by: max(1, Int(length)))
       guard length >= 0, !isTooLarge, product < ModelLimits.indexCount else {
         throw problem(.malformed, "its shape is \(shape)")
       }
-      count = product
+      size = product
+      count *= Int(length)
     }
+    guard count > 0 || size <= 1 << 16 else { throw problem(.malformed, "its shape is \(shape)") }
     let values = try values(type, reader)
     guard values.count == count else {
       throw problem(.malformed, "it has \(values.count) elements, its shape is \(shape)")

@@ -35,7 +35,7 @@ extension GraphCompiler {
     var plan = open.plan
     plan.activation = DenseStep.Activation(
       kind: activation.kind, first: activation.first, second: activation.second)
-    replace(open.index, with: plan)
+    replace(open.index, with: plan, node)
     set(node, .rows(value))
     return true
   }
@@ -142,7 +142,7 @@ extension GraphCompiler {
       guard open.plan.outputs.count == values.count else { continue }
       var plan = open.plan
       plan.bias = values
-      replace(open.index, with: plan)
+      replace(open.index, with: plan, node)
       set(node, .rows(layer))
       return true
     }

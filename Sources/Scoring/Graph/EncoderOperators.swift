@@ -219,6 +219,9 @@ extension GraphCompiler {
       throw node.error(.malformed, "\(texts.count) texts and \(integers.count) numbers")
     }
     let isText = value.type.storage == .text || value.type.isLabel
+    guard isText || value.type == .integer(.int64) else {
+      throw node.error(.unsupported, "categories of \(value.type.name)")
+    }
     let keys = isText ? KeyTable(texts: texts) : KeyTable(integers: integers)
     let codes = try codes(value, keys, LookupStep.unknown, node)
     let to = try newCells(codes.count, .integer, node)
@@ -243,7 +246,7 @@ extension GraphCompiler {
     let depth = try constant(node, 1).numbers?.first ?? 0
     let pair = try constant(node, 2)
     guard let values = pair.numbers, values == [0, 1], depth >= 1,
-      depth <= Double(Self.columnLimit)
+      depth <= 65_536
     else {
       throw node.error(.unsupported, "values other than 0 and 1, or a depth of \(depth)")
     }

@@ -12,8 +12,8 @@ struct GraphCompiler {
   let versions: [String: Int]
   /// How many nodes and outputs read each value.
   let useCounts: [String: Int]
-  /// Which step fills each first cell of a dense layer that may still take a bias or an activation.
-  private var openLayers: [Cell: Int] = [:]
+  /// The steps of dense layers that may still take a bias or an activation, by their outputs.
+  private var openLayers: [String: Int] = [:]
   /// How many columns may still be made: bounds time and memory whatever the graph says.
   private var columnBudget: Int
   /// Values that could not be computed, because of something that is not supported.
@@ -21,7 +21,7 @@ struct GraphCompiler {
   private var problems: [String] = []
 
   /// More columns in all values of a graph than this are refused.
-  static let columnLimit = 1 << 24
+  static let columnLimit = 1 << 23
 
   init(
     versions: [String: Int], useCounts: [String: Int] = [:],
@@ -44,6 +44,9 @@ struct GraphCompiler {
       spoiled.formUnion(node.outputs)
     }
     for node in nodes {
+      for name in node.outputs where !name.isEmpty && values[name] != nil {
+        throw node.error(.malformed, "\(name.prefix(100)) is there already")
+      }
       guard let compile = GraphOperators.named(node.operatorName) else { continue }
       guard spoiled.isDisjoint(with: node.inputs) else {
         spoiled.formUnion(node.outputs)
@@ -258,15 +261,14 @@ struct GraphCompiler {
   // MARK: Dense layers that grow
 
   /// Adds a dense layer that may still take a bias or an activation.
-  mutating func appendDense(_ plan: DensePlan) {
-    openLayers[plan.outputs[0]] = steps.count
+  mutating func appendDense(_ plan: DensePlan, _ node: ONNXNode) {
+    if let name = node.outputs.first { openLayers[name] = steps.count }
     append(plan)
   }
 
   /// The dense layer that fills exactly these columns, and nobody but the caller reads.
   func openLayer(_ value: RowValue, _ name: String) -> (index: Int, plan: DensePlan)? {
-    guard isReadOnce(name), case .cell(let first)? = value.columns.first,
-      let index = openLayers[first], let plan = steps[index] as? DensePlan,
+    guard isReadOnce(name), let index = openLayers[name], let plan = steps[index] as? DensePlan,
       plan.outputs.count == value.columns.count,
       zip(plan.outputs, value.columns).allSatisfy({ .cell($0) == $1 })
     else { return nil }
@@ -274,7 +276,10 @@ struct GraphCompiler {
   }
 
   /// Puts another plan in the place of a dense layer.
-  mutating func replace(_ index: Int, with plan: DensePlan) { steps[index] = plan }
+  mutating func replace(_ index: Int, with plan: DensePlan, _ node: ONNXNode) {
+    steps[index] = plan
+    if let name = node.outputs.first { openLayers[name] = index }
+  }
 
   /// The steps as a program that computes these cells.
   func program(_ wanted: [Cell]) throws(ModelError) -> GraphProgram {

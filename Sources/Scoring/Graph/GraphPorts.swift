@@ -56,6 +56,10 @@ enum GraphPorts {
     _ port: ONNXModel.Port, _ columns: [String]?
   ) throws(ModelError) -> (GraphType, [Int], [String]) {
     let name = port.name
+    guard name.utf8.count <= 256 else {
+      throw ModelError(
+        code: .limitExceeded, context: "ONNX: an input's name has \(name.utf8.count) bytes")
+    }
     guard case .tensor(let type, let axes) = port.kind else {
       guard case .other(let kind) = port.kind else { fatalError("of some kind") }
       throw ModelError(

@@ -37,7 +37,7 @@ struct GraphProgram: Sendable {
     self.steps = kept.reversed()
     for cell in wanted { lastUse[Int(cell.index)] = self.steps.count }
     (offsets, unitCount) = Self.place(self.steps, storages, lastUse)
-    guard unitCount < 1 << 26 else {
+    guard unitCount < 1 << 22 else {
       throw ModelError(
         code: .limitExceeded, context: "ONNX: a row takes \(unitCount * 4) bytes of memory")
     }

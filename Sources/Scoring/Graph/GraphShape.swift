@@ -32,12 +32,16 @@ enum GraphShape {
   }
 
   /// The number of columns of a shape, nil if it is beyond all limits.
+  ///
+  /// Axes of length 0 count as 1 for the limit, so that no shape of nothing has huge axes.
   static func checkedWidth(_ shape: [Int]) -> Int? {
     var width = 1
+    var size = 1
     for length in shape where length != RowValue.batch {
-      let (product, isTooLarge) = width.multipliedReportingOverflow(by: length)
+      let (product, isTooLarge) = size.multipliedReportingOverflow(by: max(1, length))
       guard length >= 0, !isTooLarge, product < ModelLimits.indexCount else { return nil }
-      width = product
+      size = product
+      width *= length
     }
     return width
   }
@@ -56,6 +60,7 @@ enum GraphShape {
 
   /// The places that a walk over axes of these lengths comes by, the last axis fastest.
   static func places(_ lengths: [Int], _ steps: [Int], start: Int = 0) -> [Int] {
+    guard !lengths.contains(0) else { return [] }
     var places = [start]
     for (length, step) in zip(lengths, steps) {
       if length == 1 { continue }

@@ -72,7 +72,8 @@ extension GraphCompiler {
       let outputs = try newCells(outputCount, .float, node)
       appendDense(
         DensePlan(
-          columns: columns, weights: weights, bias: bias.map { Float($0) }, outputs: outputs))
+          columns: columns, weights: weights, bias: bias.map { Float($0) }, outputs: outputs),
+        node)
       return outputs
     case .float64:
       let value = RowValue(type: type, shape: [columns.count], columns: columns)
@@ -96,15 +97,14 @@ extension GraphCompiler {
       throw node.error(.unsupported, "a product of \(one.type.name) and \(other.type.name)")
     }
     var shape = Array(one.shape.dropLast())
-    let (columnCount, firstBatch) = (other.shape.count, one.batchAxis ?? 0)
     var products: [GraphColumn] = []
-    guard firstBatch == 0, columnCount == 1 || columnCount == 2 || columnCount == 3 else {
-      throw node.error(.unsupported, "a product of rows")
-    }
     var matrix = other.shape
     if matrix.first == RowValue.batch { matrix.removeFirst() }
-    guard (other.batchAxis ?? 0) == 0, matrix.first == length, matrix.count <= 2,
-      one.shape.count <= 3, other.batchAxis == nil || one.batchAxis == nil || one.shape.count == 3
+    // A matrix for each row goes with a matrix for each row, or with one for all.
+    let rankOfBoth = one.batchAxis == nil ? 2 : 3
+    guard (one.batchAxis ?? 0) == 0, (other.batchAxis ?? 0) == 0, one.shape.count <= 3,
+      matrix.first == length, matrix.count <= 2,
+      other.batchAxis == nil || (matrix.count == 2 && one.shape.count == rankOfBoth)
     else { throw node.error(.unsupported, "a product of rows") }
     let outputCount = matrix.count == 2 ? matrix[1] : 1
     let rowCount = one.columns.count / length
@@ -167,7 +167,9 @@ extension GraphCompiler {
   mutating func floatRows(_ node: ONNXNode) throws(ModelError) -> RowValue {
     var value = try rows(node, 0)
     if value.shape == [RowValue.batch] { value.shape = [RowValue.batch, 1] }
-    guard value.shape.count == 2, value.shape[0] == RowValue.batch || value.batchAxis == nil else {
+    guard value.shape.count == 2, value.shape[0] == RowValue.batch || value.shape[0] == 1,
+      value.shape[1] != RowValue.batch
+    else {
       throw node.error(.unsupported, "a value of the shape \(GraphShape.text(value.shape))")
     }
     return try convert(value, to: .float32, node)
@@ -281,7 +283,13 @@ extension GraphCompiler {
   mutating func transformed(
     _ value: RowValue, _ node: ONNXNode
   ) throws(ModelError) -> RowValue {
-    let name = try node.text("post_transform", "NONE")
+    try transformed(value, by: try node.text("post_transform", "NONE"), node)
+  }
+
+  /// Scores after a transform of `ai.onnx.ml`.
+  mutating func transformed(
+    _ value: RowValue, by name: String, _ node: ONNXNode
+  ) throws(ModelError) -> RowValue {
     switch name {
     case "NONE": return value
     case "LOGISTIC":

@@ -54,9 +54,9 @@ struct LookupStep: GraphStep {
 
 /// A list of texts or of numbers, and at which place each stands; of equal ones the first counts.
 struct KeyTable: Sendable {
-  /// Open addressing: a power of two of slots, at most a quarter of them taken.
+  /// Open addressing: a power of two of slots, at most half of them taken.
   private var slots: [Slot]
-  /// All texts that are longer than a slot, one after the other, and eight bytes more.
+  /// All texts that are longer than a word, one after the other.
   private var bytes: [UInt8] = []
   private let shift: UInt64
 
@@ -109,7 +109,7 @@ struct KeyTable: Sendable {
 
   private init(count: Int) {
     var bits: UInt64 = 4
-    while 1 << bits < count * 4 { bits += 1 }
+    while 1 << bits < count * (count < 1 << 12 ? 4 : 2) { bits += 1 }
     slots = Array(repeating: Slot(), count: 1 << bits)
     shift = 64 - bits
   }
@@ -189,10 +189,16 @@ struct KeyTable: Sendable {
   private static func isEqual(
     _ text: TextSpan, _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int
   ) -> Bool {
-    guard let first = unsafe text.start else { return false }
+    guard let first = unsafe text.start, let second = bytes.baseAddress else { return false }
+    let raw = unsafe UnsafeRawPointer(first)
+    let stored = unsafe UnsafeRawPointer(second) + start
+    var offset = 0
     // The last eight were compared.
-    for index in 0..<(unsafe text.count - 8) {
-      guard unsafe first[index] == bytes[start + index] else { return false }
+    while unsafe offset + 8 < text.count {
+      let one = unsafe raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      let other = unsafe stored.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      guard one == other else { return false }
+      offset += 8
     }
     return true
   }
@@ -228,7 +234,7 @@ struct KeyTable: Sendable {
       while unsafe offset + 8 < text.count {
         let word = unsafe UInt64(
           littleEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-        hash = (mix(hash) >> 7) ^ mix(hash) ^ word
+        hash = (hash ^ hash >> 29) &* 0xbf58_476d_1ce4_e5b9 ^ word
         offset += 8
       }
     }

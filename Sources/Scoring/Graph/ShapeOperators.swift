@@ -121,8 +121,8 @@ extension GraphCompiler {
     else { throw node.error(.unsupported, "a shape that depends on rows") }
     let shape = try GraphShape.broadcast(
       value.shape, lengths.map { $0 ?? RowValue.batch }, node)
+    try spend(RowValue.width(shape), node)
     let places = GraphShape.places(value.shape, in: shape)
-    try spend(places.count, node)
     set(node, value.type, shape, places.map { value.columns[$0] })
   }
 
@@ -136,7 +136,7 @@ extension GraphCompiler {
       guard result.shape[axis] != RowValue.batch, count > 0 else {
         throw node.error(.unsupported, "repeating rows")
       }
-      try spend(result.columns.count * Int(count), node)
+      try spend(max(1, result.columns.count) * Int(count), node)
       result = try joined(Array(repeating: result, count: Int(count)), axis, node)
     }
     set(node, .rows(result))
@@ -336,8 +336,12 @@ extension GraphCompiler {
       }
       type = part.type
     }
+    guard let width = GraphShape.checkedWidth(shape), width > 0 else {
+      throw node.error(.unsupported, "the shape \(GraphShape.text(shape))")
+    }
     let outer = shape[..<axis].reduce(1) { $0 * ($1 == RowValue.batch ? 1 : $1) }
     var columns: [GraphColumn] = []
+    columns.reserveCapacity(width)
     for block in 0..<outer {
       for part in parts {
         let size = part.columns.count / max(outer, 1)
@@ -351,9 +355,12 @@ extension GraphCompiler {
   func selected(
     _ value: RowValue, _ axis: Int, _ indices: [Int], _ shape: [Int]
   ) -> RowValue {
+    guard !value.columns.isEmpty else {
+      return RowValue(type: value.type, shape: shape, columns: [])
+    }
     let outer = value.shape[..<axis].reduce(1) { $0 * ($1 == RowValue.batch ? 1 : $1) }
     let length = value.shape[axis]
-    let inner = length * outer == 0 ? 0 : value.columns.count / (outer * length)
+    let inner = value.columns.count / (outer * length)
     var columns: [GraphColumn] = []
     for block in 0..<outer {
       for index in indices {
@@ -481,7 +488,7 @@ extension GraphCompiler {
     let axis = try node.axis(try node.integer("axis", 0), rank: value.shape.count)
     let length = value.shape[axis]
     guard length != RowValue.batch else { throw node.error(.unsupported, "some of the rows") }
-    let count = try node.integer("num_outputs", node.outputs.count)
+    let count = min(1 << 16, try node.integer("num_outputs", node.outputs.count))
     var sizes = try integers(node, input: 1, attribute: "split") ?? []
     if sizes.isEmpty, count > 0 {
       let size = (length + count - 1) / count

@@ -152,7 +152,8 @@ extension GraphCompiler {
     }
     let vectors = try node.floats("support_vectors")
     let pairCount = classes.count * (classes.count - 1) / 2
-    guard classes.count >= 2, classes.count < 1 << 12, counts.count == classes.count,
+    guard (2...256).contains(classes.count), counts.count == classes.count,
+      vectorCount <= vectors.count,
       vectors.count == vectorCount * value.columns.count, vectors.count > 0,
       coefficients.count == (classes.count - 1) * vectorCount, offsets.count == pairCount,
       a.isEmpty || a.count == pairCount

@@ -30,11 +30,16 @@ extension GraphCompiler {
     let scores = try score(
       table, value, targetCount, base: Array(repeating: 0, count: targetCount),
       aggregate: aggregates[aggregate], isFloat: isFloat, node)
-    guard try node.integer("post_transform", 0) == 0 else {
-      throw node.error(.unsupported, "post_transform")
+    let transforms = ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"]
+    let transform = try node.integer("post_transform", 0)
+    guard transforms.indices.contains(transform) else {
+      throw node.error(.malformed, "post_transform \(transform)")
     }
-    let result = RowValue(
+    let raw = RowValue(
       type: .float32, shape: [RowValue.batch, targetCount], columns: scores.map { .cell($0) })
+    // With one target ONNX Runtime knows no other transform than PROBIT.
+    let isIgnored = targetCount == 1 && transform != 4
+    let result = isIgnored ? raw : try transformed(raw, by: transforms[transform], node)
     set(node, .rows(try convert(result, to: isFloat ? .float32 : .float64, node)))
   }
 

@@ -222,7 +222,9 @@ struct TreeTable {
     var memberIndex = 0
     var tests: [Test] = []
     for index in 0..<count {
-      guard (0..<featureCount).contains(features[index]) else {
+      guard (0..<featureCount).contains(features[index]),
+        modes[index] == 6 || !splits[index].isNaN
+      else {
         throw node.error(.malformed, "node \(index) of the trees: feature \(features[index])")
       }
       switch modes[index] {
