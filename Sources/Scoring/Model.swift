@@ -37,6 +37,7 @@ package struct Model: Sendable {
     case .lightGBM: try self.init(lightGBM: bytes)
     case .json: try self.init(document: try Document(bytes, encoding: .json))
     case .ubjson: try self.init(document: try Document(bytes, encoding: .ubjson))
+    case .onnx: try self.init(onnx: bytes)
     }
   }
 
@@ -48,8 +49,19 @@ package struct Model: Sendable {
     case .xgboostJSON, .xgboostUBJSON: try self.init(xgboost: document)
     case .catboostJSON: try self.init(catboost: document)
     case .plainJSON: try self.init(plain: document)
-    case .lightGBM: throw ModelFormat.unknown("a document")
+    case .lightGBM, .onnx: throw ModelFormat.unknown("a document")
     }
+  }
+
+  /// Reads an ONNX graph.
+  ///
+  /// - Parameters:
+  ///   - bytes: the whole file.
+  ///   - columns: for each input that is a tensor of several columns, their names in the table.
+  /// - Throws: `ModelError` naming the node, or every operator that is not supported.
+  package init(onnx bytes: [UInt8], columns: [String: [String]] = [:]) throws(ModelError) {
+    let scorer = try GraphScorer(ONNXModel(bytes), columns: columns)
+    self.init(format: .onnx, scorer: scorer, objective: "graph")
   }
 
   /// The names of the inputs that contributions to a score are given for.

@@ -6,6 +6,7 @@ package enum ModelFormat: CaseIterable, Sendable {
   case xgboostJSON
   case xgboostUBJSON
   case catboostJSON
+  case onnx
   case plainJSON
 
   package var name: String {
@@ -14,12 +15,13 @@ package enum ModelFormat: CaseIterable, Sendable {
     case .xgboostJSON: "XGBoost JSON"
     case .xgboostUBJSON: "XGBoost UBJSON"
     case .catboostJSON: "CatBoost JSON"
+    case .onnx: "ONNX"
     case .plainJSON: "plain JSON (linear, logistic, kmeans, pca)"
     }
   }
 
   /// How the bytes of a file are to be taken apart.
-  package enum Encoding: Sendable { case lightGBM, json, ubjson }
+  package enum Encoding: Sendable { case lightGBM, json, ubjson, onnx }
 
   /// Tells the encoding from the first bytes.
   ///
@@ -34,6 +36,8 @@ package enum ModelFormat: CaseIterable, Sendable {
       // A UBJSON key begins with the type of its length; in JSON a quote or a blank would follow.
       return second == UInt8(ascii: "}") ? .json : .ubjson
     }
+    // ONNX begins with its version: field 1 of the protobuf message, a small number.
+    if start.count > 2, start[0] == 0x08, start[1] < 0x20 { return .onnx }
     let text = start.drop { " \n\r\t".utf8.contains($0) }
     if text.first == UInt8(ascii: "{") { return .json }
     for (mark, advice) in refusals where contains(Array(text), Array(mark.utf8)) {
