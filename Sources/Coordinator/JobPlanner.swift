@@ -176,8 +176,10 @@ struct JobPlanner {
   }
 
   private func needsNumbers(_ input: ModelInput) -> Bool {
-    if case .categorical(.some) = input.kind { return false }
-    return true
+    switch input.kind {
+    case .numeric, .categorical(nil): true
+    case .categorical(.some), .text: false
+    }
   }
 
   private func wrongTypes(
