@@ -3,6 +3,8 @@
     pip install xgboost==3.2.0 numpy==2.4.6 pandas==3.1.1
     python3 Tests/Fixtures/make_xgboost.py
 
+With 1.7.6 or 2.1.4 installed instead, it makes the models of that version, and needs the tables.
+
 Of each fixture there are a model (.json or .ubj) and NAME.expected.txt: the name of the input table,
 then for each row the margins, a semicolon, and the predictions, as hexadecimal floats.
 """
@@ -14,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 
-assert xgb.__version__ == "3.2.0", xgb.__version__
+assert xgb.__version__ in ["3.2.0", "2.1.4", "1.7.6"], xgb.__version__
 FOLDER = pathlib.Path(__file__).parent.parent / "ScoringTests" / "Fixtures" / "xgboost"
 FOLDER.mkdir(parents=True, exist_ok=True)
 RNG = np.random.default_rng(20260101)
@@ -44,7 +46,7 @@ Y = target(X)
 
 
 def rows_of(values):
-    rows = np.concatenate([training(20), X[:40]])
+    rows = np.concatenate([training(10), X[:20]])
     for value in values + [np.nan]:
         for column in range(5):
             row = X[RNG.integers(0, len(X))].copy()
@@ -65,8 +67,9 @@ def write_table(name, columns, rows):
 
 FINITE = rows_of(SPECIAL)
 ANY = np.concatenate([rows_of(INFINITE), FINITE])
-write_table("finite", NUMBERS, FINITE)
-write_table("any", NUMBERS, ANY)
+if xgb.__version__ == "3.2.0":
+    write_table("finite", NUMBERS, FINITE)
+    write_table("any", NUMBERS, ANY)
 
 
 def write(name, booster, table, margins, predictions, suffix="json"):
@@ -78,6 +81,31 @@ def write(name, booster, table, margins, predictions, suffix="json"):
         spell = lambda values: " ".join(float(v).hex() for v in values)
         lines.append(f"{spell(raw)};{spell(predicted)}")
     (FOLDER / f"{name}.expected.txt").write_text("\n".join(lines) + "\n")
+
+
+def read_table(name):
+    lines = (FOLDER / f"{name}.tsv").read_text().split("\n")[1:-1]
+    return np.array([[float(v) if v else np.nan for v in line.split("\t")] for line in lines])
+
+
+def make_old():
+    """Files of old versions, which spell base scores and vectors of leaves differently."""
+    version = "_".join(xgb.__version__.split(".")[:2])
+    table = read_table("finite")
+
+    def train(name, parameters, label, suffix="json"):
+        data = xgb.DMatrix(X, label=label, feature_names=NUMBERS)
+        booster = xgb.train({"max_depth": 3, **parameters}, data, 5)
+        rows = xgb.DMatrix(table, feature_names=NUMBERS)
+        write(f"old_{version}_{name}", booster, "finite", booster.predict(rows, output_margin=True),
+              booster.predict(rows), suffix)
+
+    classes = np.digitize(Y, [-0.5, 0.8])
+    train("logistic", {"objective": "binary:logistic", "base_score": 0.3}, Y > 0.3)
+    train("softprob", {"objective": "multi:softprob", "num_class": 3}, classes, "ubj")
+    train("dart", {"booster": "dart", "rate_drop": 0.5}, Y)
+    if version != "1_7":
+        train("vectors", {"multi_strategy": "multi_output_tree"}, np.stack([Y, -Y], 1))
 
 
 def numbers(name, parameters, label, rounds=6, table="any", suffix="json", x=X, **arguments):
@@ -98,6 +126,10 @@ def numbers(name, parameters, label, rounds=6, table="any", suffix="json", x=X, 
         predictions = booster.inplace_predict(ANY, predict_type="value", validate_features=False)
     write(name, booster, table, margins, predictions, suffix)
 
+
+if xgb.__version__ != "3.2.0":
+    make_old()
+    sys.exit()
 
 binary = (Y > 0.3).astype(float)
 classes = np.digitize(Y, [-0.5, 0.8]).astype(float)

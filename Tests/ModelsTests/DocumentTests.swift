@@ -44,15 +44,15 @@ struct DocumentTests {
     ("{\"a\":[1,2", ["byte 9", "ends early"]),
     ("{\"a\":\"x", ["byte 7", "ends early"]),
     ("tru", ["byte 3", "ends early"]),
-    ("{\"a\":tree}", ["byte 5", "expected a value"]),
+    ("{\"a\":{\"b\":tree}}", ["a.b at byte 10", "expected a value"]),
     ("{a:1}", ["byte 1", "expected a key"]),
     ("{\"a\" 1}", ["byte 5", "expected a colon"]),
-    ("{\"a\":1 \"b\":2}", ["byte 7", "expected a comma"]),
+    ("{\"a\":{\"b\":1 \"c\":2}}", ["a at byte 12", "expected a comma"]),
     ("{\"a\":1,}", ["byte 7", "expected a key"]),
     ("[\"a\" \"b\"]", ["byte 5", "expected a comma"]),
-    ("[1,]", ["byte 3", "expected a value"]),
+    ("[\"a\",]", ["byte 5", "expected a value"]),
     ("1 2", ["byte 2", "after the end"]),
-    ("{\"a\":01}", ["byte 5", "expected a value"]),
+    ("{\"a\":01}", ["a at byte 5", "expected a value"]),
     ("{\"a\":{\"b\":1,\"b\":2}}", ["a at byte", "the key b stands there twice"]),
     ("{\"a\":[[1],[\"\\x\"]]}", ["a[1] at byte", "unknown escape"]),
     ("\"\\ud83dx\"", ["surrogate"]),
@@ -109,7 +109,8 @@ struct DocumentTests {
     for text in [
       "[1,2 3]", "[1.]", "[.5]", "[+1]", "[1e]", "[1e+]", "[--1]", "[01]", "[1-2]", "[Nan]",
       "[-NaN]",
-      "[Inf]", "[,1]", "[1,,2]", "[-]", "[1/2]", "[e5]",
+      "[Inf]", "[,1]", "[1,,2]", "[-]", "[1/2]", "[e5]", "[1,]",
+      "[1,2 ,]", "[1 ,2 3 ]", "[12345678901234567890 1]",
     ] {
       #expect(throws: ModelError.self, "\(text)") { try Self.json(text).doubles() }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Models
 import Scoring
 import Testing
@@ -38,6 +39,17 @@ struct CatBoostTests {
     #expect(model.outputs[0].elementNames == ["low", "mid", "top"])
     #expect(model.objective == "MultiClass" && model.format == "CatBoost JSON")
     #expect(model.inputs.map(\.name) == ["a", "b", "c", "d"])
+  }
+
+  @Test func parametersMayBeText() throws {
+    let bytes = try GoldenFixture(folder: "catboost", file: "logloss.json").bytes()
+    let text = String(decoding: bytes, as: UTF8.self)
+    let part = #"{"loss_function": {"params": {}, "type": "Logloss"}}"#
+    let parameters = try #require(text.range(of: part))
+    let quoted = part.split(separator: "\"", omittingEmptySubsequences: false).joined(
+      separator: "\\\"")
+    let changed = text[..<parameters.lowerBound] + "\"\(quoted)\"" + text[parameters.upperBound...]
+    #expect(try Model(Array(changed.utf8)).objective == "Logloss")
   }
 
   @Test func statisticsOfCategoriesAreRefused() throws {

@@ -74,13 +74,17 @@ package struct CatBoostModel: Sendable {
 
 /// What a model's predictions are made from its raw scores with.
 enum CatBoostObjective {
-  /// Reads the loss function's name out of the training parameters.
+  /// Reads the loss function's name out of the training parameters, an object or its text.
   static func read(
     _ information: DocumentValue?, outputCount: Int
   ) throws(ModelError) -> Objective {
-    guard let parameters = try information?.optional("params"), parameters.kind == .object,
-      let field = try parameters.optional("loss_function")?.optional("type")
-    else { return .custom }
+    guard var parameters = try information?.optional("params") else { return .custom }
+    if parameters.kind == .string {
+      parameters = try Document(Array(try parameters.stringBytes()), encoding: .json).root
+    }
+    guard let field = try parameters.optional("loss_function")?.optional("type") else {
+      return .custom
+    }
     let name = try field.string()
     switch name {
     case "Logloss", "CrossEntropy":

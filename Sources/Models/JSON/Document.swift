@@ -101,7 +101,11 @@ struct DocumentBuilder {
     nodes[index].text = UInt32(text)
   }
 
-  mutating func enter(_ index: Int) { open.append(index) }
+  /// Opens a container that has begun: the values that follow are in it.
+  mutating func enter(_ index: Int) {
+    open.append(index)
+    key = 0..<0
+  }
 
   /// Ends the innermost container.
   ///
@@ -151,7 +155,7 @@ struct DocumentBuilder {
     String(decoding: keyBytes(index).prefix(64), as: UTF8.self)
   }
 
-  /// An error at a byte, with the path of the innermost container.
+  /// An error at a byte, with the path of the innermost container or of the member just begun.
   func error(
     _ message: String, at position: Int, code: ModelError.Code = .malformed
   ) -> ModelError {
@@ -160,6 +164,9 @@ struct DocumentBuilder {
       path.append(
         nodes[parent].kind == .object ? keyText(container) : nil,
         index: Int(nodes[parent].count) - 1)
+    }
+    if !key.isEmpty {
+      path.append(String(decoding: texts[key].prefix(64), as: UTF8.self), index: 0)
     }
     return path.error(message, byte: position, code: code)
   }

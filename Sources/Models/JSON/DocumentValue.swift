@@ -208,12 +208,13 @@ extension DocumentValue {
     try check(count: self.count, is: count)
     var numbers: [Number] = []
     numbers.reserveCapacity(self.count)
+    let lastIndex = self.count - 1
     unsafe document.bytes.withUnsafeBufferPointer { bytes in
       var reader = unsafe NumberReader(bytes, node, document.encoding)
       for _ in 0..<self.count {
-        guard let number = read(&reader) else { break }
+        guard let number = read(&reader), reader.endElement(isLast: numbers.count == lastIndex)
+        else { break }
         numbers.append(number)
-        reader.skipComma()
       }
     }
     guard numbers.count == self.count else {
@@ -241,13 +242,19 @@ extension DocumentValue {
     if isText { skipBlanks() }
   }
 
-  /// Moves over a comma and blanks; there is nothing to do in binary.
+  /// Moves over the comma after a number, and blanks.
+  ///
+  /// - Parameter isLast: whether the end has to follow instead.
+  /// - Returns: whether what has to follow does; of a binary list, always.
   @inline(__always)
-  mutating func skipComma() {
-    guard isText else { return }
+  mutating func endElement(isLast: Bool) -> Bool {
+    guard isText else { return true }
     skipBlanks()
-    if position < end, unsafe bytes[position] == UInt8(ascii: ",") { position += 1 }
+    guard position < end else { return isLast }
+    guard !isLast, unsafe bytes[position] == UInt8(ascii: ",") else { return false }
+    position += 1
     skipBlanks()
+    return true
   }
 
   @inline(__always)
@@ -290,13 +297,9 @@ extension DocumentValue {
         fromByteOffset: position, as: UInt32.self))
   }
 
-  /// The next number as text, if a comma or the end follows it.
   @inline(__always)
   private mutating func text() -> DecimalText? {
-    guard let text = unsafe DecimalText(bytes, at: &position) else { return nil }
-    guard position < end else { return position == end ? text : nil }
-    let next = unsafe bytes[position]
-    return next == UInt8(ascii: ",") || next <= UInt8(ascii: " ") ? text : nil
+    unsafe DecimalText(bytes, at: &position)
   }
 
   /// A number of a binary document; its type decides which of these there are.

@@ -98,70 +98,50 @@ struct JSONParser {
 
   /// Moves to the end of an array of nothing but numbers.
   ///
-  /// Whether each is a well-formed number is seen when it is read.
+  /// Looks for other bytes than those of numbers and counts commas, nothing else: what stands
+  /// between them is checked when it is read.
   ///
   /// - Returns: how many there are; nil, and nothing moved, if there is anything else.
   private mutating func skipNumbers() throws(ModelError) -> Int? {
     let start = position
-    let (end, count) = unsafe bytes.withUnsafeBufferPointer { bytes in
+    let (end, commaCount) = unsafe bytes.withUnsafeBufferPointer { bytes in
       unsafe Self.numbersEnd(bytes, from: start)
     }
-    guard let count else {
-      guard end < bytes.count else {
-        position = end
-        throw cutError()
-      }
-      return nil
+    guard end < bytes.count else {
+      position = end
+      throw cutError()
     }
+    guard bytes[end] == UInt8(ascii: "]") else { return nil }
     position = end
-    return count
+    return commaCount + 1
   }
 
+  /// The first byte that is none of numbers, commas or blanks, and how many commas are before it.
   private static func numbersEnd(
     _ bytes: UnsafeBufferPointer<UInt8>, from start: Int
-  ) -> (end: Int, count: Int?) {
+  ) -> (end: Int, commaCount: Int) {
     var at = start
-    var count = 0
-    var isInNumber = false
-    var hasEnded = false
-    while at < bytes.count {
-      let byte = unsafe bytes[at]
-      if isDigitOrMark(byte) {
-        if hasEnded { return (at, nil) }
-        isInNumber = true
-      } else if byte == UInt8(ascii: ",") {
-        guard isInNumber else { return (at, nil) }
-        count += 1
-        (isInNumber, hasEnded) = (false, false)
-      } else if byte == UInt8(ascii: "]") {
-        return isInNumber ? (at, count + 1) : (at, nil)
-      } else if isBlank(byte) {
-        hasEnded = isInNumber
-      } else if isByteOfNumber(byte), !hasEnded {
-        isInNumber = true
-      } else {
-        return (at, nil)
+    var commaCount = 0
+    unsafe kinds.withUnsafeBufferPointer { kinds in
+      while at < bytes.count {
+        let kind = unsafe kinds[Int(bytes[at])]
+        guard kind < 2 else { break }
+        commaCount &+= Int(kind)
+        at &+= 1
       }
-      at += 1
     }
-    return (at, nil)
+    return (at, commaCount)
   }
 
-  private static func isDigitOrMark(_ byte: UInt8) -> Bool {
-    byte >= UInt8(ascii: "-") && byte <= UInt8(ascii: "9") && byte != UInt8(ascii: "/")
-  }
-
-  /// Digits, marks and the letters of exponents, NaN and Infinity; too few to spell true, false or
-  /// null.
-  private static func isByteOfNumber(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "e"), UInt8(ascii: "E"), UInt8(ascii: "+"), UInt8(ascii: "N"),
-      UInt8(ascii: "a"), UInt8(ascii: "I"), UInt8(ascii: "n"), UInt8(ascii: "f"),
-      UInt8(ascii: "i"), UInt8(ascii: "t"), UInt8(ascii: "y"):
-      true
-    default: isDigitOrMark(byte)
-    }
-  }
+  /// For each byte 0 if it may be part of a number or blank, 1 if it is a comma, else 2.
+  ///
+  /// The letters of exponents, NaN and Infinity are too few to spell true, false or null.
+  private static let kinds: [UInt8] = {
+    var kinds = Array(repeating: UInt8(2), count: 256)
+    for byte in "0123456789+-.eENaInfity \n\r\t".utf8 { kinds[Int(byte)] = 0 }
+    kinds[Int(UInt8(ascii: ","))] = 1
+    return kinds
+  }()
 
   private mutating func skipNumber() throws(ModelError) {
     var end = position
@@ -170,7 +150,7 @@ struct JSONParser {
     }
     guard isNumber else {
       let rest = bytes[position...].prefix(64)
-      let isCut = rest.endIndex == bytes.count && rest.allSatisfy(Self.isByteOfNumber)
+      let isCut = rest.endIndex == bytes.count && rest.allSatisfy { Self.kinds[Int($0)] == 0 }
       throw isCut ? cutError() : error("expected a value")
     }
     position = end

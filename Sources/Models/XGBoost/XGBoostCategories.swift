@@ -4,7 +4,7 @@ struct XGBoostNodeSets {
   /// 1 for a categorical split.
   private let types: [Int]
   private let categories: [Int]
-  private var segments: [Int: Range<Int>] = [:]
+  private var stretches: [Int: Range<Int>] = [:]
 
   /// Floats count whole numbers up to here: `OutOfRangeCat` of src/common/categorical.h.
   static let categoryLimit = 1 << 24
@@ -28,17 +28,17 @@ struct XGBoostNodeSets {
       guard size > 0, start + size <= categories.count else {
         throw sizes.error("node \(node) has \(size) of \(categories.count) categories at \(start)")
       }
-      segments[node] = start..<start + size
+      stretches[node] = start..<start + size
     }
   }
 
   /// The words of a node's set; nil if its split is not categorical.
   func words(of node: Int) throws(ModelError) -> [UInt32]? {
     guard node < types.count, types[node] == 1 else { return nil }
-    guard let segment = segments[node] else {
+    guard let stretch = stretches[node] else {
       throw field.error("node \(node) is categorical and has no categories")
     }
-    let set = categories[segment]
+    let set = categories[stretch]
     var words = Array(repeating: UInt32(0), count: (set.max() ?? 0) / 32 + 1)
     for category in set { words[category / 32] |= 1 << UInt32(category % 32) }
     return words
