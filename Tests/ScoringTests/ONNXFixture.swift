@@ -65,7 +65,8 @@ struct ONNXExpectation: Decodable {
         self = .number(number)
       } else {
         let text = try container.decode(String.self)
-        self = text == "inf" ? .number(.infinity) : text == "-inf" ? .number(-.infinity) : .text(text)
+        self =
+          text == "inf" ? .number(.infinity) : text == "-inf" ? .number(-.infinity) : .text(text)
       }
     }
 

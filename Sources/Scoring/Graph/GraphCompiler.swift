@@ -169,7 +169,8 @@ struct GraphCompiler {
 
   /// Sets an output of columns.
   mutating func set(
-    _ node: ONNXNode, output index: Int = 0, _ type: GraphType, _ shape: [Int], _ columns: [GraphColumn]
+    _ node: ONNXNode, output index: Int = 0, _ type: GraphType, _ shape: [Int],
+    _ columns: [GraphColumn]
   ) {
     set(node, output: index, .rows(RowValue(type: type, shape: shape, columns: columns)))
   }

@@ -7,8 +7,7 @@ extension GraphCompiler {
     let (value, isFloat) = try treeInput(node)
     try checkTargets(targetCount, node)
     let table = try TreeTable(
-      node, prefix: "target", featureCount: value.columns.count, targetCount: targetCount,
-      isFloat: isFloat)
+      node, prefix: "target", featureCount: value.columns.count, targetCount: targetCount)
     let base = try baseValues(node)
     let scores = try score(
       table, value, targetCount, base: try regressorBase(base, targetCount, node),
@@ -129,8 +128,7 @@ extension GraphCompiler {
     let (value, isFloat) = try treeInput(node)
     try checkTargets(classes.count, node)
     let table = try TreeTable(
-      node, prefix: "class", featureCount: value.columns.count, targetCount: classes.count,
-      isFloat: isFloat)
+      node, prefix: "class", featureCount: value.columns.count, targetCount: classes.count)
     let base = try baseValues(node)
     let targets = Set(table.leaves.flatMap { $0.map(\.target) })
     if classes.count == 2, targets.count <= 1 {
@@ -196,7 +194,8 @@ extension GraphCompiler {
         columns: try apply(.negate, score, node).map { .cell($0) })
       let both = RowValue(
         type: .float32, shape: [RowValue.batch, 2], columns: negative.columns + score.columns)
-      pair = name == "LOGISTIC"
+      pair =
+        name == "LOGISTIC"
         ? try apply(.sigmoid, both, node).map { .cell($0) } : both.columns
     }
     set(node, output: 1, .float32, [RowValue.batch, 2], pair)
@@ -213,10 +212,8 @@ extension TreeTable {
 
   /// The trees for `TreeScorer`, nil if they need comparisons or leaves that it does not know.
   ///
-  /// - Parameters:
-  ///   - features: those that are looked at; they become the features of the ensemble.
-  ///   - targetCount: how many sums there are.
-  ///   - isFloat: whether values and sums are floats.
+  /// The features that are looked at become the features of the ensemble, in their order; values
+  /// and sums are floats or doubles.
   func ensemble(_ features: [Int], _ targetCount: Int, isFloat: Bool) -> TreeEnsemble? {
     var positions: [Int: Int] = [:]
     for (position, feature) in features.enumerated() { positions[feature] = position }
