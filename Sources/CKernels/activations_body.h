@@ -108,7 +108,7 @@ template <ns_activation kind>
 NS_INLINE Floats activation_of(Floats x, float first, float second) {
   switch (kind) {
     case ns_activation_none: return x;
-    case ns_activation_relu: return x <= 0 ? all(0.0f) : x;
+    case ns_activation_relu: return x < 0 ? all(0.0f) : x;
     case ns_activation_leaky_relu: return x < 0 ? x * first : x;
     case ns_activation_clip:
       x = x < first ? all(first) : x;

@@ -14,7 +14,7 @@ constexpr uint32_t kPanelColumns = 32;
 // Measured: the sums of a block of so many rows, and a panel's weights for so many inputs, leave
 // room in the second and the first cache.
 constexpr uint32_t kBlockRows = 96;
-constexpr uint32_t kDepthLimit = 384;
+constexpr uint32_t kDepthLimit = 512;
 
 void activate_rows(ns_isa isa, const ns_dense_layer &layer, float *output, size_t output_stride,
                    uint32_t row_count) {
@@ -30,7 +30,7 @@ void activate_rows(ns_isa isa, const ns_dense_layer &layer, float *output, size_
 
 namespace portable {
 constexpr uint32_t kVectorBytes = 16;
-constexpr int kRowLimit = 4, kVectorLimit = 4;
+constexpr int kRowLimit = 4, kVectorLimit = 4, kUnroll = 1;
 #include "dense_vectors.h"
 #include "dense_kernel.h"
 #include "dense_columns.h"
@@ -41,7 +41,7 @@ constexpr int kRowLimit = 4, kVectorLimit = 4;
 NS_BEGIN_AVX2
 namespace avx2 {
 constexpr uint32_t kVectorBytes = 32;
-constexpr int kRowLimit = 6, kVectorLimit = 2;
+constexpr int kRowLimit = 6, kVectorLimit = 2, kUnroll = 4;
 #include "dense_vectors.h"
 #include "dense_kernel.h"
 #include "dense_columns.h"
@@ -52,7 +52,7 @@ NS_END_SET
 NS_BEGIN_AVX512
 namespace avx512 {
 constexpr uint32_t kVectorBytes = 64;
-constexpr int kRowLimit = 12, kVectorLimit = 2;
+constexpr int kRowLimit = 12, kVectorLimit = 2, kUnroll = 4;
 #include "dense_vectors.h"
 #include "dense_kernel.h"
 #include "dense_columns.h"
@@ -72,6 +72,20 @@ size_t padded_width(const ns_dense_layer *layers, uint32_t layer_count) {
     if (layers[i].output_count > width) width = layers[i].output_count;
   }
   return (width + 15) / 16 * 16 + 16;
+}
+
+void run(ns_isa isa, const ns_dense_layer &layer, const ns_dense_input &input, uint32_t row_count,
+         float *output, size_t stride, bool is_final) {
+#if defined(__x86_64__)
+  switch (isa) {
+    case ns_isa_avx512:
+      return avx512::run_layer(isa, layer, input, row_count, output, stride, is_final);
+    case ns_isa_avx2:
+      return avx2::run_layer(isa, layer, input, row_count, output, stride, is_final);
+    case ns_isa_portable: break;
+  }
+#endif
+  portable::run_layer(isa, layer, input, row_count, output, stride, is_final);
 }
 
 }  // namespace
@@ -99,15 +113,7 @@ void ns_dense_pack(const float *weights, size_t input_step, size_t output_step, 
 
 void ns_dense_run(ns_isa isa, const ns_dense_layer *layer, ns_dense_input input, uint32_t row_count,
                   float *output, size_t output_stride) {
-#if defined(__x86_64__)
-  switch (isa) {
-    case ns_isa_avx512:
-      return avx512::run_layer(isa, *layer, input, row_count, output, output_stride);
-    case ns_isa_avx2: return avx2::run_layer(isa, *layer, input, row_count, output, output_stride);
-    case ns_isa_portable: break;
-  }
-#endif
-  portable::run_layer(isa, *layer, input, row_count, output, output_stride);
+  run(isa, *layer, input, row_count, output, output_stride, true);
 }
 
 size_t ns_dense_scratch_size(const ns_dense_layer *layers, uint32_t layer_count) {
@@ -125,11 +131,11 @@ void ns_dense_run_layers(ns_isa isa, const ns_dense_layer *layers, uint32_t laye
     from.values += row * input.row_step;
     for (uint32_t i = 0; i + 1 < layer_count; i++) {
       float *const to = buffers + (i & 1) * kBlockRows * width;
-      ns_dense_run(isa, &layers[i], from, rows, to, width);
+      run(isa, layers[i], from, rows, to, width, false);
       from = {to, width, 1};
     }
     float *const last = output + row * output_stride;
-    ns_dense_run(isa, &layers[layer_count - 1], from, rows, last, output_stride);
+    run(isa, layers[layer_count - 1], from, rows, last, output_stride, true);
   }
 }
 

@@ -11,55 +11,51 @@ struct Step {
   uint32_t depth;
   float *output;
   size_t output_stride;
-  uint32_t columns;  // that are stored
-  float floor;       // smaller sums become this: 0 for ns_activation_relu, else -infinity
+  float floor;    // smaller sums become this: 0 for ns_activation_relu, else -infinity
+  bool is_final;  // what is not a number becomes the one NaN; no need where a layer follows
 };
-
-// How many of `columns` lie in vector v.
-NS_INLINE uint32_t columns_in(uint32_t columns, uint32_t v) {
-  const uint32_t left = columns < v * kFloats ? 0 : columns - v * kFloats;
-  return left < kFloats ? left : kFloats;
-}
-
-NS_INLINE Floats load_columns(const float *source, uint32_t count) {
-  return count == kFloats ? load<Floats>(source) : load_some<Floats>(source, count);
-}
 
 template <int kRows, int kVectors>
 NS_INLINE void begin_sums(const Step &s, Floats (&sums)[kRows][kVectors]) {
-  NS_UNROLL for (int v = 0; v < kVectors; v++) {
-    const Floats start = s.start == nullptr ? Floats{} : load<Floats>(s.start + v * kFloats);
-    NS_UNROLL for (int r = 0; r < kRows; r++) sums[r][v] = start;
+  if (s.start != nullptr) {
+    NS_UNROLL for (int v = 0; v < kVectors; v++) {
+      const Floats start = load<Floats>(s.start + v * kFloats);
+      NS_UNROLL for (int r = 0; r < kRows; r++) sums[r][v] = start;
+    }
+    return;
   }
-  if (s.start != nullptr) return;
   NS_UNROLL for (int r = 0; r < kRows; r++) {
     NS_UNROLL for (int v = 0; v < kVectors; v++) {
-      const float *source = s.output + r * s.output_stride + v * kFloats;
-      sums[r][v] = load_columns(source, columns_in(s.columns, v));
+      sums[r][v] = load<Floats>(s.output + r * s.output_stride + v * kFloats);
     }
   }
 }
 
-template <int kRows, int kVectors>
+template <bool kIsFinal, int kRows, int kVectors>
 NS_INLINE void end_sums(const Step &s, Floats (&sums)[kRows][kVectors]) {
   const Floats floor = all(s.floor);
   NS_UNROLL for (int r = 0; r < kRows; r++) {
     NS_UNROLL for (int v = 0; v < kVectors; v++) {
-      const Floats sum = sums[r][v];
-      const Floats above = sum > floor ? sum : floor;
-      const Floats value = sum == sum ? above : all(__builtin_nanf(""));
-      float *target = s.output + r * s.output_stride + v * kFloats;
-      const uint32_t count = columns_in(s.columns, v);
-      if (count == kFloats) {
-        store(target, value);
-      } else {
-        store_some(target, value, count);
-      }
+      const Floats sum = floor > sums[r][v] ? floor : sums[r][v];
+      store(s.output + r * s.output_stride + v * kFloats, kIsFinal ? one_nan(sum) : sum);
     }
   }
 }
 
+template <int kRows, int kVectors>
+NS_INLINE void add_products(const float *input, size_t row_step, const float *weights,
+                            Floats (&sums)[kRows][kVectors]) {
+  Floats w[kVectors];
+  NS_UNROLL for (int v = 0; v < kVectors; v++) w[v] = load<Floats>(weights + v * kFloats);
+  NS_UNROLL for (int r = 0; r < kRows; r++) {
+    const Floats x = all(input[r * row_step]);
+    NS_UNROLL for (int v = 0; v < kVectors; v++) sums[r][v] = fused(x, w[v], sums[r][v]);
+  }
+}
+
 // In the order of k for each sum, whatever the shape of the kernel.
+//
+// The loop is unrolled for the branch predictor, which knows the end of a short one.
 template <int kRows, int kVectors>
 static void multiply(const Step &s) {
   Floats sums[kRows][kVectors];
@@ -67,17 +63,23 @@ static void multiply(const Step &s) {
   const float *input = s.input;
   const float *weights = s.weights;
   const size_t row_step = s.row_step, column_step = s.column_step;
-  for (uint32_t k = s.depth; k > 0; k--) {
-    Floats w[kVectors];
-    NS_UNROLL for (int v = 0; v < kVectors; v++) w[v] = load<Floats>(weights + v * kFloats);
-    NS_UNROLL for (int r = 0; r < kRows; r++) {
-      const Floats x = all(input[r * row_step]);
-      NS_UNROLL for (int v = 0; v < kVectors; v++) sums[r][v] = fused(x, w[v], sums[r][v]);
+  for (uint32_t i = s.depth / kUnroll; i > 0; i--) {
+    NS_UNROLL for (int k = 0; k < kUnroll; k++) {
+      add_products<kRows, kVectors>(input, row_step, weights, sums);
+      weights += kPanelColumns;
+      input += column_step;
     }
+  }
+  for (uint32_t i = s.depth % kUnroll; i > 0; i--) {
+    add_products<kRows, kVectors>(input, row_step, weights, sums);
     weights += kPanelColumns;
     input += column_step;
   }
-  end_sums<kRows, kVectors>(s, sums);
+  if (s.is_final) {
+    end_sums<true, kRows, kVectors>(s, sums);
+  } else {
+    end_sums<false, kRows, kVectors>(s, sums);
+  }
 }
 
 typedef void (*Multiply)(const Step &);
@@ -90,30 +92,9 @@ struct Kernels<kVectors, std::integer_sequence<int, kRows...>> {
   static constexpr Multiply table[] = {multiply<kRows + 1, kVectors>...};
 };
 
-NS_INLINE Multiply kernel_for(uint32_t rows, uint32_t columns) {
+NS_INLINE Multiply kernel_for(uint32_t rows, bool is_narrow) {
   typedef std::make_integer_sequence<int, kRowLimit> Rows;
-  const auto &table = columns > kFloats ? Kernels<kVectorLimit, Rows>::table
-                                        : Kernels<1, Rows>::table;
-  return table[rows - 1];
+  return (is_narrow ? Kernels<1, Rows>::table : Kernels<kVectorLimit, Rows>::table)[rows - 1];
 }
 
-// All rows times one panel of weights, in groups of nearly equal size: a lone row would wait for
-// each of its sums.
-static void multiply_panel(Step s, uint32_t row_count, uint32_t panel_columns) {
-  const uint32_t group_count = (row_count + kRowLimit - 1) / kRowLimit;
-  const uint32_t least = row_count / group_count, larger_count = row_count % group_count;
-  for (uint32_t c = 0; c < panel_columns; c += kVectorLimit * kFloats) {
-    Step group = s;
-    group.weights += c;
-    if (s.start != nullptr) group.start += c;
-    group.output += c;
-    group.columns = panel_columns - c;
-    if (group.columns > kVectorLimit * kFloats) group.columns = kVectorLimit * kFloats;
-    for (uint32_t g = 0; g < group_count; g++) {
-      const uint32_t rows = least + (g < larger_count);
-      kernel_for(rows, group.columns)(group);
-      group.input += rows * s.row_step;
-      group.output += rows * s.output_stride;
-    }
-  }
-}
+constexpr uint32_t kTileColumns = kVectorLimit * kFloats;

@@ -37,7 +37,8 @@ package struct TreeEnsemble: Sendable {
 
   /// How the value of a feature is read.
   package struct Reading: Hashable, Sendable {
-    /// Whether it is rounded to the nearest float first.
+    /// Whether it is rounded to the nearest float first; of categories, those below zero are then
+    /// in no set, fractions or not, as in XGBoost.
     package var isFloat32 = false
     /// Whether numbers of at most 1e-35f in size count as zero, as in LightGBM; never categories.
     package var isTinyZero = false
@@ -82,12 +83,13 @@ package struct TreeEnsemble: Sendable {
     case atMost(Double, missing: Missing)
     /// Left if the category is in the set of this index; NaN as told; anything else right.
     ///
-    /// A category is the value without its fraction; what is below zero or above Int32 is in no set.
+    /// A category is the value without its fraction; what is at most −1, or above Int32, is in no
+    /// set (see `Reading` for what is between −1 and 0).
     case inSet(Int, missingGoesLeft: Bool)
   }
 
   /// Where a split of numbers sends a row whose value is missing.
-  package enum Missing: UInt8, Hashable, Sendable {
+  package enum Missing: UInt8, CaseIterable, Hashable, Sendable {
     /// NaN counts as zero.
     case isZero
     case goesLeft
@@ -169,7 +171,10 @@ package struct TreeEnsemble: Sendable {
 
   /// Which features any split or linear leaf looks at.
   package var usedFeatures: Set<Int> {
-    Set(splits.map { Int($0.feature) }).union(linearTerms.map(\.feature))
+    var isUsed = Array(repeating: false, count: featureCount)
+    for split in splits { isUsed[Int(split.feature)] = true }
+    for term in linearTerms { isUsed[term.feature] = true }
+    return Set(isUsed.indices.filter { isUsed[$0] })
   }
 
   /// Whether covers are known, which contributions of features need.

@@ -22,27 +22,62 @@ package struct Model: Sendable {
   /// How many numbers it gives for a row.
   package var outputCount: Int { outputs.reduce(0) { $0 + $1.width } }
 
-  /// Reads a model in any format that can be told from its first bytes.
+  /// Puts a model together.
+  package init(format: ModelFormat, scorer: any Scorer, objective: String) {
+    self.format = format.name
+    self.scorer = scorer
+    self.objective = objective
+  }
+
+  /// Reads a model in any format that can be told from its first bytes or keys.
   ///
   /// - Throws: `ModelError` naming the place in the file.
   package init(_ bytes: [UInt8]) throws(ModelError) {
-    try self.init(lightGBM: bytes)
+    switch try ModelFormat.encoding(of: bytes) {
+    case .lightGBM: try self.init(lightGBM: bytes)
+    case .json: try self.init(document: try Document(bytes, encoding: .json))
+    case .ubjson: try self.init(document: try Document(bytes, encoding: .ubjson))
+    case .onnx: try self.init(onnx: bytes)
+    }
   }
 
-  /// Reads a model as LightGBM 2 to 4 save it.
+  /// Reads a model of a JSON or UBJSON document, whose keys tell its format.
+  ///
+  /// - Throws: `ModelError` naming the path in the document.
+  package init(document: Document) throws(ModelError) {
+    switch try ModelFormat(document) {
+    case .xgboostJSON, .xgboostUBJSON: try self.init(xgboost: document)
+    case .catboostJSON: try self.init(catboost: document)
+    case .plainJSON: try self.init(plain: document)
+    case .lightGBM, .onnx: throw ModelFormat.unknown("a document")
+    }
+  }
+
+  /// Reads an ONNX graph.
   ///
   /// - Parameters:
-  ///   - bytes: the whole text.
-  ///   - categoryColumns: see `LightGBMModel`.
-  /// - Throws: `ModelError` naming the line, tree and key.
-  package init(lightGBM bytes: [UInt8], categoryColumns: [String]? = nil) throws(ModelError) {
-    let model = try LightGBMModel(bytes, categoryColumns: categoryColumns)
-    format = "LightGBM text"
-    objective = model.objective.name
-    let iterationCount = model.ensemble.trees.count / model.ensemble.outputCount
-    scorer = try TreeScorer(
-      model.ensemble, inputs: model.inputs, objective: model.objective,
-      divisor: model.isAverage ? Double(iterationCount) : 1)
+  ///   - bytes: the whole file.
+  ///   - columns: for each input that is a tensor of several columns, their names in the table.
+  /// - Throws: `ModelError` naming the node, or every operator that is not supported.
+  package init(onnx bytes: [UInt8], columns: [String: [String]] = [:]) throws(ModelError) {
+    let scorer = try GraphScorer(ONNXModel(bytes), columns: columns)
+    self.init(format: .onnx, scorer: scorer, objective: "graph")
+  }
+
+  /// The names of the inputs that contributions to a score are given for.
+  ///
+  /// - Throws: `ModelError` if rows cannot be explained.
+  package func explainedInputs() throws(ModelError) -> [String] {
+    guard scorer.explanationWidth > 0 else {
+      throw ModelError(
+        code: .unsupported,
+        context: """
+          generateExplanation: \(format) models of this kind are not explained; trees whose file \
+          has the training rows of each node, and linear models, are
+          """)
+    }
+    try scorer.prepareToExplain()
+    return inputs.map(\.name)
   }
 
   /// Scores rows; see `Scorer.score`.

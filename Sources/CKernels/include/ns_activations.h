@@ -15,19 +15,19 @@ extern "C" {
 
 /// What a layer does to each of its sums.
 ///
-/// Errors are the largest found over all float32 values, in units in the last place of the exact
-/// result, subnormal results included.
+/// Errors are in units in the last place of the exact result, subnormal results included; for gelu
+/// they are absolute, because its tail is a difference of nearly equal numbers.
 typedef enum {
   ns_activation_none = 0,
-  ns_activation_relu = 1,        // x where x > 0, else +0
+  ns_activation_relu = 1,        // 0 where x < 0, else x
   ns_activation_leaky_relu = 2,  // x * first where x < 0, else x
   ns_activation_clip = 3,        // the nearest number in [first, second]
-  ns_activation_sigmoid = 4,     // 1 / (1 + e^-x)
-  ns_activation_tanh = 5,
-  ns_activation_gelu = 6,       // x / 2 * (1 + erf(x / sqrt(2)))
-  ns_activation_gelu_tanh = 7,  // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
-  ns_activation_exp = 8,
-  ns_activation_erf = 9,
+  ns_activation_sigmoid = 4,     // 1 / (1 + e^-x); 2.5 units
+  ns_activation_tanh = 5,        // 1.5 units
+  ns_activation_gelu = 6,        // x / 2 * (1 + erf(x / sqrt(2))); 1.5e-7 * max(1, |x|)
+  ns_activation_gelu_tanh = 7,   // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))); the same
+  ns_activation_exp = 8,         // 1.1 units
+  ns_activation_erf = 9,         // 1.25 units
 } ns_activation;
 
 /// Applies an activation to `count` floats; `output` may be `input`, and neither need be aligned.
@@ -35,15 +35,15 @@ void ns_activate(
     ns_isa isa, ns_activation activation, float first, float second, const float *_Nonnull input,
     float *_Nonnull output, size_t count);
 
-/// e^x for `count` doubles; `output` may be `input`.
+/// e^x for `count` doubles, within 5e-16 of the exact result; `output` may be `input`.
 void ns_exp_doubles(
     ns_isa isa, const double *_Nonnull input, double *_Nonnull output, size_t count);
 
-/// 1 / (1 + e^-x) for `count` doubles; `output` may be `input`.
+/// 1 / (1 + e^-x) for `count` doubles, as exact; `output` may be `input`.
 void ns_sigmoid_doubles(
     ns_isa isa, const double *_Nonnull input, double *_Nonnull output, size_t count);
 
-/// Makes each row of `count` floats, `row_stride` apart, its softmax.
+/// Makes each row of `count` floats (at least 1), `row_stride` apart, its softmax.
 ///
 /// The row's largest number is subtracted first. A row with a NaN, with +infinity or with
 /// -infinity alone becomes NaN throughout.

@@ -1,6 +1,6 @@
 // Dense layers: rows times a matrix of weights, plus a bias, through an activation.
 //
-//     output[row][n] = activation(bias[n] + input[row][0] * w[0][n] + input[row][1] * w[1][n] + ...)
+//     output[r][n] = activation(bias[n] + input[r][0] * w[0][n] + input[r][1] * w[1][n] + ...)
 //
 // Each sum is one chain of fused multiply-adds from the bias (or zero) over the inputs in their
 // order. Its bits therefore depend on the row and the weights alone: not on the instruction set,
@@ -71,11 +71,11 @@ void ns_dense_run_layers(
     ns_isa isa, const ns_dense_layer *_Nonnull layers, uint32_t layer_count, ns_dense_input input,
     uint32_t row_count, float *_Nonnull output, size_t output_stride, void *_Nonnull scratch);
 
-/// A linear model in doubles: output[r * output_count + n] = bias[n] + sum of input[r][k] * w[n][k].
+/// A linear model in doubles: bias[n] + the sum of input[r][k] * weights[n * input_count + k].
 ///
-/// The sum is a chain of fused multiply-adds in the order of k, as above. Row r's number k is at
-/// input[r * row_step + k * column_step]; `weights` are `input_count` for each output; a null bias
-/// is zero.
+/// The result for row r is output[r * output_count + n]. The sum is a chain of fused multiply-adds
+/// in the order of k, as above. Row r's number k is at input[r * row_step + k * column_step].
+/// A null bias is zero.
 void ns_dense_run_doubles(
     ns_isa isa, const double *_Nonnull weights, const double *_Nullable bias,
     uint32_t input_count, uint32_t output_count, const double *_Nonnull input, size_t row_step,
