@@ -104,7 +104,8 @@ extension GraphCompiler {
       let ensemble = table.ensemble(features, targetCount, isFloat: isFloat)
     {
       let names = features.map { ModelInput(name: "\($0)", kind: .numeric) }
-      let scorer = try TreeScorer(ensemble, inputs: names, objective: .custom)
+      let scorer = try TreeScorer(
+        ensemble, inputs: names, objective: .custom, instructions: instructions)
       append(
         ForestStep(
           scorer: scorer, inputs: inputs, storage: value.type.storage, outputs: outputs,
@@ -217,13 +218,16 @@ extension TreeTable {
   func ensemble(_ features: [Int], _ targetCount: Int, isFloat: Bool) -> TreeEnsemble? {
     var positions: [Int: Int] = [:]
     for (position, feature) in features.enumerated() { positions[feature] = position }
-    var ensemble = TreeEnsemble(featureCount: features.count, outputCount: targetCount)
+    // A tree whose leaves all have one value of the same target adds to that alone.
+    let isNarrow = trees.allSatisfy { tree in
+      let target = leaves[tree.leaves.lowerBound].first?.target
+      return leaves[tree.leaves].allSatisfy { $0.count == 1 && $0[0].target == target }
+    }
+    var ensemble = TreeEnsemble(
+      featureCount: features.count, outputCount: targetCount, leafWidth: isNarrow ? 1 : targetCount)
     ensemble.arithmetic = isFloat ? .float32 : .float64
     for tree in trees {
       let leaves = leaves[tree.leaves]
-      guard let target = leaves.first?.first?.target,
-        leaves.allSatisfy({ $0.count == 1 && $0[0].target == target })
-      else { return nil }
       var splits: [TreeEnsemble.Split] = []
       for node in nodes[tree.nodes] {
         guard let split = split(node, tree, positions[node.feature] ?? 0, isFloat) else {
@@ -231,10 +235,33 @@ extension TreeTable {
         }
         splits.append(split)
       }
-      let values = leaves.map { isFloat ? Double(Float($0[0].value)) : $0[0].value }
-      ensemble.append(splits: splits, values: values, output: target)
+      guard let values = Self.values(leaves, width: isNarrow ? nil : targetCount, isFloat) else {
+        return nil
+      }
+      let target = isNarrow ? leaves.first?.first?.target : 0
+      ensemble.append(splits: splits, values: values, output: target ?? 0)
     }
     return ensemble
+  }
+
+  /// The values of leaves: one of each, or one for each target, 0 where there is none.
+  ///
+  /// - Returns: nil if a leaf has two values for a target, or there would be far more zeros.
+  private static func values(
+    _ leaves: ArraySlice<[Weight]>, width: Int?, _ isFloat: Bool
+  ) -> [Double]? {
+    func value(_ weight: Weight) -> Double {
+      isFloat ? Double(Float(weight.value)) : weight.value
+    }
+    guard let width else { return leaves.compactMap(\.first).map(value) }
+    var values: [Double] = []
+    for leaf in leaves {
+      guard Set(leaf.map(\.target)).count == leaf.count, leaf.count * 8 >= width else { return nil }
+      let start = values.count
+      values.append(contentsOf: repeatElement(0, count: width))
+      for weight in leaf { values[start + weight.target] = value(weight) }
+    }
+    return values
   }
 
   private func split(
