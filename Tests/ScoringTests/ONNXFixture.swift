@@ -1,4 +1,3 @@
-import CKernels
 import Foundation
 import Models
 import Scoring
@@ -31,8 +30,8 @@ struct ONNXFixture: CustomTestStringConvertible {
     return try JSONDecoder().decode(ONNXExpectation.self, from: data)
   }
 
-  func scorer() throws -> GraphScorer {
-    try GraphScorer(ONNXModel(try Self.bytes(name)))
+  func scorer(_ instructions: InstructionSet = .best) throws -> GraphScorer {
+    try GraphScorer(ONNXModel(try Self.bytes(name)), instructions: instructions)
   }
 }
 
@@ -65,7 +64,8 @@ struct ONNXExpectation: Decodable {
         self = .number(number)
       } else {
         let text = try container.decode(String.self)
-        self = text == "inf" ? .number(.infinity) : text == "-inf" ? .number(-.infinity) : .text(text)
+        self =
+          text == "inf" ? .number(.infinity) : text == "-inf" ? .number(-.infinity) : .text(text)
       }
     }
 
@@ -80,7 +80,7 @@ struct ONNXExpectation: Decodable {
 extension GraphScorer {
   /// Scores rows of columns, repeated or cut to a number of rows.
   func scores(
-    _ columns: [ONNXExpectation.Column], rowCount: Int, spare: Int = 0, isa: ns_isa = ns_isa_best(),
+    _ columns: [ONNXExpectation.Column], rowCount: Int, spare: Int = 0,
     scratch: inout ScoringScratch
   ) -> [Double] {
     let width = outputs.reduce(0) { $0 + $1.width }
@@ -111,7 +111,7 @@ extension GraphScorer {
           unsafe output.withUnsafeMutableBufferPointer { output in
             unsafe score(
               FeatureTile(numbers: numbers, texts: texts, stride: stride, rowCount: rowCount),
-              into: output, isa: isa, scratch: &scratch)
+              mode: .transformed, into: output, scratch: &scratch)
           }
         }
       }

@@ -1,4 +1,3 @@
-import CKernels
 import Foundation
 import Models
 import Scoring
@@ -56,11 +55,12 @@ struct ONNXTests {
     var scratch = ScoringScratch()
     let width = scorer.outputs.reduce(0) { $0 + $1.width }
     let all = bits(scorer.scores(columns, rowCount: 600, scratch: &scratch))
-    for isa in [ns_isa_portable, ns_isa_avx2, ns_isa_avx512] where isa.rawValue <= ns_isa_best().rawValue {
+    for instructions in InstructionSet.available {
+      let scorer = try fixture.scorer(instructions)
       for count in [0, 1, 15, 16, 17, 255, 256, 257] {
         let scores = scorer.scores(
-          columns, rowCount: count, spare: 3, isa: isa, scratch: &scratch)
-        #expect(bits(scores) == Array(all.prefix(count * width)), "\(count) rows, isa \(isa)")
+          columns, rowCount: count, spare: 3, scratch: &scratch)
+        #expect(bits(scores) == Array(all.prefix(count * width)), "\(count) rows, \(instructions)")
       }
     }
   }

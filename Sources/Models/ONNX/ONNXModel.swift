@@ -152,7 +152,9 @@ package struct ONNXModel: Sendable {
         var dimensions = try reader.message(field, reader.place)
         while let field = try dimensions.next() {
           guard field.number == 1 else { continue }
-          guard axes.count < ONNXTensor.axisLimit else { throw dimensions.malformed("too many axes") }
+          guard axes.count < ONNXTensor.axisLimit else {
+            throw dimensions.malformed("too many axes")
+          }
           axes.append(try length(try dimensions.message(field, reader.place)))
         }
         shape = axes

@@ -83,7 +83,8 @@ package struct ONNXNode: Sendable {
       case 3: single = .integer(try reader.integer(field))
       case 4: single = .text(try reader.text(field))
       case 5:
-        single = .tensor(try ONNXTensor.read(try reader.message(field, "\(reader.place) \(name)")).1)
+        single = .tensor(
+          try ONNXTensor.read(try reader.message(field, "\(reader.place) \(name)")).1)
       case 7: try reader.append(field, to: &floats)
       case 8: try reader.append(field, to: &integers)
       case 9: texts.append(try reader.text(field))

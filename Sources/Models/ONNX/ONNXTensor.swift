@@ -215,6 +215,7 @@ private struct TensorParts {
   }
 
   private func problem(_ code: ModelError.Code, _ text: String) -> ModelError {
-    ModelError(code: code, context: "\(place)\(name.isEmpty ? "" : " \(name.prefix(100))"): \(text)")
+    ModelError(
+      code: code, context: "\(place)\(name.isEmpty ? "" : " \(name.prefix(100))"): \(text)")
   }
 }

@@ -72,7 +72,7 @@ struct DenseStep: GraphStep {
   /// What each category of one encoding adds to each output.
   struct Lookup: Sendable {
     let codes: Cell
-    /// The outputs' weights of what makes the row NaN, of what is unknown, of category 0, 1, …
+    /// The outputs' weights of what makes the row NaN, of what is unknown, then of each category.
     let table: [Float]
   }
 

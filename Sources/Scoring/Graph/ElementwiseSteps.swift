@@ -272,7 +272,8 @@ struct ComparisonSteps: GraphStep {
 
   func keeping(_ isNeeded: (Cell) -> Bool) -> (any GraphStep)? {
     let kept = parts.filter { isNeeded($0.to) }
-    return kept.isEmpty ? nil : ComparisonSteps(storage: storage, comparison: comparison, parts: kept)
+    return kept.isEmpty
+      ? nil : ComparisonSteps(storage: storage, comparison: comparison, parts: kept)
   }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {

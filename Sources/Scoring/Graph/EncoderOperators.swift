@@ -140,7 +140,8 @@ extension GraphCompiler {
         if let tensor {
           tensor.texts ?? []
         } else {
-          try node.texts(node.attributes["keys_strings"] == nil ? "classes_strings" : "keys_strings")
+          try node.texts(
+            node.attributes["keys_strings"] == nil ? "classes_strings" : "keys_strings")
         }
       return (KeyTable(texts: texts), texts.count)
     }

@@ -10,6 +10,8 @@ struct GraphCompiler {
   private(set) var storages: [CellStorage] = []
   /// The version of each set of operators.
   let versions: [String: Int]
+  /// What kernels may use.
+  let instructions: InstructionSet
   /// How many nodes and outputs read each value.
   let useCounts: [String: Int]
   /// The steps of dense layers that may still take a bias or an activation, by their outputs.
@@ -24,10 +26,11 @@ struct GraphCompiler {
   static let columnLimit = 1 << 23
 
   init(
-    versions: [String: Int], useCounts: [String: Int] = [:],
+    versions: [String: Int], instructions: InstructionSet, useCounts: [String: Int] = [:],
     columnBudget: Int = GraphCompiler.columnLimit
   ) {
     self.versions = versions
+    self.instructions = instructions
     self.useCounts = useCounts
     self.columnBudget = columnBudget
   }
@@ -82,7 +85,8 @@ struct GraphCompiler {
       return
     }
     // The same steps, run once over one row.
-    var inner = GraphCompiler(versions: versions, columnBudget: columnBudget)
+    var inner = GraphCompiler(
+      versions: versions, instructions: instructions, columnBudget: columnBudget)
     for name in node.inputs { inner.values[name] = values[name] }
     try compile(&inner, node)
     columnBudget = inner.columnBudget
@@ -169,7 +173,8 @@ struct GraphCompiler {
 
   /// Sets an output of columns.
   mutating func set(
-    _ node: ONNXNode, output index: Int = 0, _ type: GraphType, _ shape: [Int], _ columns: [GraphColumn]
+    _ node: ONNXNode, output index: Int = 0, _ type: GraphType, _ shape: [Int],
+    _ columns: [GraphColumn]
   ) {
     set(node, output: index, .rows(RowValue(type: type, shape: shape, columns: columns)))
   }

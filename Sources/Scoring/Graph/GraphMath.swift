@@ -20,8 +20,10 @@ func libraryErf(_ value: Double) -> Double { erf(value) }
 func librarySin(_ value: Double) -> Double { sin(value) }
 func libraryCos(_ value: Double) -> Double { cos(value) }
 
-/// The normal quantile by S. Winitzki's approximation of the inverse error function (A handy
-/// approximation for the error function and its inverse, 2008), in floats as ONNX Runtime has it.
+/// The normal quantile, in floats as ONNX Runtime has it.
+///
+/// By an approximation of the inverse error function (S. Winitzki: A handy approximation for the
+/// error function and its inverse, 2008).
 func probit(_ value: Double) -> Double {
   let argument = 2 * Float(value) - 1
   let sign: Float = argument < 0 ? -1 : 1

@@ -41,9 +41,12 @@ struct GraphProgram: Sendable {
       throw ModelError(
         code: .limitExceeded, context: "ONNX: a row takes \(unitCount * 4) bytes of memory")
     }
-    // The second-level cache holds a quarter of a mebibyte beside the weights.
-    var rowCount = 256
-    while rowCount > 16, rowCount * unitCount * 4 > 256 << 10 { rowCount /= 2 }
+    // Trees are scored in blocks of rows, full or not; the second-level cache holds a quarter of a
+    // mebibyte beside the weights of anything else.
+    let hasTrees = kept.contains { $0 is ForestStep }
+    var rowCount = hasTrees ? RankForest.rowCount : 256
+    let byteLimit = hasTrees ? 4 << 20 : 256 << 10
+    while rowCount > 16, rowCount * unitCount * 4 > byteLimit { rowCount /= 2 }
     tileRowCount = rowCount
   }
 

@@ -1,4 +1,3 @@
-package import CKernels
 package import Models
 
 /// Scores rows with the graph of an ONNX file.
@@ -13,6 +12,7 @@ package struct GraphScorer: Scorer {
   private let program: GraphProgram
   /// The cells of all outputs, with what they hold.
   private let results: [(cell: Cell, storage: CellStorage)]
+  private let instructions: InstructionSet
   /// Inputs of whole numbers: a row where one is missing has no results.
   private let wholeInputs: [Int]
 
@@ -22,12 +22,16 @@ package struct GraphScorer: Scorer {
   ///   - model: the file.
   ///   - columns: for inputs of several columns the name of each; without, they are called after
   ///     the input, as in `X[0]`.
+  ///   - instructions: what kernels may use.
   /// - Throws: `ModelError` that names the node; if operators are not supported, all of them.
-  package init(_ model: ONNXModel, columns: [String: [String]] = [:]) throws(ModelError) {
+  package init(
+    _ model: ONNXModel, columns: [String: [String]] = [:], instructions: InstructionSet = .best
+  ) throws(ModelError) {
+    self.instructions = instructions
     try Self.checkVersions(model)
     let nodes = try Self.needed(model)
     var compiler = GraphCompiler(
-      versions: model.versions, useCounts: Self.useCounts(nodes, model.outputs))
+      versions: model.versions, instructions: instructions, useCounts: Self.useCounts(nodes, model.outputs))
     for node in nodes {
       for name in node.inputs {
         if let tensor = model.constants[name] { compiler.values[name] = .constant(tensor) }
@@ -50,14 +54,6 @@ package struct GraphScorer: Scorer {
     _ tile: FeatureTile, mode: ScoreMode, into output: UnsafeMutableBufferPointer<Double>,
     scratch: inout ScoringScratch
   ) {
-    unsafe score(tile, into: output, isa: ns_isa_best(), scratch: &scratch)
-  }
-
-  /// Scores rows with chosen instructions.
-  package func score(
-    _ tile: FeatureTile, into output: UnsafeMutableBufferPointer<Double>, isa: ns_isa,
-    scratch: inout ScoringScratch
-  ) {
     let rowCount = unsafe tile.rowCount
     guard rowCount > 0 else { return }
     let width = results.count
@@ -76,7 +72,7 @@ package struct GraphScorer: Scorer {
       let rows = unsafe UnsafeMutableBufferPointer(
         rebasing: output[start * width..<(start + count) * width])
       unsafe program.run(
-        tile, firstRow: start, rowCount: count, isa: isa, memory: memory, scratch: &scratch
+        tile, firstRow: start, rowCount: count, isa: instructions.raw, memory: memory, scratch: &scratch
       ) { frame in
         unsafe write(frame, into: rows)
       }

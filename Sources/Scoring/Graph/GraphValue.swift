@@ -19,7 +19,9 @@ enum GraphValue {
 /// rows are scored.
 struct RowValue {
   var type: GraphType
-  /// How long each axis is; `batch` for the rows. Without an axis of rows it is a constant.
+  /// How long each axis is.
+  ///
+  /// `batch` stands for the rows; without an axis of rows it is a constant.
   var shape: [Int]
   var columns: [GraphColumn]
 

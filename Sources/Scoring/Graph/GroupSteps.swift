@@ -55,7 +55,9 @@ struct ReduceSteps: GraphStep {
     }
   }
 
-  private func finish<Number: GraphNumber>(_ to: UnsafeMutablePointer<Number>, _ count: Int, _ width: Int) {
+  private func finish<Number: GraphNumber>(
+    _ to: UnsafeMutablePointer<Number>, _ count: Int, _ width: Int
+  ) {
     switch reduction {
     case .mean:
       let width = Number(double: Double(width))
@@ -128,7 +130,9 @@ struct ArgumentStep: GraphStep {
 
   var reads: [Cell] { groups.flatMap(\.from) }
   var writes: [Cell] { groups.map(\.to) }
-  var name: String { "place of the \(isLargest ? "largest" : "smallest") of \(groups.count) groups" }
+  var name: String {
+    "place of the \(isLargest ? "largest" : "smallest") of \(groups.count) groups"
+  }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
     switch storage {
@@ -269,7 +273,9 @@ struct GroupSteps: GraphStep {
     return sum
   }
 
-  private func divide<Number: GraphNumber>(_ row: UnsafeMutableBufferPointer<Number>, _ divisor: Double) {
+  private func divide<Number: GraphNumber>(
+    _ row: UnsafeMutableBufferPointer<Number>, _ divisor: Double
+  ) {
     guard divisor != 0 else { return }
     let divisor = Number(double: divisor)
     for index in row.indices { unsafe row[index] = .graphDivide(row[index], divisor) }
@@ -325,7 +331,9 @@ struct TopStep: GraphStep {
 
   var reads: [Cell] { groups.flatMap(\.from) }
   var writes: [Cell] { groups.flatMap { $0.values + $0.places } }
-  var name: String { "the \(groups.first?.values.count ?? 0) \(isLargest ? "largest" : "smallest")" }
+  var name: String {
+    "the \(groups.first?.values.count ?? 0) \(isLargest ? "largest" : "smallest")"
+  }
 
   func run(_ frame: GraphFrame, scratch: inout ScoringScratch) {
     switch storage {
@@ -339,7 +347,9 @@ struct TopStep: GraphStep {
   private func run<Number: GraphNumber>(
     _ frame: GraphFrame, _ scratch: inout ScoringScratch, _ type: Number.Type
   ) {
-    for group in groups { unsafe choose(group.from, group.values, group.places, frame, &scratch, type) }
+    for group in groups {
+      unsafe choose(group.from, group.values, group.places, frame, &scratch, type)
+    }
   }
 
   private func choose<Number: GraphNumber>(

@@ -304,7 +304,9 @@ extension GraphCompiler {
       let from = try cells(of: value)
       let to = try newCells(from.count, .float, node)
       append(
-        GroupSteps(storage: .float, operation: name == "SOFTMAX" ? .softmax : .softmaxOfNonzero, groups: [(from, to)]))
+        GroupSteps(
+          storage: .float, operation: name == "SOFTMAX" ? .softmax : .softmaxOfNonzero,
+          groups: [(from, to)]))
       return RowValue(type: value.type, shape: value.shape, columns: to.map { .cell($0) })
     default: throw node.error(.malformed, "post_transform \(name.prefix(100))")
     }
@@ -318,7 +320,8 @@ enum ClassLabels {
 
   init(_ node: ONNXNode) throws(ModelError) {
     let texts = try node.texts("classlabels_strings")
-    let list = node.attributes["classlabels_ints"] == nil ? "classlabels_int64s" : "classlabels_ints"
+    let list =
+      node.attributes["classlabels_ints"] == nil ? "classlabels_int64s" : "classlabels_ints"
     let integers = try node.integers(list)
     guard texts.isEmpty != integers.isEmpty else {
       throw node.error(.malformed, "\(texts.count) texts and \(integers.count) numbers as classes")

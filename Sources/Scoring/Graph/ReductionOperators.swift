@@ -66,7 +66,9 @@ extension GraphCompiler {
     let to = try newCells(groups.count, .integer, node)
     let takesLast = try node.integer("select_last_index", 0) != 0
     let parts = Array(zip(groups, to)).map { (from: $0.0, to: $0.1) }
-    append(ArgumentStep(storage: value.type.storage, isLargest: isLargest, takesLast: takesLast, groups: parts))
+    append(
+      ArgumentStep(
+        storage: value.type.storage, isLargest: isLargest, takesLast: takesLast, groups: parts))
     let keeps = try node.integer("keepdims", 1) != 0
     set(node, .integer(.int64), reduced(value.shape, [axis], keeps: keeps), cells: to)
   }
@@ -194,7 +196,9 @@ extension GraphCompiler {
     let starts = GraphShape.places(outer.map { lengths[$0] }, outer.map { steps[$0] })
     let parts = groups.indices.map { index in
       let order = (0..<count).map { starts[index] + $0 * steps[axis] }
-      return (from: groups[index], values: order.map { values[$0] }, places: order.map { places[$0] })
+      return (
+        from: groups[index], values: order.map { values[$0] }, places: order.map { places[$0] }
+      )
     }
     append(TopStep(storage: value.type.storage, isLargest: isLargest, groups: parts))
     set(node, output: 0, value.type, shape, cells: values)

@@ -7,8 +7,7 @@ extension GraphCompiler {
     let (value, isFloat) = try treeInput(node)
     try checkTargets(targetCount, node)
     let table = try TreeTable(
-      node, prefix: "target", featureCount: value.columns.count, targetCount: targetCount,
-      isFloat: isFloat)
+      node, prefix: "target", featureCount: value.columns.count, targetCount: targetCount)
     let base = try baseValues(node)
     let scores = try score(
       table, value, targetCount, base: try regressorBase(base, targetCount, node),
@@ -105,7 +104,8 @@ extension GraphCompiler {
       let ensemble = table.ensemble(features, targetCount, isFloat: isFloat)
     {
       let names = features.map { ModelInput(name: "\($0)", kind: .numeric) }
-      let scorer = try TreeScorer(ensemble, inputs: names, objective: .custom)
+      let scorer = try TreeScorer(
+        ensemble, inputs: names, objective: .custom, instructions: instructions)
       append(
         ForestStep(
           scorer: scorer, inputs: inputs, storage: value.type.storage, outputs: outputs,
@@ -129,8 +129,7 @@ extension GraphCompiler {
     let (value, isFloat) = try treeInput(node)
     try checkTargets(classes.count, node)
     let table = try TreeTable(
-      node, prefix: "class", featureCount: value.columns.count, targetCount: classes.count,
-      isFloat: isFloat)
+      node, prefix: "class", featureCount: value.columns.count, targetCount: classes.count)
     let base = try baseValues(node)
     let targets = Set(table.leaves.flatMap { $0.map(\.target) })
     if classes.count == 2, targets.count <= 1 {
@@ -196,7 +195,8 @@ extension GraphCompiler {
         columns: try apply(.negate, score, node).map { .cell($0) })
       let both = RowValue(
         type: .float32, shape: [RowValue.batch, 2], columns: negative.columns + score.columns)
-      pair = name == "LOGISTIC"
+      pair =
+        name == "LOGISTIC"
         ? try apply(.sigmoid, both, node).map { .cell($0) } : both.columns
     }
     set(node, output: 1, .float32, [RowValue.batch, 2], pair)
@@ -213,20 +213,21 @@ extension TreeTable {
 
   /// The trees for `TreeScorer`, nil if they need comparisons or leaves that it does not know.
   ///
-  /// - Parameters:
-  ///   - features: those that are looked at; they become the features of the ensemble.
-  ///   - targetCount: how many sums there are.
-  ///   - isFloat: whether values and sums are floats.
+  /// The features that are looked at become the features of the ensemble, in their order; values
+  /// and sums are floats or doubles.
   func ensemble(_ features: [Int], _ targetCount: Int, isFloat: Bool) -> TreeEnsemble? {
     var positions: [Int: Int] = [:]
     for (position, feature) in features.enumerated() { positions[feature] = position }
-    var ensemble = TreeEnsemble(featureCount: features.count, outputCount: targetCount)
+    // A tree whose leaves all have one value of the same target adds to that alone.
+    let isNarrow = trees.allSatisfy { tree in
+      let target = leaves[tree.leaves.lowerBound].first?.target
+      return leaves[tree.leaves].allSatisfy { $0.count == 1 && $0[0].target == target }
+    }
+    var ensemble = TreeEnsemble(
+      featureCount: features.count, outputCount: targetCount, leafWidth: isNarrow ? 1 : targetCount)
     ensemble.arithmetic = isFloat ? .float32 : .float64
     for tree in trees {
       let leaves = leaves[tree.leaves]
-      guard let target = leaves.first?.first?.target,
-        leaves.allSatisfy({ $0.count == 1 && $0[0].target == target })
-      else { return nil }
       var splits: [TreeEnsemble.Split] = []
       for node in nodes[tree.nodes] {
         guard let split = split(node, tree, positions[node.feature] ?? 0, isFloat) else {
@@ -234,10 +235,33 @@ extension TreeTable {
         }
         splits.append(split)
       }
-      let values = leaves.map { isFloat ? Double(Float($0[0].value)) : $0[0].value }
-      ensemble.append(splits: splits, values: values, output: target)
+      guard let values = Self.values(leaves, width: isNarrow ? nil : targetCount, isFloat) else {
+        return nil
+      }
+      let target = isNarrow ? leaves.first?.first?.target : 0
+      ensemble.append(splits: splits, values: values, output: target ?? 0)
     }
     return ensemble
+  }
+
+  /// The values of leaves: one of each, or one for each target, 0 where there is none.
+  ///
+  /// - Returns: nil if a leaf has two values for a target, or there would be far more zeros.
+  private static func values(
+    _ leaves: ArraySlice<[Weight]>, width: Int?, _ isFloat: Bool
+  ) -> [Double]? {
+    func value(_ weight: Weight) -> Double {
+      isFloat ? Double(Float(weight.value)) : weight.value
+    }
+    guard let width else { return leaves.compactMap(\.first).map(value) }
+    var values: [Double] = []
+    for leaf in leaves {
+      guard Set(leaf.map(\.target)).count == leaf.count, leaf.count * 8 >= width else { return nil }
+      let start = values.count
+      values.append(contentsOf: repeatElement(0, count: width))
+      for weight in leaf { values[start + weight.target] = value(weight) }
+    }
+    return values
   }
 
   private func split(

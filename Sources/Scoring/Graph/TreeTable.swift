@@ -47,16 +47,23 @@ struct TreeTable {
     }
   }
 
+  /// No trees yet.
+  init(featureCount: Int) {
+    self.featureCount = featureCount
+  }
+
   // MARK: TreeEnsembleClassifier and TreeEnsembleRegressor
 
   /// Reads the attributes of a classifier or regressor.
   ///
   /// - Parameters:
+  ///   - node: the operator.
   ///   - prefix: `class` or `target`.
   ///   - featureCount: how many columns there are.
   ///   - targetCount: how many sums a row has.
+  /// - Throws: `ModelError` that names the tree and the node.
   init(
-    _ node: ONNXNode, prefix: String, featureCount: Int, targetCount: Int, isFloat: Bool
+    _ node: ONNXNode, prefix: String, featureCount: Int, targetCount: Int
   ) throws(ModelError) {
     self.featureCount = featureCount
     let arrays = try NodeArrays(node)
@@ -192,94 +199,5 @@ struct TreeTable {
     guard let root = places[range.lowerBound] else { return }
     trees.append(
       Tree(root: root, nodes: firstNode..<nodes.count, leaves: firstLeaf..<leaves.count))
-  }
-
-  // MARK: TreeEnsemble
-
-  /// Reads the attributes of a TreeEnsemble.
-  init(ensemble node: ONNXNode, featureCount: Int, targetCount: Int) throws(ModelError) {
-    self.featureCount = featureCount
-    let features = try node.integers("nodes_featureids")
-    let modes = try node.integers("nodes_modes")
-    let splits = try node.numbers("nodes_splits")
-    let missing = try node.integers("nodes_missing_value_tracks_true")
-    let yes = try node.integers("nodes_truenodeids")
-    let no = try node.integers("nodes_falsenodeids")
-    let yesIsLeaf = try node.integers("nodes_trueleafs")
-    let noIsLeaf = try node.integers("nodes_falseleafs")
-    let roots = try node.integers("tree_roots")
-    let targets = try node.integers("leaf_targetids")
-    let weights = try node.numbers("leaf_weights")
-    let count = features.count
-    guard modes.count == count, splits.count == count, yes.count == count, no.count == count,
-      yesIsLeaf.count == count, noIsLeaf.count == count, targets.count == weights.count,
-      missing.isEmpty || missing.count == count, !roots.isEmpty
-    else { throw node.error(.malformed, "the nodes_… attributes differ in length") }
-    guard targets.allSatisfy((0..<targetCount).contains) else {
-      throw node.error(.malformed, "a target that is not there")
-    }
-    let members = try Self.members(node)
-    var memberIndex = 0
-    var tests: [Test] = []
-    for index in 0..<count {
-      guard (0..<featureCount).contains(features[index]),
-        modes[index] == 6 || !splits[index].isNaN
-      else {
-        throw node.error(.malformed, "node \(index) of the trees: feature \(features[index])")
-      }
-      switch modes[index] {
-      case 0: tests.append(.atMost(splits[index]))
-      case 1: tests.append(.below(splits[index]))
-      case 2: tests.append(.atLeast(splits[index]))
-      case 3: tests.append(.above(splits[index]))
-      case 4: tests.append(.equal(splits[index]))
-      case 5: tests.append(.different(splits[index]))
-      case 6 where memberIndex < members.count:
-        tests.append(.among(members[memberIndex]))
-        memberIndex += 1
-      default: throw node.error(.malformed, "node \(index) of the trees: mode \(modes[index])")
-      }
-    }
-    var isReached = Array(repeating: false, count: count)
-    for root in roots {
-      let (firstNode, firstLeaf) = (nodes.count, leaves.count)
-      // One leaf is a node whose two branches are that leaf.
-      var open: [(index: Int, parent: Int, isYes: Bool)] = [(root, -1, true)]
-      while let (index, parent, isYes) = open.popLast() {
-        guard (0..<count).contains(index), !isReached[index] else {
-          throw node.error(.malformed, "node \(index) of the trees is reached twice or not there")
-        }
-        isReached[index] = true
-        let place = nodes.count
-        nodes.append(
-          Node(
-            feature: features[index], test: tests[index],
-            isMissingTrue: !missing.isEmpty && missing[index] != 0, yes: 0, no: 0))
-        if parent >= 0 {
-          if isYes { nodes[parent].yes = place } else { nodes[parent].no = place }
-        }
-        for (child, isLeaf, isYes) in [
-          (no[index], noIsLeaf[index] != 0, false), (yes[index], yesIsLeaf[index] != 0, true),
-        ] {
-          guard isLeaf else {
-            open.append((child, place, isYes))
-            continue
-          }
-          guard targets.indices.contains(child) else {
-            throw node.error(.malformed, "leaf \(child) is not there")
-          }
-          if isYes { nodes[place].yes = ~leaves.count } else { nodes[place].no = ~leaves.count }
-          leaves.append([Weight(target: targets[child], value: weights[child])])
-        }
-      }
-      trees.append(
-        Tree(root: firstNode, nodes: firstNode..<nodes.count, leaves: firstLeaf..<leaves.count))
-    }
-  }
-
-  /// The lists of numbers for nodes that ask for one of several, with NaN between them.
-  private static func members(_ node: ONNXNode) throws(ModelError) -> [[Double]] {
-    try node.numbers("membership_values")
-      .split(omittingEmptySubsequences: false) { $0.isNaN }.map { Array($0) }
   }
 }
