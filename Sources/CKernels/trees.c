@@ -18,7 +18,9 @@ static inline double read_value(double value, bool tiny_is_zero, bool is_float) 
 
 // (int)value as LightGBM's CategoricalDecision takes it on x86: toward zero, and what does not fit
 // becomes INT_MIN, which is negative and in no set.
-static inline double category_cell(double value) {
+static inline double category_cell(double value, bool is_float) {
+  // XGBoost's InvalidCat: a float below zero is no category, even if it is zero without fraction.
+  if (is_float) value = (float)value < 0 ? -1.0 : (double)(float)value;
   uint64_t code = value > -1.0 && value < 2147483648.0 ? (uint64_t)(int64_t)value : UINT32_MAX;
   uint64_t bits = UINT64_C(0x4330000000000000) | code;
   double cell;
@@ -30,12 +32,15 @@ void trees_fill(
     trees_policy policy, bool tiny_is_zero, bool is_float, const double *features, double *cells,
     uint32_t rowCount) {
   if (policy == trees_category) {
-    for (uint32_t row = 0; row < rowCount; row++) cells[row] = category_cell(features[row]);
+    for (uint32_t row = 0; row < rowCount; row++) cells[row] = category_cell(features[row], is_float);
     return;
   }
   if (policy == trees_category_or_missing) {
     for (uint32_t row = 0; row < rowCount; row++) {
-      cells[row] = isnan(features[row]) ? category_cell(0) : category_cell(features[row]) + 1;
+      // What is in no set stays as it is: one more would be 0 in 32 bits, which is NaN's.
+      const double cell = category_cell(features[row], is_float);
+      cells[row] = isnan(features[row]) ? category_cell(0, false)
+          : cell == category_cell(-1, false) ? cell : cell + 1;
     }
     return;
   }

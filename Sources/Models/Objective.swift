@@ -20,6 +20,20 @@ package struct Objective: Equatable, Sendable {
     case softmax
     /// log(1 + exp(s))
     case softplus
+    /// A function of floats, each step rounded to a float.
+    case float32(FloatLink)
+  }
+
+  /// Links in the arithmetic of floats.
+  ///
+  /// Formulas and their order are those of `PredTransform` in XGBoost 3.2.0, src/objective.
+  package enum FloatLink: Equatable, Sendable {
+    case exponential
+    /// 1 / (1 + exp(−s)), of each output alone.
+    case sigmoid
+    case softmax
+    /// 1 above zero, else 0.
+    case step
   }
 
   /// The objective of a model without a line for it: trained with a function of its user's own.
@@ -48,6 +62,8 @@ package struct Objective: Equatable, Sendable {
       for index in scores.indices { unsafe scores[index] = log1p(exp(scores[index])) }
     case .softmax:
       unsafe softmax(scores)
+    case .float32(let link):
+      unsafe link.transform(scores)
     }
   }
 
@@ -63,5 +79,44 @@ package struct Objective: Equatable, Sendable {
       sum += weight
     }
     for index in scores.indices { unsafe scores[index] /= sum }
+  }
+}
+
+extension Objective.FloatLink {
+  /// Turns one row's raw scores, which are floats, into predictions, in place.
+  fileprivate func transform(_ scores: UnsafeMutableBufferPointer<Double>) {
+    switch self {
+    case .exponential:
+      for index in scores.indices { unsafe scores[index] = Double(expf(Float(scores[index]))) }
+    case .sigmoid:
+      for index in scores.indices { unsafe scores[index] = Double(sigmoid(Float(scores[index]))) }
+    case .step:
+      for index in scores.indices { unsafe scores[index] = scores[index] > 0 ? 1 : 0 }
+    case .softmax:
+      unsafe softmax(scores)
+    }
+  }
+
+  /// `common::Sigmoid` of src/common/math.h.
+  private func sigmoid(_ score: Float) -> Float {
+    let power = 88.7 < -score ? 88.7 : -score
+    return 1 / (expf(power) + 1 + 1e-16)
+  }
+
+  /// `common::Softmax` of src/common/math.h: weights are floats, their sum a double.
+  private func softmax(_ scores: UnsafeMutableBufferPointer<Double>) {
+    var largest = unsafe Float(scores[0])
+    for index in scores.indices.dropFirst() {
+      if unsafe Float(scores[index]) > largest { unsafe largest = Float(scores[index]) }
+    }
+    var sum = 0.0
+    for index in scores.indices {
+      let weight = unsafe expf(Float(scores[index]) - largest)
+      unsafe scores[index] = Double(weight)
+      sum += Double(weight)
+    }
+    for index in scores.indices {
+      unsafe scores[index] = Double(Float(scores[index]) / Float(sum))
+    }
   }
 }

@@ -37,7 +37,8 @@ package struct TreeEnsemble: Sendable {
 
   /// How the value of a feature is read.
   package struct Reading: Hashable, Sendable {
-    /// Whether it is rounded to the nearest float first.
+    /// Whether it is rounded to the nearest float first; of categories, those below zero are then
+    /// in no set, fractions or not, as in XGBoost.
     package var isFloat32 = false
     /// Whether numbers of at most 1e-35f in size count as zero, as in LightGBM; never categories.
     package var isTinyZero = false
@@ -82,7 +83,8 @@ package struct TreeEnsemble: Sendable {
     case atMost(Double, missing: Missing)
     /// Left if the category is in the set of this index; NaN as told; anything else right.
     ///
-    /// A category is the value without its fraction; what is below zero or above Int32 is in no set.
+    /// A category is the value without its fraction; what is at most −1, or above Int32, is in no
+    /// set (see `Reading` for what is between −1 and 0).
     case inSet(Int, missingGoesLeft: Bool)
   }
 
@@ -165,6 +167,27 @@ package struct TreeEnsemble: Sendable {
       Tree(
         splits: firstSplit..<self.splits.count, leaves: firstLeaf..<firstLeaf + leafCount,
         output: output, firstLinearLeaf: firstLinearLeaf))
+  }
+
+  /// The same sums from leaves of one value: instead of a tree of wide leaves one tree for each
+  /// output, of the same splits.
+  ///
+  /// Takes memory in proportion to the number of leaf values.
+  package var withNarrowLeaves: TreeEnsemble {
+    guard leafWidth > 1 else { return self }
+    var narrow = TreeEnsemble(featureCount: featureCount, outputCount: outputCount)
+    (narrow.reading, narrow.arithmetic, narrow.base) = (reading, arithmetic, base)
+    (narrow.sets, narrow.setWords) = (sets, setWords)
+    let hasCovers = leafCovers.count == leafValues.count / leafWidth
+    for tree in trees {
+      for output in 0..<leafWidth {
+        narrow.append(
+          splits: splits[tree.splits],
+          values: tree.leaves.map { leafValues[$0 * leafWidth + output] },
+          covers: hasCovers ? Array(leafCovers[tree.leaves]) : [], output: tree.output + output)
+      }
+    }
+    return narrow
   }
 
   /// Which features any split or linear leaf looks at.

@@ -22,27 +22,32 @@ package struct Model: Sendable {
   /// How many numbers it gives for a row.
   package var outputCount: Int { outputs.reduce(0) { $0 + $1.width } }
 
-  /// Reads a model in any format that can be told from its first bytes.
+  /// Puts a model together.
+  package init(format: ModelFormat, scorer: any Scorer, objective: String) {
+    self.format = format.name
+    self.scorer = scorer
+    self.objective = objective
+  }
+
+  /// Reads a model in any format that can be told from its first bytes or keys.
   ///
   /// - Throws: `ModelError` naming the place in the file.
   package init(_ bytes: [UInt8]) throws(ModelError) {
-    try self.init(lightGBM: bytes)
+    switch try ModelFormat.encoding(of: bytes) {
+    case .lightGBM: try self.init(lightGBM: bytes)
+    case .json: try self.init(document: try Document(bytes, encoding: .json))
+    case .ubjson: try self.init(document: try Document(bytes, encoding: .ubjson))
+    }
   }
 
-  /// Reads a model as LightGBM 2 to 4 save it.
+  /// Reads a model of a JSON or UBJSON document, whose keys tell its format.
   ///
-  /// - Parameters:
-  ///   - bytes: the whole text.
-  ///   - categoryColumns: see `LightGBMModel`.
-  /// - Throws: `ModelError` naming the line, tree and key.
-  package init(lightGBM bytes: [UInt8], categoryColumns: [String]? = nil) throws(ModelError) {
-    let model = try LightGBMModel(bytes, categoryColumns: categoryColumns)
-    format = "LightGBM text"
-    objective = model.objective.name
-    let iterationCount = model.ensemble.trees.count / model.ensemble.outputCount
-    scorer = try TreeScorer(
-      model.ensemble, inputs: model.inputs, objective: model.objective,
-      divisor: model.isAverage ? Double(iterationCount) : 1)
+  /// - Throws: `ModelError` naming the path in the document.
+  package init(document: Document) throws(ModelError) {
+    switch try ModelFormat(document) {
+    case .xgboostJSON, .xgboostUBJSON: try self.init(xgboost: document)
+    case .lightGBM: throw ModelFormat.unknown("a document")
+    }
   }
 
   /// Scores rows; see `Scorer.score`.

@@ -41,7 +41,7 @@ package struct TreeScorer: Scorer {
         name: "prediction", kind: ensemble.arithmetic == .float32 ? .float32 : .float64,
         width: ensemble.outputCount)
     ]
-    forest = try WalkForest(ensemble)
+    forest = try WalkForest(ensemble.withNarrowLeaves)
   }
 
   package var summary: ScorerSummary {

@@ -42,13 +42,13 @@ typedef enum {
   trees_no_value_goes_left = 3,     // NaN and zero become minus infinity
   trees_no_value_goes_right = 4,    // NaN and zero become NaN
   trees_category = 5,               // 2^52 + the category, 2^52 + UINT32_MAX if it can be in no set
-  trees_category_or_missing = 6,    // the same plus 1, so that 2^52 + 0 is NaN
+  trees_category_or_missing = 6,    // the same plus 1 if it can be in a set, 2^52 + 0 if it is NaN
 } trees_policy;
 
 /// Makes one column of cells from feature values.
 ///
-/// First, if asked, numbers are rounded to the nearest float, and those of at most 1e-35f in size
-/// become zero; categories stay as they are.
+/// First, if asked, values are rounded to the nearest float, those below zero then being no category,
+/// and numbers of at most 1e-35f in size become zero.
 void trees_fill(
     trees_policy policy, bool tiny_is_zero, bool is_float, const double *_Nonnull features, double *_Nonnull cells,
     uint32_t rowCount);

@@ -1,0 +1,36 @@
+package import Models
+
+extension Model {
+  /// Reads a model as LightGBM 2 to 4 save it.
+  ///
+  /// - Parameters:
+  ///   - bytes: the whole text.
+  ///   - categoryColumns: see `LightGBMModel`.
+  /// - Throws: `ModelError` naming the line, tree and key.
+  package init(lightGBM bytes: [UInt8], categoryColumns: [String]? = nil) throws(ModelError) {
+    let model = try LightGBMModel(bytes, categoryColumns: categoryColumns)
+    let iterationCount = model.ensemble.trees.count / model.ensemble.outputCount
+    let scorer = try TreeScorer(
+      model.ensemble, inputs: model.inputs, objective: model.objective,
+      divisor: model.isAverage ? Double(iterationCount) : 1)
+    self.init(format: .lightGBM, scorer: scorer, objective: model.objective.name)
+  }
+
+  /// Reads a model as XGBoost 1.6 to 3 save it, as JSON or UBJSON.
+  ///
+  /// - Throws: `ModelError` naming the path and the byte.
+  package init(xgboost document: Document) throws(ModelError) {
+    let model = try XGBoostModel(document)
+    var scorer: any Scorer
+    switch model.booster {
+    case .trees(let ensemble):
+      scorer = try TreeScorer(ensemble, inputs: model.inputs, objective: model.objective)
+    case .linear(let linear):
+      scorer = LinearScorer(linear, inputs: model.inputs, objective: model.objective)
+    }
+    if model.predictsClass { scorer = LabelScorer(scorer, objective: model.objective) }
+    self.init(
+      format: document.encoding == .json ? .xgboostJSON : .xgboostUBJSON, scorer: scorer,
+      objective: model.objective.name)
+  }
+}
