@@ -149,6 +149,8 @@ struct Table {
 struct EchoScorer: Scorer {
   let inputs: [ModelInput]
 
+  init(inputs: [ModelInput]) { self.inputs = inputs }
+
   init(names: [String]) { inputs = names.map { ModelInput(name: $0, kind: .numeric) } }
 
   init(width: Int) { self.init(names: (0..<width).map { "f\($0)" }) }

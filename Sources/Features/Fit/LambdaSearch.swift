@@ -7,8 +7,10 @@ struct LambdaSearch {
   let values: [QuantileSketch.Weighted]
   let isBoxCox: Bool
 
-  /// The best lambda, by Brent's search for a minimum (R. P. Brent, Algorithms for minimization
-  /// without derivatives, 1973, chapter 5) between -10 and 10, after a coarse look for the valley.
+  /// The best lambda between -10 and 10.
+  ///
+  /// After a coarse look for the valley, Brent's search for a minimum (R. P. Brent, Algorithms for
+  /// minimization without derivatives, 1973, chapter 5).
   func best() -> Double {
     let steps = (-20...20).map { Double($0) / 2 }
     let costs = steps.map(cost)

@@ -23,6 +23,7 @@ protocol Operation: Sendable {
   /// - Parameters:
   ///   - statistics: one for each input.
   ///   - step: the step's names, for errors.
+  /// - Returns: an object.
   /// - Throws: `ModelError` if nothing can be made of it.
   func fitted(
     from statistics: [ColumnStatistics], _ step: StepNames

@@ -29,9 +29,7 @@ struct Program: Sendable {
     case unused
   }
 
-  /// Ends a program.
-  ///
-  /// - Parameter features: what its first columns are to be.
+  /// Ends a program, whose first columns are to be the features.
   init(_ builder: consuming ProgramBuilder, features: [Feature]) throws(ModelError) {
     var builder = builder
     var instructions = builder.instructions
@@ -132,6 +130,7 @@ struct Program: Sendable {
   ///   - rowCount: how many, at most `tileRowCount`.
   ///   - memory: what `reserve` gave; its features are `tileRowCount` apart.
   ///   - scratch: texts that were made stay valid until the caller releases it.
+  ///   - isa: which kernels run.
   func run(
     _ tile: FeatureTile, start: Int, rowCount: Int, memory: inout Memory,
     scratch: inout ScoringScratch, isa: ns_isa

@@ -40,9 +40,8 @@ struct ProgramBuilder {
 
   // MARK: What is there
 
-  /// The column of a name as it is by now.
-  ///
-  /// - Parameter rawKind: how it is read if it comes from the table and no kind is declared.
+  /// The column of a name as it is by now; `rawKind` says how it is read if it comes from the table
+  /// and no kind is declared.
   mutating func column(_ name: String, rawKind: ColumnKind) throws(ModelError) -> Column {
     if let column = known(name) { return column }
     switch kinds[name] ?? rawKind {

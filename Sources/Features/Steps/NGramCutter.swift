@@ -94,6 +94,8 @@ struct CountWeights: Sendable {
   ///   - cells: the counts.
   ///   - touched: which of them, and where their weights go.
   ///   - factors: one for each column, or none.
+  ///   - weights: room for one for each of `touched`.
+  ///   - isa: which kernels run.
   func weigh(
     _ cells: UnsafePointer<ns_count_cell>, _ touched: UnsafeBufferPointer<UInt32>,
     factors: UnsafePointer<Double>?, into weights: UnsafeMutablePointer<Double>, isa: ns_isa

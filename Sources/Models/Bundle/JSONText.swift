@@ -1,15 +1,15 @@
-internal import Models
-
 /// JSON on one line, in one spelling for the same values.
-struct JSONText {
-  private(set) var bytes: [UInt8] = []
+package struct JSONText {
+  package private(set) var bytes: [UInt8] = []
   /// Whether the next element or member is the first of its container.
   private var isFirst = true
 
-  mutating func beginObject() { open(UInt8(ascii: "{")) }
-  mutating func beginArray() { open(UInt8(ascii: "[")) }
-  mutating func endObject() { close(UInt8(ascii: "}")) }
-  mutating func endArray() { close(UInt8(ascii: "]")) }
+  package init() {}
+
+  package mutating func beginObject() { open(UInt8(ascii: "{")) }
+  package mutating func beginArray() { open(UInt8(ascii: "[")) }
+  package mutating func endObject() { close(UInt8(ascii: "}")) }
+  package mutating func endArray() { close(UInt8(ascii: "]")) }
 
   private mutating func open(_ byte: UInt8) {
     separate()
@@ -27,30 +27,30 @@ struct JSONText {
     isFirst = false
   }
 
-  mutating func key(_ key: String) {
+  package mutating func key(_ key: String) {
     separate()
     quote(key.utf8)
     bytes.append(UInt8(ascii: ":"))
     isFirst = true
   }
 
-  mutating func null() {
+  package mutating func null() {
     separate()
     bytes += "null".utf8
   }
 
-  mutating func flag(_ flag: Bool) {
+  package mutating func flag(_ flag: Bool) {
     separate()
     bytes += (flag ? "true" : "false").utf8
   }
 
-  mutating func integer(_ number: Int) {
+  package mutating func integer(_ number: Int) {
     separate()
     bytes += String(number).utf8
   }
 
   /// The shortest decimal that reads back as the same number; whole ones below 2⁵³ have no point.
-  mutating func number(_ number: Double) {
+  package mutating func number(_ number: Double) {
     guard number.isNaN || number.isInfinite else {
       if let whole = Int(exactly: number), abs(whole) < 1 << 53, number.sign == .plus || whole != 0
       {
@@ -64,14 +64,14 @@ struct JSONText {
     bytes += (number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity").utf8
   }
 
-  mutating func numbers(_ numbers: some Sequence<Double>) {
+  package mutating func numbers(_ numbers: some Sequence<Double>) {
     beginArray()
     for number in numbers { self.number(number) }
     endArray()
   }
 
   /// A text; what is not UTF-8 in it becomes replacement characters.
-  mutating func text(_ text: some Collection<UInt8>) {
+  package mutating func text(_ text: some Collection<UInt8>) {
     separate()
     quote(text)
   }
@@ -91,28 +91,8 @@ struct JSONText {
     bytes.append(UInt8(ascii: "\""))
   }
 
-  mutating func value(_ value: FittedValue) {
-    switch value {
-    case .number(let number): self.number(number)
-    case .integer(let number): integer(number)
-    case .text(let text): self.text(text.utf8)
-    case .numbers(let numbers): self.numbers(numbers)
-    case .array(let values):
-      beginArray()
-      for value in values { self.value(value) }
-      endArray()
-    case .object(let members):
-      beginObject()
-      for member in members {
-        key(member.key)
-        self.value(member.value)
-      }
-      endObject()
-    }
-  }
-
   /// A value of another document.
-  mutating func copy(_ value: DocumentValue) throws(ModelError) {
+  package mutating func copy(_ value: DocumentValue) throws(ModelError) {
     switch value.kind {
     case .null: null()
     case .boolean: flag(try value.boolean())
@@ -131,44 +111,5 @@ struct JSONText {
       }
       endObject()
     }
-  }
-}
-
-extension PreprocessPlan {
-  /// The document with the member `fitted` of some steps replaced.
-  func text(fitted: [Int: FittedValue]) throws(ModelError) -> [UInt8] {
-    var text = JSONText()
-    text.beginObject()
-    for member in try document.root.members() {
-      text.key(member.key)
-      guard member.key == "steps" else {
-        try text.copy(member.value)
-        continue
-      }
-      text.beginArray()
-      for (index, step) in try member.value.elements().enumerated() {
-        try text.copy(step, fitted: fitted[index])
-      }
-      text.endArray()
-    }
-    text.endObject()
-    return text.bytes
-  }
-}
-
-extension JSONText {
-  fileprivate mutating func copy(
-    _ step: DocumentValue, fitted: FittedValue?
-  ) throws(ModelError) {
-    beginObject()
-    for member in try step.members() where fitted == nil || member.key != "fitted" {
-      key(member.key)
-      try copy(member.value)
-    }
-    if let fitted {
-      key("fitted")
-      value(fitted)
-    }
-    endObject()
   }
 }
