@@ -4,12 +4,17 @@ package import Scoring
 extension Model {
   /// Reads a bundle: its model, with its preprocessing before it.
   ///
-  /// A plain model file is read as `Model` reads it.
+  /// A plain model file is read as `Model` reads it, and what `fittingFile` gave as a model that
+  /// fits a plan.
   ///
   /// - Throws: `ModelError` naming the part and the place in it, also where the signature says
   ///   something else than the parts.
   package init(bundle bytes: [UInt8]) throws(ModelError) {
-    try self.init(Bundle(bytes))
+    if let model = try Self.fitting(bytes) {
+      self = model
+    } else {
+      try self.init(Bundle(bytes))
+    }
   }
 
   /// Makes a bundle ready to score; see `init(bundle:)`.

@@ -5,4 +5,11 @@ extension Model {
     objective = model.objective
     self.scorer = scorer
   }
+
+  /// Makes a model of a scorer that no model file is behind.
+  package init(format: String, scorer: any Scorer) {
+    self.format = format
+    objective = "none"
+    self.scorer = scorer
+  }
 }
