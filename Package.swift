@@ -63,9 +63,9 @@ let package = Package(
 
     // Data: bytes to columns, columns to scores, scores to partials, partials to output.
     .target(
-      name: "Tables", dependencies: ["CKernels", "Compression", "Jobs"],
+      name: "Tables", dependencies: ["CKernels", "Compression", "Jobs", "Models"],
       swiftSettings: unsafeSettings),
-    .target(name: "Models", swiftSettings: unsafeSettings),
+    .target(name: "Models", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
     .target(name: "Scoring", dependencies: ["CKernels", "Models"], swiftSettings: unsafeSettings),
     .target(
       name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
@@ -101,8 +101,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Coordinator", "Destinations", "Digests", "Jobs", "Transport", "Wire", "Worker",
-        "WorkerCore", "Yams", log,
+        "Coordinator", "Destinations", "Digests", "Jobs", "Models", "Scoring", "Transport", "Wire",
+        "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: unsafeSettings),
@@ -116,11 +116,11 @@ let package = Package(
     .executableTarget(
       name: "nightshift-bench",
       dependencies: [
-        "Coordinator", "CoordinatorCore", "Jobs", "Journal", "Leasing", "Simulation", "Tables",
-        "Transport", "Wire", log,
+        "Coordinator", "CoordinatorCore", "Jobs", "Journal", "Leasing", "Models", "Scoring",
+        "Simulation", "Tables", "Transport", "Wire", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "bench/Leases", swiftSettings: settings),
+      path: "bench/program", swiftSettings: unsafeSettings),
 
     // Tests.
     .testTarget(
@@ -169,6 +169,11 @@ let package = Package(
       path: "Tests/LeasingTests",
       swiftSettings: settings),
     .testTarget(
+      name: "ModelsTests",
+      dependencies: ["Models"],
+      path: "Tests/ModelsTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
       name: "PartialsTests",
       dependencies: ["Compression", "Digests", "Jobs", "Partials"],
       path: "Tests/PartialsTests",
@@ -180,7 +185,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "ScoringTests",
-      dependencies: ["Models", "Scoring"],
+      dependencies: ["CKernels", "Models", "Scoring"],
       path: "Tests/ScoringTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
@@ -190,7 +195,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "TablesTests",
-      dependencies: ["CKernels", "Compression", "Jobs", "Tables"],
+      dependencies: ["CKernels", "Compression", "Jobs", "Models", "Tables"],
       path: "Tests/TablesTests",
       swiftSettings: unsafeSettings),
     .testTarget(

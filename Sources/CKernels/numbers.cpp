@@ -130,7 +130,9 @@ int ns_parse_double(const uint8_t *begin, const uint8_t *end, double *value) {
   return 1;
 }
 
-size_t ns_format_double(double value, char *output) {
+// Of a float the digits are fewer: those that tell it from other floats.
+template <typename Number>
+static size_t format_number(Number value, char *output) {
   char *at = output;
   if (!std::isfinite(value)) {
     std::memcpy(at, "null", 4);
@@ -174,3 +176,7 @@ size_t ns_format_double(double value, char *output) {
   }
   return static_cast<size_t>(at - output);
 }
+
+size_t ns_format_double(double value, char *output) { return format_number(value, output); }
+
+size_t ns_format_float(float value, char *output) { return format_number(value, output); }

@@ -90,6 +90,11 @@ struct JobFileReader {
       case "dedicatedResources": reader.each(value, below: key) { $0.readResources($1, $2) }
       case "modelParameters": reader.each(value, below: key) { $0.readParameters($1, $2) }
       case "labels": reader.readLabels(value)
+      case "generateExplanation":
+        guard let flag = value.bool else {
+          return reader.draft.refuse("\(reader.at(value, key)): true or false is expected")
+        }
+        reader.draft.request.generateExplanation = flag ? true : nil
       case "errorThreshold":
         guard let number = reader.number(value, key) else { return }
         reader.draft.errorThreshold(number, reader.at(value, key))

@@ -9,7 +9,7 @@ package enum JobFileKeys {
     "instanceConfig.excludedFields",
     "outputConfig.predictionsFormat", "outputConfig.compression", "outputConfig.uri",
     "dedicatedResources.maxReplicaCount",
-    "modelParameters.rawScore",
+    "modelParameters.rawScore", "generateExplanation",
     "labels", "errorThreshold", "blockByteCount",
   ]
 
@@ -23,8 +23,7 @@ package enum JobFileKeys {
     "dedicatedResources.startingReplicaCount": "start workers with `nightshift worker`",
     "dedicatedResources.minReplicaCount": "workers go when the work does",
     "manualBatchTuningParameters": "batches need no tuning here",
-    "generateExplanation": "explanations are not supported yet",
-    "explanationSpec": "explanations are not supported yet",
+    "explanationSpec": "contributions are exact and need no settings: use generateExplanation",
     "modelMonitoringConfig": "monitoring is not supported yet",
     "modelVersion": "name the model's file under model",
   ]

@@ -33,7 +33,7 @@ package struct Nightshift: AsyncParsableCommand {
         ]),
       CommandGroup(
         name: "Results", subcommands: [VerifyCommand.self, ReplayCommand.self]),
-      CommandGroup(name: "Other", subcommands: [VersionCommand.self]),
+      CommandGroup(name: "Other", subcommands: [ModelsCommand.self, VersionCommand.self]),
     ])
 
   package init() {}

@@ -68,6 +68,9 @@ package struct RequestOptions: ParsableArguments {
   @Flag(help: "Write the sum of the trees as it is, without the objective's transform.")
   var rawScore = false
 
+  @Flag(help: "Write what each input contributed to each prediction.")
+  var explain = false
+
   @Option(
     help: ArgumentHelp(
       "Bytes of text in one block; part of the output's bytes.", valueName: "bytes",
@@ -109,6 +112,7 @@ package struct RequestOptions: ParsableArguments {
     if !nullWord.isEmpty { draft.request.inputConfig.nullWords = nullWord }
     if let errorThreshold { draft.errorThreshold(errorThreshold, "--error-threshold") }
     if rawScore { draft.request.modelParameters.rawScore = true }
+    if explain { draft.request.generateExplanation = true }
     if let blockSize { draft.blockByteCount(blockSize, "--block-size") }
   }
 

@@ -40,7 +40,9 @@ struct JobPlanner {
       let model = try parse(bytes)
       let mapping = try ColumnMapping(inputs: model.inputs, columns: header.names)
       try checkTypes(first, header, model, mapping, options)
-      _ = try RowFormat(request: request, columns: header.names, outputCount: model.outputCount)
+      _ = try RowFormat(
+        request: request, columns: header.names,
+        prediction: request.prediction(of: model))
       let plan = try Plan(
         inputs: files.map(PlannedInput.init), blockByteCount: request.blockByteCount)
       return PlannedJob(
@@ -201,5 +203,14 @@ extension PlannedInput {
       path: file.path, byteCount: file.byteCount,
       modifiedNanoseconds: file.modificationNanoseconds, inode: file.inode,
       compression: compression)
+  }
+}
+
+extension JobRequest {
+  /// How the model's numbers are written.
+  func prediction(of model: Model) throws(ModelError) -> PredictionFormat {
+    PredictionFormat(
+      outputs: model.outputs,
+      explained: generateExplanation == true ? try model.explainedInputs() : [])
   }
 }

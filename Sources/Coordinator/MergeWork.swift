@@ -83,9 +83,9 @@ struct MergeWork: Sendable {
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw CoordinatorError("the kept model \(path) cannot be read")
     }
-    let outputCount = try Model(Array(bytes)).outputCount
     let format = try RowFormat(
-      request: job.request, columns: try columns(), outputCount: outputCount)
+      request: job.request, columns: try columns(),
+      prediction: job.request.prediction(of: Model(Array(bytes))))
     return format.fileHeader
   }
 

@@ -8,6 +8,8 @@ package struct JobRequest: Hashable, Sendable, Codable {
   package var outputConfig: OutputConfig
   package var dedicatedResources = DedicatedResources()
   package var modelParameters = ModelParameters()
+  /// Whether to write what each input contributed to a prediction; `nil` is no.
+  package var generateExplanation: Bool?
   package var labels: [String: String] = [:]
   /// Error records tolerated before the job fails; -1 is no limit.
   package var errorThreshold = Limits.errorThreshold

@@ -12,6 +12,10 @@ package struct ModelOutput: Equatable, Sendable {
   /// A name for each of the numbers, which makes it an object; empty for an array.
   package let elementNames: [String]
 
+  /// Whether a number may be missing, which is NaN and written as null; else such a record is an
+  /// error. Labels may always be missing.
+  package let isOptional: Bool
+
   package enum Kind: Equatable, Sendable {
     case float64
     /// Written with the digits that a float needs.
@@ -22,11 +26,18 @@ package struct ModelOutput: Equatable, Sendable {
     case label([String])
   }
 
-  package init(name: String, kind: Kind, width: Int = 1, elementNames: [String] = []) {
+  package var isLabel: Bool {
+    if case .label = kind { true } else { false }
+  }
+
+  package init(
+    name: String, kind: Kind, width: Int = 1, elementNames: [String] = [], isOptional: Bool = false
+  ) {
     precondition(elementNames.isEmpty || elementNames.count == width)
     self.name = name
     self.kind = kind
     self.width = width
     self.elementNames = elementNames
+    self.isOptional = isOptional
   }
 }

@@ -20,6 +20,10 @@ package struct Objective: Equatable, Sendable {
     case softmax
     /// log(1 + exp(s))
     case softplus
+    /// Of two outputs 1 − p and p, where p = 1 / (1 + exp(−s)) of the second.
+    case sigmoidPair
+    /// The sigmoid of each output, divided by the sum of all, as scikit-learn's one-versus-rest.
+    case sigmoidShares
     /// A function of floats, each step rounded to a float.
     case float32(FloatLink)
   }
@@ -62,6 +66,16 @@ package struct Objective: Equatable, Sendable {
       for index in scores.indices { unsafe scores[index] = log1p(exp(scores[index])) }
     case .softmax:
       unsafe softmax(scores)
+    case .sigmoidPair:
+      let probability = unsafe 1 / (1 + exp(-scores[1]))
+      unsafe (scores[0], scores[1]) = (1 - probability, probability)
+    case .sigmoidShares:
+      var sum = 0.0
+      for index in scores.indices {
+        unsafe scores[index] = 1 / (1 + exp(-scores[index]))
+        unsafe sum += scores[index]
+      }
+      for index in scores.indices { unsafe scores[index] /= sum }
     case .float32(let link):
       unsafe link.transform(scores)
     }

@@ -89,7 +89,7 @@ package struct TreeEnsemble: Sendable {
   }
 
   /// Where a split of numbers sends a row whose value is missing.
-  package enum Missing: UInt8, Hashable, Sendable {
+  package enum Missing: UInt8, CaseIterable, Hashable, Sendable {
     /// NaN counts as zero.
     case isZero
     case goesLeft
@@ -169,30 +169,12 @@ package struct TreeEnsemble: Sendable {
         output: output, firstLinearLeaf: firstLinearLeaf))
   }
 
-  /// The same sums from leaves of one value: instead of a tree of wide leaves one tree for each
-  /// output, of the same splits.
-  ///
-  /// Takes memory in proportion to the number of leaf values.
-  package var withNarrowLeaves: TreeEnsemble {
-    guard leafWidth > 1 else { return self }
-    var narrow = TreeEnsemble(featureCount: featureCount, outputCount: outputCount)
-    (narrow.reading, narrow.arithmetic, narrow.base) = (reading, arithmetic, base)
-    (narrow.sets, narrow.setWords) = (sets, setWords)
-    let hasCovers = leafCovers.count == leafValues.count / leafWidth
-    for tree in trees {
-      for output in 0..<leafWidth {
-        narrow.append(
-          splits: splits[tree.splits],
-          values: tree.leaves.map { leafValues[$0 * leafWidth + output] },
-          covers: hasCovers ? Array(leafCovers[tree.leaves]) : [], output: tree.output + output)
-      }
-    }
-    return narrow
-  }
-
   /// Which features any split or linear leaf looks at.
   package var usedFeatures: Set<Int> {
-    Set(splits.map { Int($0.feature) }).union(linearTerms.map(\.feature))
+    var isUsed = Array(repeating: false, count: featureCount)
+    for split in splits { isUsed[Int(split.feature)] = true }
+    for term in linearTerms { isUsed[term.feature] = true }
+    return Set(isUsed.indices.filter { isUsed[$0] })
   }
 
   /// Whether covers are known, which contributions of features need.

@@ -33,4 +33,22 @@ extension Model {
       format: document.encoding == .json ? .xgboostJSON : .xgboostUBJSON, scorer: scorer,
       objective: model.objective.name)
   }
+
+  /// Reads a model as CatBoost saves it as JSON.
+  ///
+  /// - Throws: `ModelError` naming the path and the byte.
+  package init(catboost document: Document) throws(ModelError) {
+    let model = try CatBoostModel(document)
+    let scorer: any Scorer
+    switch model.trees {
+    case .oblivious(let ensemble):
+      scorer = ObliviousScorer(
+        ensemble, inputs: model.inputs, objective: model.objective, classNames: model.classNames)
+    case .general(let ensemble, let scale, let bias):
+      let sums = try TreeScorer(ensemble, inputs: model.inputs, objective: .custom)
+      scorer = AffineScorer(
+        sums, scale: scale, bias: bias, objective: model.objective, elementNames: model.classNames)
+    }
+    self.init(format: .catboostJSON, scorer: scorer, objective: model.objective.name)
+  }
 }

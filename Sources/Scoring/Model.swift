@@ -46,8 +46,26 @@ package struct Model: Sendable {
   package init(document: Document) throws(ModelError) {
     switch try ModelFormat(document) {
     case .xgboostJSON, .xgboostUBJSON: try self.init(xgboost: document)
+    case .catboostJSON: try self.init(catboost: document)
+    case .plainJSON: try self.init(plain: document)
     case .lightGBM: throw ModelFormat.unknown("a document")
     }
+  }
+
+  /// The names of the inputs that contributions to a score are given for.
+  ///
+  /// - Throws: `ModelError` if rows cannot be explained.
+  package func explainedInputs() throws(ModelError) -> [String] {
+    guard scorer.explanationWidth > 0 else {
+      throw ModelError(
+        code: .unsupported,
+        context: """
+          generateExplanation: \(format) models of this kind are not explained; trees whose file \
+          has the training rows of each node, and linear models, are
+          """)
+    }
+    try scorer.prepareToExplain()
+    return inputs.map(\.name)
   }
 
   /// Scores rows; see `Scorer.score`.

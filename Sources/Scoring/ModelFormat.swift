@@ -5,12 +5,16 @@ package enum ModelFormat: CaseIterable, Sendable {
   case lightGBM
   case xgboostJSON
   case xgboostUBJSON
+  case catboostJSON
+  case plainJSON
 
   package var name: String {
     switch self {
     case .lightGBM: "LightGBM text"
     case .xgboostJSON: "XGBoost JSON"
     case .xgboostUBJSON: "XGBoost UBJSON"
+    case .catboostJSON: "CatBoost JSON"
+    case .plainJSON: "plain JSON (linear, logistic, kmeans, pca)"
     }
   }
 
@@ -44,6 +48,16 @@ package enum ModelFormat: CaseIterable, Sendable {
     guard root.kind == .object else { throw Self.unknown("a document without keys") }
     if try root.optional("learner") != nil {
       self = document.encoding == .json ? .xgboostJSON : .xgboostUBJSON
+      return
+    }
+    var trees = try root.optional("oblivious_trees")
+    if trees == nil { trees = try root.optional("trees") }
+    if trees != nil, try root.optional("features_info") != nil {
+      self = .catboostJSON
+      return
+    }
+    if try root.optional("model") != nil {
+      self = .plainJSON
       return
     }
     let keys = try root.members().prefix(8).map { String($0.key.prefix(32)) }

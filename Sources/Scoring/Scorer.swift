@@ -29,6 +29,11 @@ package protocol Scorer: Sendable {
   /// more for what a row gets before anything is known of it. 0 if rows cannot be explained.
   var explanationWidth: Int { get }
 
+  /// Makes what explaining needs, which may take time.
+  ///
+  /// - Throws: `ModelError` if the model cannot be explained.
+  func prepareToExplain() throws(ModelError)
+
   /// Explains rows by what each input contributes to the raw scores.
   ///
   /// - Parameters:
@@ -44,6 +49,8 @@ package protocol Scorer: Sendable {
 
 extension Scorer {
   package var explanationWidth: Int { 0 }
+
+  package func prepareToExplain() throws(ModelError) {}
 
   package func explain(
     _ tile: FeatureTile, into output: UnsafeMutableBufferPointer<Double>,

@@ -1,4 +1,5 @@
 package import Models
+internal import Synchronization
 
 /// Scores rows with an ensemble of trees.
 ///
@@ -12,9 +13,18 @@ package struct TreeScorer: Scorer {
   private let leafCount: Int
   private let outputCount: Int
   private let base: [Double]
+  private let instructions: InstructionSet
   /// Predictions, not raw scores, are divided by it.
   private let divisor: Double
-  private let forest: WalkForest
+  private let forest: Forest
+  /// Made when it is first asked for; nil if the trees do not say enough to be explained.
+  private let explanations: Explanations?
+
+  /// How the trees are scored.
+  private enum Forest: Sendable {
+    case ranks(RankForest)
+    case walk(WalkForest)
+  }
 
   /// Prepares the trees of a model.
   ///
@@ -24,9 +34,12 @@ package struct TreeScorer: Scorer {
   ///   - objective: what makes predictions of the sums.
   ///   - divisor: what sums are divided by before the link; 1 for sums, the number of iterations
   ///     for means.
+  ///   - instructions: what kernels may use.
+  ///   - walks: whether rows walk from node to node even where all nodes could be evaluated.
   /// - Throws: `ModelError` if it is too large.
   package init(
-    _ ensemble: TreeEnsemble, inputs: [ModelInput], objective: Objective, divisor: Double = 1
+    _ ensemble: TreeEnsemble, inputs: [ModelInput], objective: Objective, divisor: Double = 1,
+    instructions: InstructionSet = .best, walks: Bool = false
   ) throws(ModelError) {
     precondition(inputs.count == ensemble.featureCount)
     self.inputs = inputs
@@ -41,13 +54,41 @@ package struct TreeScorer: Scorer {
         name: "prediction", kind: ensemble.arithmetic == .float32 ? .float32 : .float64,
         width: ensemble.outputCount)
     ]
-    forest = try WalkForest(ensemble.withNarrowLeaves)
+    if !walks, let ranks = try RankForest(ensemble, instructions: instructions) {
+      forest = .ranks(ranks)
+    } else {
+      forest = .walk(try WalkForest(ensemble))
+    }
+    self.instructions = instructions
+    explanations =
+      TreeExplainer.explains(ensemble)
+      ? Explanations(ensemble: ensemble, instructions: instructions) : nil
   }
 
   package var summary: ScorerSummary {
     ScorerSummary(
       sizes: [("trees", treeCount), ("leaves", leafCount)],
-      kernels: ["walk: 8 rows at a time from node to node"])
+      kernels: [kernel])
+  }
+
+  private var kernel: String {
+    switch forest {
+    case .ranks(let ranks):
+      """
+      ranks (\(instructions)): every node for \(RankForest.rowCount) rows at once, \
+      \(ranks.columnCount) byte columns of \(ranks.thresholdCount) thresholds and \
+      \(ranks.setColumnCount) sets
+      """
+    case .walk:
+      "walk: 8 rows at a time from node to node, because a tree is large or has linear leaves"
+    }
+  }
+
+  private var tileRowCount: Int {
+    switch forest {
+    case .ranks: RankForest.rowCount
+    case .walk(let walk): walk.tileRowCount
+    }
   }
 
   package func score(
@@ -61,7 +102,7 @@ package struct TreeScorer: Scorer {
     guard let features = unsafe tile.numbers.baseAddress else { return }
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
-    let tileRowCount = forest.tileRowCount
+    let tileRowCount = tileRowCount
     let sums = unsafe scratch.reserve(Double.self, count: outputCount * tileRowCount)
     var start = 0
     while start < rowCount {
@@ -69,8 +110,18 @@ package struct TreeScorer: Scorer {
       for index in 0..<outputCount {
         unsafe (sums + index * tileRowCount).update(repeating: base[index], count: tileRowCount)
       }
-      unsafe forest.add(
-        features: features + start, stride: stride, rowCount: count, to: sums, scratch: &scratch)
+      switch forest {
+      case .ranks(let ranks):
+        unsafe ranks.add(
+          features: features + start, stride: stride,
+          availableCount: min(
+            tile.numbers.count - (inputs.count - 1) * stride - start, stride - start),
+          to: sums, outputCount: outputCount, scratch: &scratch)
+      case .walk(let walk):
+        unsafe walk.add(
+          features: features + start, stride: stride, rowCount: count, to: sums,
+          scratch: &scratch)
+      }
       let rows = start * outputCount..<(start + count) * outputCount
       unsafe finish(
         sums, stride: tileRowCount, mode: mode,
@@ -85,10 +136,10 @@ package struct TreeScorer: Scorer {
     into output: UnsafeMutableBufferPointer<Double>
   ) {
     let rowCount = output.count / outputCount
-    for index in 0..<outputCount {
-      for row in 0..<rowCount {
-        unsafe output[row * outputCount + index] = sums[index * stride + row]
-      }
+    if outputCount == 1, let target = output.baseAddress {
+      unsafe target.update(from: sums, count: rowCount)
+    } else {
+      unsafe transpose(sums, stride: stride, into: output)
     }
     guard mode == .transformed else { return }
     if divisor != 1 {
@@ -97,6 +148,57 @@ package struct TreeScorer: Scorer {
     for row in 0..<rowCount {
       let scores = row * outputCount..<(row + 1) * outputCount
       unsafe objective.transform(UnsafeMutableBufferPointer(rebasing: output[scores]))
+    }
+  }
+
+  private func transpose(
+    _ sums: UnsafePointer<Double>, stride: Int, into output: UnsafeMutableBufferPointer<Double>
+  ) {
+    for index in 0..<outputCount {
+      for row in 0..<output.count / outputCount {
+        unsafe output[row * outputCount + index] = sums[index * stride + row]
+      }
+    }
+  }
+
+  // MARK: Explanations
+
+  package var explanationWidth: Int { explanations == nil ? 0 : outputCount * (inputs.count + 1) }
+
+  package func prepareToExplain() throws(ModelError) {
+    _ = try explanations?.explainer()
+  }
+
+  package func explain(
+    _ tile: FeatureTile, into output: UnsafeMutableBufferPointer<Double>,
+    scratch: inout ScoringScratch
+  ) {
+    guard let explanations else { preconditionFailure("these trees are not explained") }
+    // What cannot be prepared was refused before; a caller who did not ask gets no numbers.
+    guard let explainer = try? explanations.explainer() else {
+      return unsafe output.update(repeating: .nan)
+    }
+    unsafe explainer.explain(tile, into: output, scratch: &scratch)
+  }
+
+  /// An explainer that is made once, when somebody wants it: it takes as much memory as the trees.
+  private final class Explanations: Sendable {
+    private let ensemble: TreeEnsemble
+    private let instructions: InstructionSet
+    private let made = Mutex<TreeExplainer?>(nil)
+
+    init(ensemble: TreeEnsemble, instructions: InstructionSet) {
+      self.ensemble = ensemble
+      self.instructions = instructions
+    }
+
+    func explainer() throws(ModelError) -> TreeExplainer {
+      try made.withLock { (made: inout TreeExplainer?) throws(ModelError) -> TreeExplainer in
+        if let made { return made }
+        let new = try TreeExplainer(ensemble, instructions: instructions)
+        made = new
+        return new
+      }
     }
   }
 }

@@ -64,11 +64,10 @@ struct WalkForest: Sendable {
     let coefficient: Double
   }
 
-  /// Takes the trees of an ensemble whose leaves have one value each.
+  /// Takes the trees of an ensemble.
   ///
   /// - Throws: `ModelError` if there are more nodes or words than 32 bits can count.
   init(_ ensemble: TreeEnsemble) throws(ModelError) {
-    precondition(ensemble.leafWidth == 1)
     let size = 2 * ensemble.leafValues.count + ensemble.setWords.count + 2 * ensemble.sets.count
     guard size < ModelLimits.indexCount else {
       throw ModelError(
@@ -76,11 +75,16 @@ struct WalkForest: Sendable {
     }
     reading = ensemble.reading
     sumsAreFloats = ensemble.arithmetic == .float32
-    for tree in ensemble.trees { append(tree, of: ensemble) }
+    for tree in ensemble.trees {
+      // A tree whose leaves are vectors is walked once for each of their elements.
+      for element in 0..<ensemble.leafWidth { append(tree, element: element, of: ensemble) }
+    }
     finish()
   }
 
-  private mutating func append(_ tree: TreeEnsemble.Tree, of ensemble: TreeEnsemble) {
+  private mutating func append(
+    _ tree: TreeEnsemble.Tree, element: Int, of ensemble: TreeEnsemble
+  ) {
     let order = NodeOrder(tree, of: ensemble)
     let hasSets = ensemble.splits[tree.splits].contains { $0.test.isSet }
     let root = hasSets ? setNodes.count : nodes.count
@@ -98,7 +102,9 @@ struct WalkForest: Sendable {
         node.left = UInt32(index) &- 1
         node.threshold =
           tree.firstLinearLeaf == nil
-          ? ensemble.leafValues[tree.leaves.lowerBound + leaf] : Double(firstLinearLeaf + leaf)
+          ? ensemble.leafValues[
+            (tree.leaves.lowerBound + leaf) * ensemble.leafWidth + element]
+          : Double(firstLinearLeaf + leaf)
       case .split(let split, let left):
         node = self.node(ensemble.splits[tree.splits.lowerBound + split], of: ensemble)
         node.left = UInt32(left)
@@ -113,7 +119,7 @@ struct WalkForest: Sendable {
     trees.append(
       Tree(
         root: root, hasSets: hasSets, isLinear: tree.firstLinearLeaf != nil,
-        output: tree.output, stepCount: order.meanDepth))
+        output: tree.output + element, stepCount: order.meanDepth))
   }
 
   /// Fixes the size of a tile and turns columns into places of cells; called once, after all trees.

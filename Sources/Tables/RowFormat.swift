@@ -8,12 +8,16 @@ package struct RowFormat: Sendable {
   /// Columns that the instance in the output has, in the order of the table.
   private let instanceColumns: [Int]
   private let columns: [String]
-  private let outputCount: Int
+  private let prediction: PredictionFormat
   private let csv: CSVOptions
 
+  /// - Parameters:
+  ///   - request: what the job asks for.
+  ///   - columns: the table's.
+  ///   - prediction: how the model's numbers are written.
   /// - Throws: `TableError` naming a column of the request that the table lacks, with the table's.
   package init(
-    request: JobRequest, columns: [String], outputCount: Int
+    request: JobRequest, columns: [String], prediction: PredictionFormat
   ) throws(TableError) {
     let instance = request.instanceConfig
     let named =
@@ -33,7 +37,7 @@ package struct RowFormat: Sendable {
         : instance.includedFields.contains(columns[index])
     }
     self.columns = columns
-    self.outputCount = outputCount
+    self.prediction = prediction
     csv = try CSVOptions(request: request)
   }
 
@@ -52,7 +56,7 @@ package struct RowFormat: Sendable {
     if let keyColumn { names[keyColumn] = "key" }
     return RowWriter(
       format: format, isKeyed: keyColumn != nil, instanceType: instanceType,
-      outputCount: outputCount,
+      prediction: prediction,
       instance: InstanceWriter(
         columns: keyColumn.map { [$0] } ?? instanceColumns,
         header: CSVHeader(names: names, offset: 0), nullWords: csv.nullWords,
@@ -66,79 +70,64 @@ package struct RowWriter: ~Copyable {
   private let format: JobRequest.PredictionsFormat
   private let isKeyed: Bool
   private let instanceType: JobRequest.InstanceType
-  private let outputCount: Int
+  private let prediction: PredictionFormat
   private var instance: InstanceWriter
   private let delimiter: UInt8
 
   init(
     format: JobRequest.PredictionsFormat, isKeyed: Bool, instanceType: JobRequest.InstanceType,
-    outputCount: Int, instance: consuming InstanceWriter, delimiter: UInt8
+    prediction: PredictionFormat, instance: consuming InstanceWriter, delimiter: UInt8
   ) {
     self.format = format
     self.isKeyed = isKeyed
     self.instanceType = instanceType
-    self.outputCount = outputCount
+    self.prediction = prediction
     self.instance = instance
     self.delimiter = delimiter
   }
 
-  /// Appends one record with its prediction: `outputCount` numbers.
+  /// Appends one record with its prediction and, where it has one, its explanation.
   package mutating func append(
-    _ tile: borrowing RecordTile, record: Int, prediction: UnsafeBufferPointer<Double>,
-    to text: inout TextBuffer
+    _ tile: borrowing RecordTile, record: Int, prediction numbers: UnsafeBufferPointer<Double>,
+    explanation: UnsafeBufferPointer<Double>, to text: inout TextBuffer
   ) {
     switch format {
-    case .jsonl: unsafe appendJSON(tile, record: record, prediction: prediction, to: &text)
+    case .jsonl:
+      appendInstance(tile, record: record, to: &text)
+      text.append(",\"prediction\":")
+      unsafe prediction.appendJSON(numbers, to: &text)
+      if !explanation.isEmpty {
+        text.append(",\"explanation\":")
+        unsafe prediction.appendExplanation(explanation, to: &text)
+      }
+      text.append("}\n")
     case .csv:
       instance.appendCSV(of: record, in: tile, to: &text)
-      for index in 0..<outputCount {
-        text.append(delimiter)
-        text.append(unsafe prediction[index])
-      }
+      unsafe prediction.appendCSV(
+        numbers, explanation: explanation, delimiter: delimiter, to: &text)
       text.append(UInt8(ascii: "\n"))
     }
   }
 
-  private mutating func appendJSON(
-    _ tile: borrowing RecordTile, record: Int, prediction: UnsafeBufferPointer<Double>,
-    to text: inout TextBuffer
+  /// The object `{"key":…}` or `{"instance":…}`, left open for the prediction.
+  private mutating func appendInstance(
+    _ tile: borrowing RecordTile, record: Int, to text: inout TextBuffer
   ) {
     if isKeyed {
-      // The object {"key":…}, left open for the prediction.
       instance.appendJSONObject(of: record, in: tile, to: &text)
-      text.truncate(to: text.count - 1)
-    } else {
-      text.append("{\"instance\":")
-      switch instanceType {
-      case .array: instance.appendJSONArray(of: record, in: tile, to: &text)
-      case .object: instance.appendJSONObject(of: record, in: tile, to: &text)
-      }
+      return text.truncate(to: text.count - 1)
     }
-    text.append(",\"prediction\":")
-    unsafe appendPrediction(prediction, to: &text)
-    text.append("}\n")
-  }
-
-  /// One number as a number, several as an array.
-  private func appendPrediction(
-    _ prediction: UnsafeBufferPointer<Double>, to text: inout TextBuffer
-  ) {
-    if outputCount == 1 { return text.append(unsafe prediction[0]) }
-    text.append(UInt8(ascii: "["))
-    for index in 0..<outputCount {
-      if index > 0 { text.append(UInt8(ascii: ",")) }
-      text.append(unsafe prediction[index])
+    text.append("{\"instance\":")
+    switch instanceType {
+    case .array: instance.appendJSONArray(of: record, in: tile, to: &text)
+    case .object: instance.appendJSONObject(of: record, in: tile, to: &text)
     }
-    text.append(UInt8(ascii: "]"))
   }
 
   /// Appends the header of a CSV result file.
   func appendHeader(to text: inout TextBuffer) {
     instance.appendCSVHeader(to: &text)
-    for index in 0..<outputCount {
-      text.append(delimiter)
-      text.append(Array((outputCount == 1 ? "prediction" : "prediction_\(index)").utf8))
-    }
+    prediction.appendCSVHeader(delimiter: delimiter, to: &text)
     text.append(UInt8(ascii: "\n"))
   }
 }

@@ -68,6 +68,14 @@ import CKernels
       number, start.assumingMemoryBound(to: CChar.self))
   }
 
+  /// Appends a number as `ns_format_float` writes it; infinities and NaN as `null`.
+  package mutating func append(_ number: Float) {
+    reserve(Int(NS_DOUBLE_TEXT_LIMIT))
+    let start = unsafe UnsafeMutableRawPointer(bytes + count)
+    count += unsafe ns_format_float(
+      number, start.assumingMemoryBound(to: CChar.self))
+  }
+
   /// Appends a whole number in decimal digits.
   package mutating func append(_ number: Int) {
     var digits = number.magnitude

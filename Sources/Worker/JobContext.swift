@@ -13,6 +13,7 @@ final class JobContext: Sendable {
   let model: Model
   let mapping: ColumnMapping
   let csv: CSVOptions
+  let prediction: PredictionFormat
   let output: RowFormat
 
   init(
@@ -24,7 +25,10 @@ final class JobContext: Sendable {
     columns = configuration.columns
     mapping = try ColumnMapping(inputs: model.inputs, columns: columns)
     csv = try CSVOptions(request: request)
-    output = try RowFormat(request: request, columns: columns, outputCount: model.outputCount)
+    prediction = PredictionFormat(
+      outputs: model.outputs,
+      explained: request.generateExplanation == true ? try model.explainedInputs() : [])
+    output = try RowFormat(request: request, columns: columns, prediction: prediction)
   }
 }
 

@@ -17,6 +17,8 @@ import Tables
   private var texts: [TextSpan]
   /// Of that tile: records × outputs, record after record.
   private(set) var outputs: [Double]
+  /// Of that tile: records × the numbers that explain one, if asked for.
+  private var explanations: [Double]
   private var failures: [RecordSet]
   private var scratch = ScoringScratch()
   private var rows: RowWriter
@@ -33,6 +35,8 @@ import Tables
       repeating: .missing, count: hasText ? inputCount * RecordTile.recordLimit : 0)
     outputs = Array(
       repeating: 0, count: context.model.outputCount * RecordTile.recordLimit)
+    explanations = Array(
+      repeating: 0, count: context.prediction.explanationWidth * RecordTile.recordLimit)
     failures = Array(repeating: RecordSet(), count: inputCount)
     rows = context.output.writer()
   }
@@ -86,11 +90,19 @@ import Tables
       append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
       return false
     }
-    let width = context.model.outputCount
+    let width = context.prediction.width
+    let explanationWidth = context.prediction.explanationWidth
     unsafe outputs.withUnsafeBufferPointer { outputs in
-      let prediction = unsafe UnsafeBufferPointer(
-        rebasing: outputs[record * width..<(record + 1) * width])
-      unsafe rows.append(tile, record: record, prediction: prediction, to: &results)
+      unsafe explanations.withUnsafeBufferPointer { explanations in
+        unsafe rows.append(
+          tile, record: record,
+          prediction: UnsafeBufferPointer(
+            rebasing: outputs[record * width..<(record + 1) * width]),
+          explanation: UnsafeBufferPointer(
+            rebasing: explanations[
+              record * explanationWidth..<(record + 1) * explanationWidth]),
+          to: &results)
+      }
     }
     return true
   }
@@ -188,6 +200,10 @@ import Tables
           let tile = unsafe FeatureTile(
             numbers: features, texts: texts, stride: RecordTile.recordLimit, rowCount: rowCount)
           unsafe context.model.score(tile, mode: mode, into: outputs, scratch: &scratch)
+          guard !explanations.isEmpty else { return }
+          unsafe explanations.withUnsafeMutableBufferPointer { explanations in
+            unsafe context.model.scorer.explain(tile, into: explanations, scratch: &scratch)
+          }
         }
       }
     }
@@ -210,9 +226,15 @@ import Tables
     for index in failures.indices where failures[index].contains(record) {
       return .notANumber(column: context.model.inputs[index].name)
     }
-    let width = context.model.outputCount
-    let isFinite = outputs[record * width..<(record + 1) * width].allSatisfy(\.isFinite)
-    return isFinite ? nil : .notFinite
+    var start = record * context.prediction.width
+    for output in context.model.outputs {
+      let end = start + output.width
+      // A label may be missing; a number has to be one.
+      let mayBeMissing = output.isLabel || output.isOptional
+      if !mayBeMissing, !outputs[start..<end].allSatisfy(\.isFinite) { return .notFinite }
+      start = end
+    }
+    return nil
   }
 
   private func append(

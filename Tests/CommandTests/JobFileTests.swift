@@ -140,8 +140,8 @@ import Testing
     Refusal(
       "zzzzzzz: 1",
       "job.yaml:4: unknown key zzzzzzz; known here: displayName, model, inputConfig, "
-        + "instanceConfig, outputConfig, dedicatedResources, modelParameters, labels, "
-        + "errorThreshold, blockByteCount"),
+        + "instanceConfig, outputConfig, dedicatedResources, modelParameters, generateExplanation, "
+        + "labels, errorThreshold, blockByteCount"),
     Refusal(
       "instanceConfig: {keyfield: id}",
       "job.yaml:4: unknown key instanceConfig.keyfield; did you mean instanceConfig.keyField?"),
@@ -150,8 +150,9 @@ import Testing
       "job.yaml:4: dedicatedResources.machineSpec is not supported: "
         + "a worker takes the machine it is started on"),
     Refusal(
-      "generateExplanation: true",
-      "job.yaml:4: generateExplanation is not supported: explanations are not supported yet"),
+      "explanationSpec: {}",
+      "job.yaml:4: explanationSpec is not supported: "
+        + "contributions are exact and need no settings: use generateExplanation"),
     Refusal("errorThreshold: many", "job.yaml:4: errorThreshold: a whole number is expected"),
     Refusal(
       "errorThreshold: -2",

@@ -15,8 +15,8 @@ enum ImportTable {
     "Transport": ["CNNG"],
     "Wire": ["CWire", "Jobs", "Leasing"],
     "Journal": ["CoordinatorCore", "GRDB", "GRDBSQLite", "Jobs", "Leasing"],
-    "Tables": ["CKernels", "Compression", "Jobs"],
-    "Models": [],
+    "Tables": ["CKernels", "Compression", "Jobs", "Models"],
+    "Models": ["CKernels"],
     "Scoring": ["CKernels", "Models"],
     "Partials": ["Compression", "Digests", "Jobs", "Leasing"],
     "Destinations": [
@@ -26,20 +26,21 @@ enum ImportTable {
     "Coordinator": [
       "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
       "Jobs",
-      "Journal", "Leasing", "Logging", "Models", "Partials", "Scoring", "Tables", "Transport", "Wire",
+      "Journal", "Leasing", "Logging", "Models", "Partials", "Scoring", "Tables", "Transport",
+      "Wire",
     ],
     "Worker": [
       "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Logging", "Models",
       "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore",
     ],
     "Commands": [
-      "ArgumentParser", "Coordinator", "Destinations", "Digests", "Jobs", "Logging", "Scoring",
-      "Tables", "Transport", "Wire", "Worker", "WorkerCore", "Yams",
+      "ArgumentParser", "Coordinator", "Destinations", "Digests", "Jobs", "Logging", "Models",
+      "Scoring", "Tables", "Transport", "Wire", "Worker", "WorkerCore", "Yams",
     ],
     "nightshift": ["ArgumentParser", "Commands"],
     "nightshift-bench": [
       "ArgumentParser", "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing",
-      "Logging", "Simulation", "Tables", "Transport", "Wire",
+      "Logging", "Models", "Scoring", "Simulation", "Tables", "Transport", "Wire",
     ],
   ]
 

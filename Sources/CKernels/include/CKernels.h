@@ -1,8 +1,18 @@
 #pragma once
 
+#include "ns_activations.h"
 #include "ns_csv.h"
+#include "ns_dense.h"
 #include "ns_features.h"
+#include "ns_forest_leaves.h"
+#include "ns_forest_nodes.h"
+#include "ns_forest_ranks.h"
 #include "ns_isa.h"
 #include "ns_numbers.h"
+#include "ns_oblivious.h"
+#include "ns_peak.h"
+#include "ns_prefetch.h"
+#include "ns_shap.h"
 #include "ns_text.h"
+#include "ns_topk.h"
 #include "trees.h"

@@ -11,7 +11,7 @@ extern "C" {
 typedef enum {
   ns_isa_portable = 0,  // C alone: SSE2 on x86-64, NEON on ARM64, as the compiler sees fit
   ns_isa_avx2 = 1,      // AVX2, FMA and BMI2
-  ns_isa_avx512 = 2,    // AVX-512 F, BW, DQ, VL, VBMI and GFNI
+  ns_isa_avx512 = 2,    // AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and GFNI
 } ns_isa;
 
 /// The best that this CPU has and the operating system lets it use.

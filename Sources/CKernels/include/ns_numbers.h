@@ -30,6 +30,9 @@ int ns_parse_double(const uint8_t *begin, const uint8_t *end, double *value);
 // Returns the number of characters; no zero is appended.
 size_t ns_format_double(double value, char *output);
 
+// The same with the shortest decimal that reads back as the same float.
+size_t ns_format_float(float value, char *output);
+
 #ifdef __cplusplus
 }
 #endif

@@ -108,8 +108,9 @@ struct DecimalText {
     return isNegative ? -Int(mantissa) : Int(mantissa)
   }
 
-  /// One rounding of exact operands: W. D. Clinger, How to read floating point numbers accurately,
-  /// 1990.
+  /// The mantissa times the power of ten, both exact, so that there is one rounding.
+  ///
+  /// Source: W. D. Clinger, How to read floating point numbers accurately, 1990.
   @inline(__always)
   private var scaled: Double {
     let value = Double(mantissa)

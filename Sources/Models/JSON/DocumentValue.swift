@@ -146,6 +146,8 @@ extension DocumentValue {
   /// An array of numbers, each to the nearest double.
   ///
   /// - Parameter count: how many there must be; nil for any number.
+  /// - Returns: the numbers in their order.
+  /// - Throws: `ModelError` naming the path and the byte.
   package func doubles(count: Int? = nil) throws(ModelError) -> [Double] {
     try list(count) { (reader: inout NumberReader) in reader.double() }
   }
@@ -183,6 +185,7 @@ extension DocumentValue {
     }
   }
 
+  @inline(__always)
   private func one<Number>(
     _ read: (inout NumberReader) -> Number?
   ) throws(ModelError) -> Number {
@@ -195,6 +198,7 @@ extension DocumentValue {
     return number
   }
 
+  @inline(__always)
   private func list<Number>(
     _ count: Int?, _ read: (inout NumberReader) -> Number?
   ) throws(ModelError) -> [Number] {
@@ -260,6 +264,7 @@ extension DocumentValue {
   @inline(__always)
   mutating func float() -> Float? {
     guard isText else {
+      if marker == UInt8(ascii: "d"), let bits = quadruple() { return Float(bitPattern: bits) }
       guard let number = binary() else { return nil }
       return number.single ?? Float(number.double)
     }
@@ -268,7 +273,21 @@ extension DocumentValue {
 
   @inline(__always)
   mutating func integer() -> Int? {
-    isText ? text()?.integer : binary()?.integer
+    guard isText else {
+      if marker == UInt8(ascii: "l"), let bits = quadruple() { return Int(Int32(bitPattern: bits)) }
+      return binary()?.integer
+    }
+    return text()?.integer
+  }
+
+  /// The next four bytes: most arrays of numbers consist of such.
+  @inline(__always)
+  private mutating func quadruple() -> UInt32? {
+    guard end - position >= 4 else { return nil }
+    defer { position += 4 }
+    return unsafe UInt32(
+      bigEndian: UnsafeRawBufferPointer(bytes).loadUnaligned(
+        fromByteOffset: position, as: UInt32.self))
   }
 
   /// The next number as text, if a comma or the end follows it.

@@ -126,7 +126,7 @@ struct JSONParser {
     var hasEnded = false
     while at < bytes.count {
       let byte = unsafe bytes[at]
-      if byte >= UInt8(ascii: "-"), byte <= UInt8(ascii: "9"), byte != UInt8(ascii: "/") {
+      if isDigitOrMark(byte) {
         if hasEnded { return (at, nil) }
         isInNumber = true
       } else if byte == UInt8(ascii: ",") {
@@ -137,7 +137,7 @@ struct JSONParser {
         return isInNumber ? (at, count + 1) : (at, nil)
       } else if isBlank(byte) {
         hasEnded = isInNumber
-      } else if isLetterOfNumber(byte), !hasEnded {
+      } else if isByteOfNumber(byte), !hasEnded {
         isInNumber = true
       } else {
         return (at, nil)
@@ -147,14 +147,19 @@ struct JSONParser {
     return (at, nil)
   }
 
-  /// Of exponents, NaN and Infinity; too few to spell true, false or null.
-  private static func isLetterOfNumber(_ byte: UInt8) -> Bool {
+  private static func isDigitOrMark(_ byte: UInt8) -> Bool {
+    byte >= UInt8(ascii: "-") && byte <= UInt8(ascii: "9") && byte != UInt8(ascii: "/")
+  }
+
+  /// Digits, marks and the letters of exponents, NaN and Infinity; too few to spell true, false or
+  /// null.
+  private static func isByteOfNumber(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "e"), UInt8(ascii: "E"), UInt8(ascii: "+"), UInt8(ascii: "N"),
       UInt8(ascii: "a"), UInt8(ascii: "I"), UInt8(ascii: "n"), UInt8(ascii: "f"),
       UInt8(ascii: "i"), UInt8(ascii: "t"), UInt8(ascii: "y"):
       true
-    default: false
+    default: isDigitOrMark(byte)
     }
   }
 
@@ -163,7 +168,11 @@ struct JSONParser {
     let isNumber = unsafe bytes.withUnsafeBufferPointer { bytes in
       unsafe DecimalText(bytes, at: &end) != nil
     }
-    guard isNumber else { throw error("expected a value") }
+    guard isNumber else {
+      let rest = bytes[position...].prefix(64)
+      let isCut = rest.endIndex == bytes.count && rest.allSatisfy(Self.isByteOfNumber)
+      throw isCut ? cutError() : error("expected a value")
+    }
     position = end
   }
 

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The lines of a model, numbered from 1.
 struct LightGBMText {
   let bytes: [UInt8]
@@ -12,12 +14,20 @@ struct LightGBMText {
   mutating func nextLine() -> ArraySlice<UInt8>? {
     guard position < bytes.count else { return nil }
     let start = position
-    while position < bytes.count, bytes[position] != UInt8(ascii: "\n") { position += 1 }
-    var end = position
-    position += 1
+    var end = endOfLine(from: start)
+    position = end + 1
     lineNumber += 1
     if end > start, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
     return bytes[start..<end]
+  }
+
+  private func endOfLine(from start: Int) -> Int {
+    unsafe bytes.withUnsafeBytes { bytes in
+      guard let begin = bytes.baseAddress,
+        let end = unsafe memchr(begin + start, Int32(UInt8(ascii: "\n")), bytes.count - start)
+      else { return bytes.count }
+      return unsafe UnsafeRawPointer(end) - begin
+    }
   }
 
   /// The next line without moving on.
@@ -64,8 +74,8 @@ struct LightGBMField {
 
   /// Exactly `count` integers.
   func integers(count: Int, in range: ClosedRange<Int>) throws(ModelError) -> [Int] {
-    try list(count: count) { (token) throws(ModelError) in
-      guard let number = ByteText.integer(token) else { throw error("not an integer") }
+    try unsafe list(count: count) { (token) throws(ModelError) in
+      guard let number = unsafe ByteText.integer(token) else { throw error("not an integer") }
       guard range.contains(number) else {
         throw error("\(number) is not in \(range.lowerBound)...\(range.upperBound)")
       }
@@ -75,8 +85,8 @@ struct LightGBMField {
 
   /// Exactly `count` numbers, none of them NaN.
   func doubles(count: Int) throws(ModelError) -> [Double] {
-    try list(count: count) { (token) throws(ModelError) in
-      guard let number = ByteText.double(token) else { throw error("not a number") }
+    try unsafe list(count: count) { (token) throws(ModelError) in
+      guard let number = unsafe ByteText.double(token) else { throw error("not a number") }
       guard !number.isNaN else { throw error("NaN where a number is needed") }
       return number
     }
@@ -84,13 +94,21 @@ struct LightGBMField {
 
   /// Exactly `count` elements; the bytes of the line bound the memory taken, whatever `count` says.
   private func list<Element>(
-    count: Int, _ element: (ArraySlice<UInt8>) throws(ModelError) -> Element
+    count: Int, _ element: (UnsafeBufferPointer<UInt8>) throws(ModelError) -> Element
   ) throws(ModelError) -> [Element] {
     var elements: [Element] = []
     elements.reserveCapacity(min(count, value.count / 2 + 1))
-    for token in tokens {
-      guard elements.count < count else { throw error("more than the expected \(count) values") }
-      elements.append(try element(token))
+    try unsafe value.withUnsafeBufferPointer { (bytes) throws(ModelError) in
+      var end = 0
+      while true {
+        var start = end
+        while unsafe start < bytes.count && bytes[start] == UInt8(ascii: " ") { start += 1 }
+        guard start < bytes.count else { return }
+        end = start
+        while unsafe end < bytes.count && bytes[end] != UInt8(ascii: " ") { end += 1 }
+        guard elements.count < count else { throw error("more than the expected \(count) values") }
+        elements.append(try unsafe element(UnsafeBufferPointer(rebasing: bytes[start..<end])))
+      }
     }
     guard elements.count == count else {
       throw error("\(elements.count) values instead of \(count)")
@@ -121,6 +139,7 @@ struct LightGBMFields {
   init(_ text: inout LightGBMText, tree: Int?) throws(ModelError) {
     self.tree = tree
     lineNumber = text.lineNumber
+    fields.reserveCapacity(24)
     while let line = text.peekedLine(), !line.starts(with: "Tree=".utf8) {
       _ = text.nextLine()
       // The header's empty line comes before the first tree; a tree's comes after its last line.

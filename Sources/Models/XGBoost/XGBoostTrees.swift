@@ -13,6 +13,7 @@ struct XGBoostTrees {
   ///   - booster: the object with the key `model`.
   ///   - weights: of dart, for each tree.
   ///   - header: what the model says of itself.
+  /// - Throws: `ModelError` naming the path and the byte.
   init(
     _ booster: DocumentValue, weights: [Float]?, header: XGBoostHeader
   ) throws(ModelError) {

@@ -2,13 +2,15 @@ import ArgumentParser
 import Foundation
 import Glibc
 
-/// Measures the coordinator alone; each command prints one JSON object.
+/// Measures parts of Nightshift alone; each command prints one JSON object.
 @main
 struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "nightshift-bench", abstract: "Measure the coordinator alone.",
+    commandName: "nightshift-bench",
+    abstract: "Measure the coordinator, or the scoring core, alone.",
     subcommands: [
       MemoryCommand.self, LoopbackCommand.self, NoOpWorkersCommand.self, RestartCommand.self,
+      ScoreCommand.self, TopKCommand.self, PeakCommand.self,
     ])
 }
 
@@ -41,7 +43,7 @@ func makeScratchFolder(below parent: String?) throws -> String {
 /// Seconds of processor time this process has used, in and out of the kernel.
 func processorSeconds() -> Double {
   var usage = rusage()
-  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+  unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
   func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
   return seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
@@ -49,6 +51,6 @@ func processorSeconds() -> Double {
 /// The most bytes this process has ever had in memory.
 func peakByteCount() -> Int {
   var usage = rusage()
-  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+  unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
   return usage.ru_maxrss * 1_024
 }

@@ -1,0 +1,153 @@
+internal import CKernels
+internal import Models
+
+/// Which bytes the nodes of an ensemble compare: thresholds of each feature, and sets.
+struct RankColumns {
+  private(set) var all: [ns_forest_column] = []
+  /// Of each feature that is compared, ascending, feature after feature.
+  private(set) var thresholds: [Double] = []
+  /// The bits of the sets.
+  let words: [UInt32]
+  /// The splits of all trees in their order.
+  private(set) var nodes: [ns_forest_node] = []
+  private(set) var setCount = 0
+
+  /// Where the thresholds of each feature stand among all.
+  private var ranges: [Range<Int>] = []
+  private let ensemble: TreeEnsemble
+  /// The columns that were seen before, for each feature, part of its thresholds and way of missing
+  /// values.
+  private var columnsByPart: [UInt32?] = []
+  /// How many parts the features before each one have.
+  private var firstParts: [Int] = []
+  private var setsByContent: [SetContent: UInt32] = [:]
+  /// The column of a set that was seen before, for each index of a set and way of missing values.
+  private var columnsBySet: [UInt32?]
+
+  private struct SetContent: Hashable {
+    let feature: Int32
+    let missingGoesLeft: Bool
+    let words: ArraySlice<UInt32>
+  }
+
+  /// - Returns: nil if a threshold is NaN.
+  init?(_ ensemble: TreeEnsemble) {
+    self.ensemble = ensemble
+    words = ensemble.setWords + [0]
+    columnsBySet = Array(repeating: nil, count: 2 * ensemble.sets.count)
+    guard collectThresholds() else { return nil }
+    nodes.reserveCapacity(ensemble.splits.count)
+    for split in ensemble.splits {
+      let (column, threshold) = place(of: split)
+      nodes.append(
+        ns_forest_node(
+          column: column, threshold: threshold, left: split.left, right: split.right))
+    }
+  }
+
+  private mutating func collectThresholds() -> Bool {
+    var lists: [[Double]] = Array(repeating: [], count: ensemble.featureCount)
+    for split in ensemble.splits {
+      guard case .atMost(let threshold, _) = split.test else { continue }
+      if threshold.isNaN { return false }
+      lists[Int(split.feature)].append(comparable(threshold))
+    }
+    var partCount = 0
+    for list in lists {
+      let start = thresholds.count
+      for threshold in list.sorted()
+      where thresholds.count == start || thresholds[thresholds.count - 1] != threshold {
+        thresholds.append(threshold)
+      }
+      ranges.append(start..<thresholds.count)
+      firstParts.append(partCount)
+      partCount += 1 + (thresholds.count - start) / Int(NS_FOREST_COLUMN_THRESHOLDS)
+    }
+    columnsByPart = Array(repeating: nil, count: partCount * TreeEnsemble.Missing.allCases.count)
+    return true
+  }
+
+  /// The threshold that parts the values that there can be in the same way.
+  ///
+  /// For floats it is the largest float that is not above it. Minus zero becomes zero.
+  private func comparable(_ threshold: Double) -> Double {
+    guard ensemble.reading.isFloat32 else { return threshold + 0 }
+    let nearest = Float(threshold)
+    return Double(Double(nearest) > threshold ? nearest.nextDown : nearest) + 0
+  }
+
+  /// The column that a split looks at, and the rank up to which it sends rows left.
+  private mutating func place(of split: TreeEnsemble.Split) -> (column: UInt32, rank: UInt32) {
+    switch split.test {
+    case .inSet(let set, let missingGoesLeft):
+      return (column(ofSet: set, missingGoesLeft: missingGoesLeft, split.feature), 0)
+    case .atMost(let threshold, let missing):
+      let range = ranges[Int(split.feature)]
+      let index = position(of: comparable(threshold), in: range) - range.lowerBound
+      let (part, rank) = index.quotientAndRemainder(
+        dividingBy: Int(NS_FOREST_COLUMN_THRESHOLDS))
+      let use =
+        (firstParts[Int(split.feature)] + part) * TreeEnsemble.Missing.allCases.count
+        + Int(missing.rawValue)
+      if let column = columnsByPart[use] { return (column, UInt32(rank)) }
+      let start = range.lowerBound + part * Int(NS_FOREST_COLUMN_THRESHOLDS)
+      let column = append(
+        ns_forest_column(
+          feature: UInt32(split.feature), start: UInt32(start),
+          count: UInt32(min(Int(NS_FOREST_COLUMN_THRESHOLDS), range.upperBound - start)),
+          policy: UInt8(missing.policy.rawValue),
+          flags: ensemble.reading.isTinyZero ? UInt8(ns_forest_small_is_zero) : 0))
+      columnsByPart[use] = column
+      return (column, UInt32(rank))
+    }
+  }
+
+  private func position(of threshold: Double, in range: Range<Int>) -> Int {
+    var (low, high) = (range.lowerBound, range.upperBound)
+    while low < high {
+      let middle = (low + high) / 2
+      if thresholds[middle] < threshold { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  private mutating func column(
+    ofSet set: Int, missingGoesLeft: Bool, _ feature: Int32
+  ) -> UInt32 {
+    let index = 2 * set + (missingGoesLeft ? 1 : 0)
+    if let column = columnsBySet[index], all[Int(column)].feature == feature { return column }
+    let range = ensemble.sets[set]
+    let content = SetContent(
+      feature: feature, missingGoesLeft: missingGoesLeft, words: ensemble.setWords[range])
+    if let column = setsByContent[content] { return column }
+    var flags: UInt32 = 0
+    if missingGoesLeft { flags |= UInt32(ns_forest_set_has_missing) }
+    // XGBoost, whose features are floats, takes −0.5 for negative; LightGBM for category 0.
+    if ensemble.reading.isFloat32 { flags |= UInt32(ns_forest_fraction_is_negative) }
+    let column = append(
+      ns_forest_column(
+        feature: UInt32(feature), start: UInt32(range.lowerBound), count: UInt32(range.count),
+        policy: UInt8(ns_forest_category.rawValue), flags: UInt8(flags)))
+    columnsBySet[index] = column
+    setsByContent[content] = column
+    setCount += 1
+    return column
+  }
+
+  private mutating func append(_ column: ns_forest_column) -> UInt32 {
+    all.append(column)
+    return UInt32(all.count - 1)
+  }
+}
+
+extension TreeEnsemble.Missing {
+  fileprivate var policy: ns_forest_policy {
+    switch self {
+    case .isZero: ns_forest_missing_is_zero
+    case .goesLeft: ns_forest_missing_goes_left
+    case .goesRight: ns_forest_missing_goes_right
+    case .zeroGoesLeft: ns_forest_no_value_goes_left
+    case .zeroGoesRight: ns_forest_no_value_goes_right
+    }
+  }
+}

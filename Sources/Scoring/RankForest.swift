@@ -1,0 +1,211 @@
+internal import CKernels
+internal import Models
+
+/// Trees in the form in which all nodes are evaluated for a block of rows at once.
+///
+/// Each feature becomes bytes: its rank among the thresholds of the model, or whether it is in a
+/// set. See `ns_forest_ranks.h`, `ns_forest_nodes.h` and `ns_forest_leaves.h` for the three stages.
+@safe final class RankForest: Sendable {
+  /// Rows of a block.
+  static let rowCount = Int(NS_FOREST_ROWS)
+
+  /// Trees of which codes are made before their leaves are added: 8 KiB of codes stay in the
+  /// nearest cache.
+  private static let groupTreeCount = 16
+
+  let columnCount: Int
+  /// How many of the columns are sets of categories.
+  let setColumnCount: Int
+  let thresholdCount: Int
+  private let treeCount: Int
+  private let featureCount: Int
+  private let arithmetic: TreeEnsemble.Arithmetic
+  private let instructions: InstructionSet
+  // Made once, freed in deinit, and only read by the kernels in between.
+  nonisolated(unsafe) private let ranker: OpaquePointer
+  nonisolated(unsafe) private let nodes: OpaquePointer
+  nonisolated(unsafe) private let leaves: OpaquePointer
+  private let nodeScratchByteCount: Int
+  /// Features that any column is made of, ascending.
+  private let usedFeatures: [UInt32]
+
+  /// Most leaves of a tree: a leaf's code is a byte.
+  private static let leafLimit = 256
+
+  /// Most columns: a block of ranks then takes 8 MiB.
+  private static let columnLimit = 1 << 14
+
+  /// Takes the trees of an ensemble.
+  ///
+  /// - Returns: nil if they are not of the kind that is scored this way: a tree has more than 256
+  ///   leaves or linear ones, there are too many columns, or a threshold is NaN.
+  /// - Throws: `ModelError` if there is no memory.
+  init?(_ ensemble: TreeEnsemble, instructions: InstructionSet) throws(ModelError) {
+    guard
+      ensemble.trees.allSatisfy({
+        $0.leaves.count <= Self.leafLimit && $0.firstLinearLeaf == nil
+      }),
+      let columns = RankColumns(ensemble), columns.all.count <= Self.columnLimit
+    else { return nil }
+    columnCount = columns.all.count
+    setColumnCount = columns.setCount
+    thresholdCount = columns.thresholds.count
+    treeCount = ensemble.trees.count
+    featureCount = ensemble.featureCount
+    arithmetic = ensemble.arithmetic
+    self.instructions = instructions
+    usedFeatures = Set(columns.all.map(\.feature)).sorted()
+    let failure = ModelError(code: .limitExceeded, context: "no memory for the model's trees")
+    guard
+      let nodes = unsafe ns_forest_nodes_create(
+        columns.nodes, ensemble.trees.map { UInt32($0.splits.upperBound) }, UInt32(treeCount),
+        UInt32(columnCount))
+    else { throw failure }
+    unsafe self.nodes = nodes
+    nodeScratchByteCount = unsafe ns_forest_nodes_scratch_size(nodes)
+    guard
+      let ranker = unsafe ns_forest_ranker_create(
+        instructions.raw, columns.all, columns.all.count, columns.thresholds, columns.words,
+        ensemble.reading.isFloat32 ? 1 : 0),
+      let leaves = unsafe Self.makeLeaves(ensemble, nodes: nodes, instructions)
+    else {
+      unsafe ns_forest_nodes_destroy(nodes)
+      throw failure
+    }
+    unsafe self.ranker = ranker
+    unsafe self.leaves = leaves
+  }
+
+  deinit {
+    unsafe ns_forest_ranker_destroy(ranker)
+    unsafe ns_forest_nodes_destroy(nodes)
+    unsafe ns_forest_leaves_destroy(leaves)
+  }
+
+  /// Lays each tree's leaf values out by their codes.
+  private static func makeLeaves(
+    _ ensemble: TreeEnsemble, nodes: OpaquePointer, _ instructions: InstructionSet
+  ) -> OpaquePointer? {
+    let width = ensemble.leafWidth
+    var tables: [ns_forest_leaf_table] = []
+    var values: [Double] = []
+    for (index, tree) in ensemble.trees.enumerated() {
+      let codeCount = unsafe ns_forest_nodes_code_count(nodes, UInt32(index))
+      let start = values.count
+      values.append(contentsOf: repeatElement(0, count: Int(codeCount) * width))
+      for leaf in 0..<tree.leaves.count {
+        let code = unsafe Int(ns_forest_nodes_code(nodes, UInt32(index), UInt32(leaf)))
+        for element in 0..<width {
+          values[start + code * width + element] =
+            ensemble.leafValues[(tree.leaves.lowerBound + leaf) * width + element]
+        }
+      }
+      for element in 0..<width {
+        tables.append(
+          ns_forest_leaf_table(
+            start: start + element, stride: UInt32(width), codeCount: codeCount,
+            tree: UInt32(index), output: UInt32(tree.output + element)))
+      }
+    }
+    let kind =
+      ensemble.arithmetic == .float32 ? ns_forest_leaves_float : ns_forest_leaves_double
+    return unsafe ns_forest_leaves_create(
+      instructions.raw, kind, tables, tables.count, values)
+  }
+
+  /// Adds the trees for one block of rows.
+  ///
+  /// - Parameters:
+  ///   - features: column-major, `features[feature * stride + row]`.
+  ///   - stride: from one feature to the next.
+  ///   - availableCount: how many rows of every feature may be read.
+  ///   - sums: `sums[output * rowCount + row]`, added to; the sums of rows past the last that is
+  ///     available are anything.
+  ///   - outputCount: how many sums a row has.
+  ///   - scratch: memory that may be used again.
+  func add(
+    features: UnsafePointer<Double>, stride: Int, availableCount: Int,
+    to sums: UnsafeMutablePointer<Double>, outputCount: Int, scratch: inout ScoringScratch
+  ) {
+    let mark = scratch.mark
+    defer { scratch.release(to: mark) }
+    let ranks = unsafe scratch.reserve(UInt8.self, count: max(columnCount, 1) * Self.rowCount)
+    var next: NextBlock?
+    if availableCount >= Self.rowCount {
+      unsafe ns_forest_rank_f64(ranker, features, stride, ranks)
+      let nextCount = min(availableCount - Self.rowCount, Self.rowCount)
+      if nextCount >= 8 {
+        unsafe next = NextBlock(
+          features: features + Self.rowCount, stride: stride, rowCount: nextCount)
+      }
+    } else {
+      let copy = unsafe scratch.reserve(Double.self, count: featureCount * Self.rowCount)
+      for feature in 0..<featureCount {
+        let column = unsafe copy + feature * Self.rowCount
+        unsafe column.update(from: features + feature * stride, count: availableCount)
+        unsafe (column + availableCount).update(
+          repeating: 0, count: Self.rowCount - availableCount)
+      }
+      unsafe ns_forest_rank_f64(ranker, copy, Self.rowCount, ranks)
+    }
+    let nodeScratch = unsafe scratch.reserve(byteCount: nodeScratchByteCount)
+    unsafe ns_forest_nodes_prepare(nodes, instructions.raw, ranks, nodeScratch)
+    switch arithmetic {
+    case .float64:
+      unsafe addLeaves(nodeScratch, next, scratch: &scratch) { first, count, codes in
+        unsafe ns_forest_leaves_add_f64(leaves, first, count, codes, sums)
+      }
+    case .float32:
+      let floats = unsafe scratch.reserve(Float.self, count: outputCount * Self.rowCount)
+      for index in 0..<outputCount * Self.rowCount { unsafe floats[index] = Float(sums[index]) }
+      unsafe addLeaves(nodeScratch, next, scratch: &scratch) { first, count, codes in
+        unsafe ns_forest_leaves_add_f32(leaves, first, count, codes, floats)
+      }
+      for index in 0..<outputCount * Self.rowCount { unsafe sums[index] = Double(floats[index]) }
+    }
+  }
+
+  /// Makes the codes of one group of trees after the other and hands them over.
+  @inline(__always)
+  private func addLeaves(
+    _ nodeScratch: UnsafeMutableRawPointer, _ next: NextBlock?, scratch: inout ScoringScratch,
+    _ add: (UInt32, UInt32, UnsafePointer<UInt8>) -> Void
+  ) {
+    let codes = unsafe scratch.reserve(UInt8.self, count: Self.groupTreeCount * Self.rowCount)
+    var first = 0
+    while first < treeCount {
+      let count = min(Self.groupTreeCount, treeCount - first)
+      for tree in first..<first + count {
+        unsafe ns_forest_nodes_run(
+          nodes, instructions.raw, UInt32(tree), 1, codes + (tree - first) * Self.rowCount,
+          nodeScratch)
+        if let next = unsafe next { unsafe readAhead(next, tree: tree) }
+      }
+      unsafe add(UInt32(first), UInt32(count), codes)
+      first += count
+    }
+  }
+
+  /// The features of the block that comes after this one.
+  @unsafe private struct NextBlock {
+    let features: UnsafePointer<Double>
+    let stride: Int
+    let rowCount: Int
+  }
+
+  /// Asks for a share of the next block's features after each tree.
+  ///
+  /// Rows come from memory slower than few trees score them, and while trees are evaluated memory
+  /// is idle; but only a few lines of the cache can be on their way at once.
+  private func readAhead(_ next: NextBlock, tree: Int) {
+    let lineCount = unsafe next.rowCount / 8
+    let total = usedFeatures.count * lineCount
+    let begin = tree * total / treeCount
+    let end = (tree + 1) * total / treeCount
+    unsafe usedFeatures.withUnsafeBufferPointer { features in
+      guard let start = features.baseAddress, begin < end else { return }
+      unsafe ns_prefetch_columns(
+        next.features, next.stride, start, UInt32(lineCount), UInt32(begin), UInt32(end))
+    }
+  }
+}
