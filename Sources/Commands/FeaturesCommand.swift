@@ -3,6 +3,8 @@ import Features
 import Foundation
 import Jobs
 import Models
+import Scoring
+import Wire
 
 /// `nightshift features`.
 struct FeaturesCommand: AsyncParsableCommand {

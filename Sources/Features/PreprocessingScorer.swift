@@ -6,6 +6,8 @@ package import Scoring
 package struct PreprocessingScorer: Scorer {
   package let inputs: [ModelInput]
   private let scorer: any Scorer
+  /// The same if it is given only what is not 0.
+  private let sparseScorer: (any SparseScorer)?
   private let program: Program
   private let isa: ns_isa
   private let outputWidth: Int
@@ -26,7 +28,9 @@ package struct PreprocessingScorer: Scorer {
   ) throws(ModelError) {
     var builder = try plan.builder()
     let features = try plan.features(for: scorer.inputs, &builder)
-    program = try Program(builder, features: features)
+    let sparseScorer = scorer as? any SparseScorer
+    program = try Program(builder, features: features, allowsSparse: sparseScorer != nil)
+    self.sparseScorer = program.isSparse ? sparseScorer : nil
     inputs = program.inputs
     self.scorer = scorer
     self.isa = isa
@@ -52,6 +56,11 @@ package struct PreprocessingScorer: Scorer {
   ) {
     let rowCount = unsafe tile.rowCount
     precondition(output.count >= rowCount * outputWidth)
+    guard rowCount > 0 else { return }
+    unsafe check(tile)
+    if let sparseScorer {
+      return unsafe score(tile, sparseScorer, mode: mode, into: output, scratch: &scratch)
+    }
     unsafe forEachTile(of: tile, scratch: &scratch) { features, rows, scratch in
       let numbers = rows.lowerBound * outputWidth..<rows.upperBound * outputWidth
       unsafe scorer.score(
@@ -60,17 +69,48 @@ package struct PreprocessingScorer: Scorer {
     }
   }
 
+  /// Checks that a tile has all inputs.
+  private func check(_ tile: FeatureTile) {
+    let (rowCount, stride) = unsafe (tile.rowCount, tile.stride)
+    let lastNumber = inputs.lastIndex { !$0.isText }
+    let lastText = inputs.lastIndex { $0.isText }
+    precondition(unsafe tile.numbers.count >= (lastNumber.map { $0 * stride + rowCount } ?? 0))
+    precondition(unsafe tile.texts.count >= (lastText.map { $0 * stride + rowCount } ?? 0))
+  }
+
+  /// Scores with the features that are not 0.
+  private func score(
+    _ tile: FeatureTile, _ scorer: any SparseScorer, mode: ScoreMode,
+    into output: UnsafeMutableBufferPointer<Double>, scratch: inout ScoringScratch
+  ) {
+    let outer = scratch.mark
+    defer { scratch.release(to: outer) }
+    var memory = unsafe program.reserve(&scratch)
+    var entries = SparseEntries()
+    for start in stride(from: 0, to: unsafe tile.rowCount, by: program.tileRowCount) {
+      let count = min(program.tileRowCount, unsafe tile.rowCount - start)
+      let inner = scratch.mark
+      entries.removeAll()
+      unsafe withUnsafeMutablePointer(to: &entries) { entries in
+        unsafe program.run(
+          tile, start: start, rowCount: count, memory: &memory, scratch: &scratch, isa: isa,
+          entries: entries)
+      }
+      let numbers = start * outputWidth..<(start + count) * outputWidth
+      unsafe entries.withRows(rowCount: count) { rows in
+        unsafe scorer.score(
+          rows, mode: mode, into: UnsafeMutableBufferPointer(rebasing: output[numbers]))
+      }
+      scratch.release(to: inner)
+    }
+  }
+
   /// Makes features, as many rows at a time as memory is meant for.
   private func forEachTile(
     of tile: FeatureTile, scratch: inout ScoringScratch,
     _ body: (FeatureTile, Range<Int>, inout ScoringScratch) -> Void
   ) {
-    let (rowCount, stride) = unsafe (tile.rowCount, tile.stride)
-    guard rowCount > 0 else { return }
-    let lastNumber = inputs.lastIndex { !$0.isText }
-    let lastText = inputs.lastIndex { $0.isText }
-    precondition(unsafe tile.numbers.count >= (lastNumber.map { $0 * stride + rowCount } ?? 0))
-    precondition(unsafe tile.texts.count >= (lastText.map { $0 * stride + rowCount } ?? 0))
+    let rowCount = unsafe tile.rowCount
     let outer = scratch.mark
     defer { scratch.release(to: outer) }
     var memory = unsafe program.reserve(&scratch)

@@ -17,10 +17,22 @@ protocol Instruction: Sendable {
   /// Replaces IDs by places; `places` has one for each ID.
   mutating func place(_ places: [Int32])
 
+  /// Whether it can give its results as entries of rows, for whoever wants no zeros.
+  var canBeSparse: Bool { get }
+
+  /// Lets it do so: its targets then stay numbers of features.
+  mutating func makeSparse()
+
   /// Carries it out.
   ///
   /// Memory that it reserves is released by the caller.
   func run(_ frame: Frame, scratch: inout ScoringScratch)
+}
+
+extension Instruction {
+  var canBeSparse: Bool { false }
+
+  mutating func makeSparse() {}
 }
 
 extension [ValueID] {
@@ -47,6 +59,8 @@ extension [ValueID] {
   /// How many rows were counted with these counters before.
   let stamp: UInt32
   let isa: ns_isa
+  /// Where instructions that are sparse put their results; nil if none is.
+  let entries: UnsafeMutablePointer<SparseEntries>?
 
   func number(_ place: Int32) -> UnsafePointer<Double> {
     guard place < 0 else { return unsafe UnsafePointer(numbers + Int(place) * stride) }

@@ -13,8 +13,12 @@ struct Program: Sendable {
   private let cellCount: Int
   /// For each feature that is text, where it is; -1 for others.
   private let textPlaces: [Int32]
-  /// Its first columns.
+  /// Its first columns, unless it is sparse.
   let featureCount: Int
+  /// Which features its first columns are.
+  private let denseFeatures: [UInt32]
+  /// Whether some features are entries of rows.
+  let isSparse: Bool
 
   var instructionCount: Int { instructions.count }
 
@@ -30,7 +34,12 @@ struct Program: Sendable {
   }
 
   /// Ends a program, whose first columns are to be the features.
-  init(_ builder: consuming ProgramBuilder, features: [Feature]) throws(ModelError) {
+  ///
+  /// With `allowsSparse`, features that are mostly 0 become entries of rows instead of columns, where
+  /// steps make such.
+  init(
+    _ builder: consuming ProgramBuilder, features: [Feature], allowsSparse: Bool = false
+  ) throws(ModelError) {
     var builder = builder
     var instructions = builder.instructions
     var places: [Int32?] = Array(repeating: nil, count: builder.isText.count)
@@ -48,13 +57,19 @@ struct Program: Sendable {
     }
     var isNeeded = places.map { $0 != nil }
     for case .text(let id) in features { isNeeded[Int(id)] = true }
-    let needed = Self.needed(instructions, &isNeeded)
+    var needed = Self.needed(instructions, &isNeeded)
+    var isSparse = Array(repeating: false, count: places.count)
+    if allowsSparse { Self.makeSparse(&needed, &isSparse) }
+    let slots = Self.slots(features, places, isSparse)
+    for (id, place) in places.enumerated() where !isSparse[id] {
+      places[id] = place.map { slots.ofFeature[Int($0)] }
+    }
     var inputs: [ModelInput] = []
     for column in builder.rawColumns where isNeeded[Int(column.id)] {
       places[Int(column.id)] = -2 - Int32(inputs.count)
       inputs.append(ModelInput(name: column.name, kind: column.kind))
     }
-    var (numberCount, textCount) = (features.count, 0)
+    var (numberCount, textCount) = (slots.features.count, 0)
     for id in places.indices where isNeeded[id] && places[id] == nil {
       if builder.isText[id] {
         places[id] = Int32(textCount)
@@ -75,6 +90,8 @@ struct Program: Sendable {
     self.textCount = textCount
     cellCount = builder.cellCount
     featureCount = features.count
+    denseFeatures = slots.features
+    self.isSparse = isSparse.contains(true)
     textPlaces = features.map { feature in
       guard case .text(let id) = feature else { return -1 }
       return table[Int(id)]
@@ -82,6 +99,37 @@ struct Program: Sendable {
     // 2 MiB of columns stay in the second-level cache for what reads them next.
     let byteCount = max(1, (numberCount + 2 * textCount) * MemoryLayout<Double>.stride)
     tileRowCount = min(1_024, max(8, (2 << 20) / byteCount & ~7))
+  }
+
+  /// Makes those instructions sparse that can be, and whose results no other one reads.
+  private static func makeSparse(_ instructions: inout [any Instruction], _ isSparse: inout [Bool])
+  {
+    let read = Set(instructions.flatMap(\.sources))
+    for index in instructions.indices where instructions[index].canBeSparse {
+      let targets = instructions[index].targets
+      guard !targets.contains(where: read.contains) else { continue }
+      instructions[index].makeSparse()
+      for target in targets { isSparse[Int(target)] = true }
+    }
+  }
+
+  /// The columns that features stand in: all of them, or without those that are sparse.
+  private static func slots(
+    _ features: [Feature], _ places: [Int32?], _ isSparse: [Bool]
+  ) -> (features: [UInt32], ofFeature: [Int32]) {
+    guard isSparse.contains(true) else {
+      return (features.indices.map(UInt32.init), features.indices.map(Int32.init))
+    }
+    var isDense = features.map { feature in
+      if case .number = feature { true } else { false }
+    }
+    for (id, place) in places.enumerated() where isSparse[id] {
+      if let place { isDense[Int(place)] = false }
+    }
+    let dense = features.indices.filter { isDense[$0] }
+    var slots = Array(repeating: Int32(-1), count: features.count)
+    for (slot, feature) in dense.enumerated() { slots[feature] = Int32(slot) }
+    return (dense.map(UInt32.init), slots)
   }
 
   /// The instructions whose results somebody needs, in order; what they read is needed too.
@@ -110,7 +158,7 @@ struct Program: Sendable {
   /// Reserves memory, which the caller releases; columns that nobody fills hold zeros.
   func reserve(_ scratch: inout ScoringScratch) -> Memory {
     let numbers = unsafe scratch.reserve(Double.self, count: numberCount * tileRowCount)
-    unsafe numbers.update(repeating: 0, count: featureCount * tileRowCount)
+    unsafe numbers.update(repeating: 0, count: denseFeatures.count * tileRowCount)
     let cells = unsafe scratch.reserve(ns_count_cell.self, count: cellCount)
     unsafe cells.update(repeating: ns_count_cell(), count: cellCount)
     let hasText = textPlaces.contains { $0 != -1 }
@@ -131,15 +179,26 @@ struct Program: Sendable {
   ///   - memory: what `reserve` gave; its features are `tileRowCount` apart.
   ///   - scratch: texts that were made stay valid until the caller releases it.
   ///   - isa: which kernels run.
+  ///   - entries: of a sparse program, gets all features of the rows but those that are 0.
   func run(
     _ tile: FeatureTile, start: Int, rowCount: Int, memory: inout Memory,
-    scratch: inout ScoringScratch, isa: ns_isa
+    scratch: inout ScoringScratch, isa: ns_isa,
+    entries: UnsafeMutablePointer<SparseEntries>? = nil
   ) {
     let frame = unsafe Frame(
       tile: tile, start: start, rowCount: rowCount, numbers: memory.numbers, texts: memory.texts,
-      stride: tileRowCount, cells: memory.cells, stamp: UInt32(memory.rowsDone), isa: isa)
+      stride: tileRowCount, cells: memory.cells, stamp: UInt32(memory.rowsDone), isa: isa,
+      entries: entries)
     for instruction in instructions { unsafe instruction.run(frame, scratch: &scratch) }
     unsafe memory.rowsDone += rowCount
+    if let entries = unsafe entries {
+      for (slot, feature) in denseFeatures.enumerated() {
+        let values = unsafe frame.number(Int32(slot))
+        for row in 0..<rowCount {
+          unsafe entries.pointee.add(row: row, column: Int32(feature), values[row])
+        }
+      }
+    }
     for (index, place) in textPlaces.enumerated() where place != -1 {
       guard let target = unsafe memory.featureTexts.baseAddress else { continue }
       unsafe (target + index * tileRowCount).update(from: frame.text(place), count: rowCount)

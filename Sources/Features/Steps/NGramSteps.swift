@@ -159,6 +159,7 @@ private struct NGramInstruction: Instruction {
   private let factors: [Double]
   private let isSigned: Bool
   private let firstCell: Int
+  private var isSparse = false
 
   init(
     source: ValueID, columns: [ValueID], cutter: NGramCutter, weights: CountWeights,
@@ -182,8 +183,12 @@ private struct NGramInstruction: Instruction {
     columns.place(places)
   }
 
+  var canBeSparse: Bool { true }
+
+  mutating func makeSparse() { isSparse = true }
+
   func run(_ frame: Frame, scratch: inout ScoringScratch) {
-    unsafe frame.clear(columns)
+    if !isSparse { unsafe frame.clear(columns) }
     let texts = unsafe frame.text(source)
     unsafe CharacterTables.shared.withTables { tables in
       for row in 0..<(unsafe frame.rowCount) {
@@ -227,7 +232,11 @@ private struct NGramInstruction: Instruction {
     for index in list.indices {
       let column = columns[Int(unsafe list[index])]
       guard column >= 0 else { continue }
-      unsafe frame.target(column)[row] = values[index]
+      if isSparse {
+        unsafe frame.entries?.pointee.add(row: row, column: column, values[index])
+      } else {
+        unsafe frame.target(column)[row] = values[index]
+      }
     }
   }
 }
