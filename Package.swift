@@ -68,6 +68,9 @@ let package = Package(
     .target(name: "Models", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
     .target(name: "Scoring", dependencies: ["CKernels", "Models"], swiftSettings: unsafeSettings),
     .target(
+      name: "Features", dependencies: ["CKernels", "Models", "Scoring"],
+      swiftSettings: unsafeSettings),
+    .target(
       name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
       swiftSettings: unsafeSettings),
     .target(
@@ -82,7 +85,8 @@ let package = Package(
       name: "Coordinator",
       dependencies: [
         "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
-        "Jobs", "Journal", "Leasing", "Models", "Partials", "Scoring", "Tables", "Transport",
+        "Features", "Jobs", "Journal", "Leasing", "Models", "Partials", "Scoring", "Tables",
+        "Transport",
         "Wire",
         log,
       ],
@@ -90,9 +94,8 @@ let package = Package(
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Models",
-        "Partials",
-        "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
+        "Compression", "Digests", "Executors", "Failpoints", "Features", "Jobs", "Leasing",
+        "Models", "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
@@ -101,8 +104,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Coordinator", "Destinations", "Digests", "Jobs", "Models", "Scoring", "Transport", "Wire",
-        "Worker", "WorkerCore", "Yams", log,
+        "Coordinator", "Destinations", "Digests", "Features", "Jobs", "Models", "Scoring",
+        "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: unsafeSettings),
@@ -187,6 +190,11 @@ let package = Package(
       name: "ScoringTests",
       dependencies: ["CKernels", "Models", "Scoring"],
       path: "Tests/ScoringTests",
+      exclude: ["Fixtures"], swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "FeaturesTests",
+      dependencies: ["CKernels", "Features", "Models", "Scoring"],
+      path: "Tests/FeaturesTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "SimulationTests",

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Digests
+import Features
 import Foundation
 import Models
 import Scoring
@@ -73,7 +74,7 @@ struct InspectCommand: AsyncParsableCommand {
     let started = clock.now
     let model: Model
     do {
-      model = try Model(bytes)
+      model = try Model(bundle: bytes)
     } catch {
       throw CommandError("\(self.model): \(error.context)")
     }

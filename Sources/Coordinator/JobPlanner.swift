@@ -1,6 +1,7 @@
 import Compression
 import CoordinatorCore
 import Digests
+import Features
 import Foundation
 import Glibc
 import Jobs
@@ -111,7 +112,7 @@ struct JobPlanner {
     return Array(data)
   }
 
-  private func parse(_ bytes: [UInt8]) throws -> Model { try Model(bytes) }
+  private func parse(_ bytes: [UInt8]) throws -> Model { try Model(bundle: bytes) }
 
   /// Keeps a copy under its digest: the job does not see later changes of the file.
   private func keep(_ bytes: [UInt8]) throws(CoordinatorError) -> PlannedModel {

@@ -2,6 +2,7 @@ import CoordinatorCore
 import Destinations
 import Executors
 import Failpoints
+import Features
 import Foundation
 import Jobs
 import Leasing
@@ -85,7 +86,7 @@ struct MergeWork: Sendable {
     }
     let format = try RowFormat(
       request: job.request, columns: try columns(),
-      prediction: job.request.prediction(of: Model(Array(bytes))))
+      prediction: job.request.prediction(of: Model(bundle: Array(bytes))))
     return format.fileHeader
   }
 

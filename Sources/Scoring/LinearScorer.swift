@@ -8,7 +8,7 @@ package struct LinearScorer: Scorer {
   package let inputs: [ModelInput]
   package let outputs: [ModelOutput]
   package let objective: Objective
-  private let model: LinearModel
+  let model: LinearModel
 
   /// Prepares a model.
   ///

@@ -1,3 +1,4 @@
+import Features
 import Foundation
 import Jobs
 import Models
@@ -107,7 +108,7 @@ actor JobCache {
     forget(shelf.use(digest, byteCount: byteCount))
     if let task = models[digest] { return try await task.value }
     let task = Task { [link] in
-      try Model(try await link.model(digest, byteCount: byteCount))
+      try Model(bundle: try await link.model(digest, byteCount: byteCount))
     }
     models[digest] = task
     do {

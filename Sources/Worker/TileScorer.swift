@@ -1,4 +1,5 @@
 import Compression
+import Features
 import Jobs
 import Models
 import Scoring
@@ -23,6 +24,8 @@ import Tables
   private var scratch = ScoringScratch()
   private var rows: RowWriter
   private var unescaped: [UInt8] = []
+  /// Under a job that fits a plan, what the block's records gave so far.
+  private var fit: FitState?
 
   init(context: JobContext, inputPath: String) {
     self.context = context
@@ -39,6 +42,7 @@ import Tables
       repeating: 0, count: context.prediction.explanationWidth * RecordTile.recordLimit)
     failures = Array(repeating: RecordSet(), count: inputCount)
     rows = context.output.writer()
+    fit = context.model.fitting?.emptyState
   }
 
   /// Scores one tile, appends its lines and counts them.
@@ -49,6 +53,7 @@ import Tables
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer
   ) -> RecordCounts {
+    if fit != nil { return gather(tile, firstOrdinal: firstOrdinal, errors: &errors) }
     evaluate(tile)
     var counts = RecordCounts()
     for record in 0..<tile.count {
@@ -57,6 +62,48 @@ import Tables
       if isScored { counts.ok += 1 } else { counts.error += 1 }
     }
     return counts
+  }
+
+  /// Ends a block: under a job that fits a plan, appends what its records gave as one line.
+  mutating func endBlock(results: inout TextBuffer) {
+    guard let state = fit else { return }
+    results.append(state.encoded)
+    results.append(UInt8(ascii: "\n"))
+    fit = state.fitting.emptyState
+  }
+
+  /// Adds a tile's records to what is known of the block, but for those that are errors.
+  private mutating func gather(
+    _ tile: borrowing RecordTile, firstOrdinal: UInt64, errors: inout TextBuffer
+  ) -> RecordCounts {
+    let mark = scratch.mark
+    defer { scratch.release(to: mark) }
+    readFeatures(tile)
+    var counts = RecordCounts()
+    var first = 0
+    for record in 0..<tile.count {
+      guard let problem = problem(of: record, in: tile) else { continue }
+      append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
+      gather(first..<record)
+      first = record + 1
+      counts.error += 1
+    }
+    gather(first..<tile.count)
+    counts.ok = UInt64(tile.count) - counts.error
+    return counts
+  }
+
+  private mutating func gather(_ records: Range<Int>) {
+    guard !records.isEmpty else { return }
+    unsafe features.withUnsafeBufferPointer { features in
+      unsafe texts.withUnsafeBufferPointer { texts in
+        let rows = unsafe FeatureTile(
+          numbers: UnsafeBufferPointer(rebasing: features.dropFirst(records.lowerBound)),
+          texts: UnsafeBufferPointer(rebasing: texts.dropFirst(records.lowerBound)),
+          stride: RecordTile.recordLimit, rowCount: records.count)
+        unsafe fit?.update(rows, scratch: &scratch)
+      }
+    }
   }
 
   /// Reads the features of a tile's records and scores them, but writes nothing.

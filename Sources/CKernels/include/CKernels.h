@@ -3,6 +3,7 @@
 #include "ns_activations.h"
 #include "ns_csv.h"
 #include "ns_dense.h"
+#include "ns_features.h"
 #include "ns_forest_leaves.h"
 #include "ns_forest_nodes.h"
 #include "ns_forest_ranks.h"
