@@ -38,6 +38,7 @@ package struct Model: Sendable {
     case .json: try self.init(document: try Document(bytes, encoding: .json))
     case .ubjson: try self.init(document: try Document(bytes, encoding: .ubjson))
     case .onnx: try self.init(onnx: bytes)
+    case .archive: try self.init(archive: bytes)
     }
   }
 
@@ -49,8 +50,20 @@ package struct Model: Sendable {
     case .xgboostJSON, .xgboostUBJSON: try self.init(xgboost: document)
     case .catboostJSON: try self.init(catboost: document)
     case .plainJSON: try self.init(plain: document)
-    case .lightGBM, .onnx: throw ModelFormat.unknown("a document")
+    case .lightGBM, .onnx, .factors: throw ModelFormat.unknown("a document")
     }
+  }
+
+  /// Reads an archive of factors.
+  ///
+  /// - Throws: `ModelError` naming the file in it.
+  private init(archive bytes: [UInt8]) throws(ModelError) {
+    guard FactorModel.isIn(try Archive(bytes)) else {
+      throw ModelFormat.unknown("an archive without \(FactorModel.descriptionName)")
+    }
+    self.init(
+      format: .factors, scorer: FactorScorer(try FactorModel(archive: bytes)),
+      objective: "ranking")
   }
 
   /// Reads an ONNX graph.

@@ -8,6 +8,7 @@ package enum ModelFormat: CaseIterable, Sendable {
   case catboostJSON
   case onnx
   case plainJSON
+  case factors
 
   package var name: String {
     switch self {
@@ -17,11 +18,12 @@ package enum ModelFormat: CaseIterable, Sendable {
     case .catboostJSON: "CatBoost JSON"
     case .onnx: "ONNX"
     case .plainJSON: "plain JSON (linear, logistic, kmeans, pca)"
+    case .factors: "factors (an archive with \(FactorModel.descriptionName))"
     }
   }
 
   /// How the bytes of a file are to be taken apart.
-  package enum Encoding: Sendable { case lightGBM, json, ubjson, onnx }
+  package enum Encoding: Sendable { case lightGBM, json, ubjson, onnx, archive }
 
   /// Tells the encoding from the first bytes.
   ///
@@ -36,6 +38,7 @@ package enum ModelFormat: CaseIterable, Sendable {
       // A UBJSON key begins with the type of its length; in JSON a quote or a blank would follow.
       return second == UInt8(ascii: "}") ? .json : .ubjson
     }
+    if Archive.isArchive(bytes) { return .archive }
     // ONNX begins with its version: field 1 of the protobuf message, a small number.
     if start.count > 2, start[0] == 0x08, start[1] < 0x20 { return .onnx }
     let text = start.drop { " \n\r\t".utf8.contains($0) }

@@ -56,6 +56,8 @@ package struct WorkerCore: Sendable {
     package let result: ShardResult
     var timer = Timer()
     var isUploading = false
+    /// Whether all of it was sent since it was last asked for.
+    var isUploaded = false
   }
 
   /// When something may be sent, and how often it failed.
@@ -284,6 +286,12 @@ package struct WorkerCore: Sendable {
       lastBusy = now
       effects.append(.discard(key))
     case .sendPieces(let offset):
+      // All of it was sent, and the coordinator still lacks it: what it took was not what the name
+      // promises, or it has lost it. Sending it again at once would never end.
+      if results[index].isUploaded {
+        results[index].isUploaded = false
+        return results[index].timer.backOff(now, timing, using: &generator)
+      }
       results[index].timer = Timer()
       results[index].isUploading = true
       effects.append(.upload(key, from: offset))
@@ -296,6 +304,7 @@ package struct WorkerCore: Sendable {
   package mutating func uploaded(_ key: LeaseKey) {
     guard let index = results.firstIndex(where: { $0.grant.key == key }) else { return }
     results[index].isUploading = false
+    results[index].isUploaded = true
     results[index].timer = Timer()
   }
 

@@ -1,6 +1,7 @@
 /// A table of numbers in NumPy's file format, versions 1 to 3.
 ///
-/// Little-endian floats and doubles in rows (C order) with one or two dimensions are read; see
+/// Little-endian floats, doubles and integers in rows (C order) with one or two dimensions are read;
+/// integers become doubles. See
 /// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
 package struct NumberArray: Sendable {
   package let rowCount: Int
@@ -24,9 +25,10 @@ package struct NumberArray: Sendable {
     let shape = try Self.shape(in: header)
     (rowCount, columnCount) = shape
     let (count, overflow) = rowCount.multipliedReportingOverflow(by: columnCount)
-    let width = header.contains("'<f4'") ? 4 : header.contains("'<f8'") ? 8 : 0
-    guard width > 0 else {
-      throw Self.error("the type is neither float32 ('<f4') nor float64 ('<f8')", .unsupported)
+    let types = [("'<f4'", 4), ("'<f8'", 8), ("'<i4'", 4), ("'<i8'", 8)]
+    guard let (type, width) = types.first(where: { header.contains($0.0) }) else {
+      throw Self.error(
+        "the type is none of float32, float64, int32, int64, little-endian", .unsupported)
     }
     guard !overflow, count <= (bytes.count - start) / width,
       count * width == bytes.count - start
@@ -36,9 +38,16 @@ package struct NumberArray: Sendable {
         .truncated)
     }
     values = unsafe bytes.withUnsafeBytes { raw in
-      width == 4
-        ? unsafe .float32(Self.copy(raw, from: start, count: count))
-        : unsafe .float64(Self.copy(raw, from: start, count: count))
+      switch type {
+      case "'<f4'": return unsafe .float32(Self.copy(raw, from: start, count: count))
+      case "'<f8'": return unsafe .float64(Self.copy(raw, from: start, count: count))
+      case "'<i4'":
+        let numbers: [Int32] = unsafe Self.copy(raw, from: start, count: count)
+        return .float64(numbers.map { Double($0) })
+      default:
+        let numbers: [Int64] = unsafe Self.copy(raw, from: start, count: count)
+        return .float64(numbers.map { Double($0) })
+      }
     }
   }
 

@@ -43,14 +43,15 @@ package struct Bundle: Sendable {
   ///
   /// - Throws: `ModelError` naming the byte, or the path in the signature.
   package init(_ bytes: [UInt8]) throws(ModelError) {
-    guard Archive.isArchive(bytes) else {
+    let archive = Archive.isArchive(bytes) ? try Archive(bytes) : nil
+    guard let archive, !FactorModel.isIn(archive) else {
       (modelName, model, signature, preprocess) = ("model", bytes, nil, nil)
       return
     }
     var model: Archive.Entry?
     var preprocess: [UInt8]?
     var signature: Signature?
-    for entry in try Archive(bytes).entries {
+    for entry in archive.entries {
       switch entry.name {
       case Self.signatureName: signature = try Signature(Array(bytes[entry.bytes]))
       case Self.preprocessName: preprocess = Array(bytes[entry.bytes])

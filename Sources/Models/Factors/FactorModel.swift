@@ -115,6 +115,14 @@ package struct FactorModel: Sendable {
 }
 
 extension NumberArray {
+  /// All numbers as doubles.
+  package var doubles: [Double] {
+    switch values {
+    case .float32(let numbers): numbers.map { Double($0) }
+    case .float64(let numbers): numbers
+    }
+  }
+
   /// All numbers as floats.
   package var floats: [Float] {
     switch values {
