@@ -8,7 +8,9 @@ missing), and for each output its values as ONNX Runtime gives them on one threa
 """
 
 import json
+import os
 import pathlib
+import sys
 import warnings
 
 import numpy as np
@@ -468,7 +470,8 @@ def pipelines():
         "mlp_regressor": neural_network.MLPRegressor(
             hidden_layer_sizes=(16, 8), max_iter=60, random_state=1),
         "means": cluster.KMeans(4, random_state=1, n_init=1), "pca": decomposition.PCA(3),
-        "one_class": svm.OneClassSVM(nu=0.1), "svd": decomposition.TruncatedSVD(3),
+        "one_class": svm.OneClassSVM(nu=0.1), "svd": decomposition.TruncatedSVD(
+            3, random_state=1),
         "standard": preprocessing.StandardScaler(), "minmax": preprocessing.MinMaxScaler(clip=True),
         "robust": preprocessing.RobustScaler(), "normalizer": preprocessing.Normalizer("l1"),
         "binarizer": preprocessing.Binarizer(), "polynomial": preprocessing.PolynomialFeatures(2),
@@ -503,6 +506,9 @@ def convert_boosted(name, model, values, target, to_onnx):
             value = value.tolist()
         if isinstance(value, list):
             value = [item.item() if isinstance(item, np.generic) else item for item in value]
+            value = [int(item) if isinstance(item, bool) else item for item in value]
+            if any(isinstance(item, float) for item in value):
+                value = [float(item) for item in value]
         return original(key, value, *rest, **more)
 
     helper.make_attribute = plain
@@ -604,4 +610,8 @@ def main():
 
 
 if __name__ == "__main__":
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # The order of sets reaches the files that converters write.
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     main()
