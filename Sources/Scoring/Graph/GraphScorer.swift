@@ -31,7 +31,8 @@ package struct GraphScorer: Scorer {
     try Self.checkVersions(model)
     let nodes = try Self.needed(model)
     var compiler = GraphCompiler(
-      versions: model.versions, instructions: instructions, useCounts: Self.useCounts(nodes, model.outputs))
+      versions: model.versions, instructions: instructions,
+      useCounts: Self.useCounts(nodes, model.outputs))
     for node in nodes {
       for name in node.inputs {
         if let tensor = model.constants[name] { compiler.values[name] = .constant(tensor) }
@@ -72,7 +73,8 @@ package struct GraphScorer: Scorer {
       let rows = unsafe UnsafeMutableBufferPointer(
         rebasing: output[start * width..<(start + count) * width])
       unsafe program.run(
-        tile, firstRow: start, rowCount: count, isa: instructions.raw, memory: memory, scratch: &scratch
+        tile, firstRow: start, rowCount: count, isa: instructions.raw, memory: memory,
+        scratch: &scratch
       ) { frame in
         unsafe write(frame, into: rows)
       }

@@ -107,8 +107,4 @@ extension TreeTable {
     trees.append(
       Tree(root: firstNode, nodes: firstNode..<nodes.count, leaves: firstLeaf..<leaves.count))
   }
-
-  private mutating func link(_ place: Int, _ isYes: Bool, to child: Int) {
-    if isYes { nodes[place].yes = child } else { nodes[place].no = child }
-  }
 }

@@ -67,14 +67,8 @@ struct TreeTable {
   ) throws(ModelError) {
     self.featureCount = featureCount
     let arrays = try NodeArrays(node)
-    var index: [NodeKey: Int] = [:]
-    for position in arrays.treeIDs.indices {
-      let key = NodeKey(tree: arrays.treeIDs[position], node: arrays.nodeIDs[position])
-      guard index.updateValue(position, forKey: key) == nil else {
-        throw node.error(.malformed, "tree \(key.tree) has node \(key.node) twice")
-      }
-    }
-    var weights: [Int: [Weight]] = [:]
+    let places = try NodePlaces(arrays, node)
+    var weights = Array(repeating: [Weight](), count: arrays.count)
     let targets = try node.integers("\(prefix)_ids")
     let weightNodes = try node.integers("\(prefix)_nodeids")
     let weightTrees = try node.integers("\(prefix)_treeids")
@@ -83,34 +77,21 @@ struct TreeTable {
     guard targets.count == values.count, weightNodes.count == values.count,
       weightTrees.count == values.count
     else { throw node.error(.malformed, "\(prefix)_weights and the like differ in length") }
-    for position in values.indices {
-      let key = NodeKey(tree: weightTrees[position], node: weightNodes[position])
-      guard let place = index[key] else {
-        throw node.error(.malformed, "weight \(position): tree \(key.tree) has no \(key.node)")
+    for (index, value) in values.enumerated() {
+      guard let place = places.place(tree: weightTrees[index], node: weightNodes[index]) else {
+        throw node.error(
+          .malformed, "weight \(index): tree \(weightTrees[index]) has no \(weightNodes[index])")
       }
-      guard (0..<targetCount).contains(targets[position]) else {
-        throw node.error(.malformed, "weight \(position) is of target \(targets[position])")
+      guard (0..<targetCount).contains(targets[index]) else {
+        throw node.error(.malformed, "weight \(index) is of target \(targets[index])")
       }
-      weights[place, default: []].append(
-        Weight(target: targets[position], value: values[position]))
+      weights[place].append(Weight(target: targets[index], value: value))
     }
-    var position = 0
-    while position < arrays.treeIDs.count {
-      let tree = arrays.treeIDs[position]
-      var end = position
-      while end < arrays.treeIDs.count, arrays.treeIDs[end] == tree { end += 1 }
-      try appendTree(arrays, position..<end, index, weights, node)
-      position = end
-    }
-  }
-
-  private struct NodeKey: Hashable {
-    let tree: Int
-    let node: Int
+    for range in places.ranges { try appendTree(arrays, range, places, weights, node) }
   }
 
   /// The nodes_… attributes.
-  private struct NodeArrays {
+  fileprivate struct NodeArrays {
     let treeIDs: [Int]
     let nodeIDs: [Int]
     let features: [Int]
@@ -119,6 +100,8 @@ struct TreeTable {
     let no: [Int]
     let values: [Double]
     let missing: [Int]
+
+    var count: Int { treeIDs.count }
 
     init(_ node: ONNXNode) throws(ModelError) {
       treeIDs = try node.integers("nodes_treeids")
@@ -138,66 +121,115 @@ struct TreeTable {
   }
 
   private mutating func appendTree(
-    _ arrays: NodeArrays, _ range: Range<Int>, _ index: [NodeKey: Int],
-    _ weights: [Int: [Weight]], _ node: ONNXNode
+    _ arrays: NodeArrays, _ range: Range<Int>, _ places: NodePlaces, _ weights: [[Weight]],
+    _ node: ONNXNode
   ) throws(ModelError) {
     let (firstNode, firstLeaf) = (nodes.count, leaves.count)
-    var places: [Int: Int] = [:]
+    let tree = arrays.treeIDs[range.lowerBound]
+    var isReached = Array(repeating: false, count: range.count)
+    var reachedCount = 0
     // From the root, so that what is never reached is told.
-    var open = [range.lowerBound]
-    var order: [Int] = []
-    while let position = open.popLast() {
-      let isLeaf = arrays.modes[position] == "LEAF"
-      guard places[position] == nil else {
+    var open = [(place: range.lowerBound, parent: -1, isYes: true)]
+    while let (place, parent, isYes) = open.popLast() {
+      guard !isReached[place - range.lowerBound] else {
         throw node.error(
-          .malformed,
-          "tree \(arrays.treeIDs[position]): node \(arrays.nodeIDs[position]) is reached twice")
+          .malformed, "tree \(tree): node \(arrays.nodeIDs[place]) is reached twice")
       }
+      isReached[place - range.lowerBound] = true
+      reachedCount += 1
+      let isLeaf = arrays.modes[place] == "LEAF"
+      if parent >= 0 { link(parent, isYes, to: isLeaf ? ~leaves.count : nodes.count) }
       guard !isLeaf else {
-        places[position] = ~leaves.count
-        leaves.append(weights[position] ?? [])
+        leaves.append(weights[place])
         continue
       }
-      places[position] = nodes.count
-      guard let test = Self.test(arrays.modes[position], arrays.values[position]),
-        (0..<featureCount).contains(arrays.features[position]), !arrays.values[position].isNaN
-      else {
-        throw node.error(
-          .malformed,
-          "tree \(arrays.treeIDs[position]), node \(arrays.nodeIDs[position]): mode "
-            + "\(arrays.modes[position].prefix(100)), feature \(arrays.features[position]) "
-            + "of \(featureCount), or its value")
-      }
-      nodes.append(
-        Node(
-          feature: arrays.features[position], test: test,
-          isMissingTrue: !arrays.missing.isEmpty && arrays.missing[position] != 0, yes: 0, no: 0))
-      order.append(position)
-      for child in [arrays.no[position], arrays.yes[position]] {
-        let key = NodeKey(tree: arrays.treeIDs[position], node: child)
-        guard let place = index[key], range.contains(place) else {
-          throw node.error(.malformed, "tree \(key.tree) has no node \(child)")
+      for (child, isYes) in [(arrays.no[place], false), (arrays.yes[place], true)] {
+        guard let next = places.place(tree: tree, node: child) else {
+          throw node.error(.malformed, "tree \(tree) has no node \(child)")
         }
-        open.append(place)
+        open.append((next, nodes.count, isYes))
       }
+      nodes.append(try splitNode(arrays, place, node))
     }
-    guard places.count == range.count else {
-      throw node.error(
-        .malformed, "tree \(arrays.treeIDs[range.lowerBound]): a node is never reached")
+    guard reachedCount == range.count else {
+      throw node.error(.malformed, "tree \(tree): a node is never reached")
     }
-    for position in order {
-      guard let place = places[position] else { continue }
-      let tree = arrays.treeIDs[position]
-      for isYes in [true, false] {
-        let child = isYes ? arrays.yes[position] : arrays.no[position]
-        guard let at = index[NodeKey(tree: tree, node: child)], let link = places[at] else {
-          continue
-        }
-        if isYes { nodes[place].yes = link } else { nodes[place].no = link }
-      }
-    }
-    guard let root = places[range.lowerBound] else { return }
     trees.append(
-      Tree(root: root, nodes: firstNode..<nodes.count, leaves: firstLeaf..<leaves.count))
+      Tree(
+        root: nodes.count == firstNode ? ~firstLeaf : firstNode, nodes: firstNode..<nodes.count,
+        leaves: firstLeaf..<leaves.count))
+  }
+
+  private func splitNode(
+    _ arrays: NodeArrays, _ place: Int, _ node: ONNXNode
+  ) throws(ModelError) -> Node {
+    guard let test = Self.test(arrays.modes[place], arrays.values[place]),
+      (0..<featureCount).contains(arrays.features[place]), !arrays.values[place].isNaN
+    else {
+      throw node.error(
+        .malformed,
+        "tree \(arrays.treeIDs[place]), node \(arrays.nodeIDs[place]): mode "
+          + "\(arrays.modes[place].prefix(100)), feature \(arrays.features[place]) "
+          + "of \(featureCount), or its value")
+    }
+    return Node(
+      feature: arrays.features[place], test: test,
+      isMissingTrue: !arrays.missing.isEmpty && arrays.missing[place] != 0, yes: 0, no: 0)
+  }
+
+  /// Sets one branch of a node.
+  mutating func link(_ place: Int, _ isYes: Bool, to child: Int) {
+    if isYes { nodes[place].yes = child } else { nodes[place].no = child }
+  }
+
+  /// Where the nodes of each tree stand among the attributes.
+  fileprivate struct NodePlaces {
+    /// Tree after tree.
+    private(set) var ranges: [Range<Int>] = []
+    private var trees: [Int: Int] = [:]
+    /// The places of nodes that are not numbered in the order in which they stand.
+    private var others: [NodeKey: Int] = [:]
+    private let nodeIDs: [Int]
+
+    private struct NodeKey: Hashable {
+      let tree: Int
+      let node: Int
+    }
+
+    init(_ arrays: NodeArrays, _ node: ONNXNode) throws(ModelError) {
+      nodeIDs = arrays.nodeIDs
+      var start = 0
+      for place in arrays.treeIDs.indices {
+        let tree = arrays.treeIDs[place]
+        if place > 0, tree != arrays.treeIDs[place - 1] { start = place }
+        if place == start {
+          guard trees.updateValue(ranges.count, forKey: tree) == nil else {
+            throw node.error(.malformed, "the nodes of tree \(tree) do not stand together")
+          }
+          ranges.append(start..<start + 1)
+        } else {
+          ranges[ranges.count - 1] = start..<place + 1
+        }
+      }
+      for (tree, index) in trees {
+        let range = ranges[index]
+        for place in range where nodeIDs[place] != place - range.lowerBound {
+          let key = NodeKey(tree: tree, node: nodeIDs[place])
+          guard others.updateValue(place, forKey: key) == nil else {
+            throw node.error(.malformed, "tree \(tree) has node \(key.node) twice")
+          }
+        }
+      }
+    }
+
+    /// Where a node stands, nil if there is none.
+    func place(tree: Int, node: Int) -> Int? {
+      guard let index = trees[tree] else { return nil }
+      let range = ranges[index]
+      if node >= 0, node < range.count, nodeIDs[range.lowerBound + node] == node {
+        return range.lowerBound + node
+      }
+      return others[NodeKey(tree: tree, node: node)]
+    }
   }
 }
