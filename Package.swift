@@ -193,7 +193,7 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "FeaturesTests",
-      dependencies: ["CKernels", "Features", "Models", "Scoring"],
+      dependencies: ["Features", "Models", "Scoring"],
       path: "Tests/FeaturesTests",
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(

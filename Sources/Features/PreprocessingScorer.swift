@@ -1,4 +1,4 @@
-package import CKernels
+internal import CKernels
 package import Models
 package import Scoring
 
@@ -21,10 +21,10 @@ package struct PreprocessingScorer: Scorer {
   /// - Parameters:
   ///   - plan: what to do.
   ///   - scorer: what wants the features.
-  ///   - isa: which kernels run; all give the same bits.
+  ///   - instructions: which kernels run; all give the same bits.
   /// - Throws: `ModelError` if the plan is not fitted, or its features are not the scorer's.
   package init(
-    _ plan: PreprocessPlan, before scorer: any Scorer, isa: ns_isa = ns_isa_best()
+    _ plan: PreprocessPlan, before scorer: any Scorer, instructions: InstructionSet = .best
   ) throws(ModelError) {
     var builder = try plan.builder()
     let features = try plan.features(for: scorer.inputs, &builder)
@@ -33,7 +33,7 @@ package struct PreprocessingScorer: Scorer {
     self.sparseScorer = program.isSparse ? sparseScorer : nil
     inputs = program.inputs
     self.scorer = scorer
-    self.isa = isa
+    isa = instructions.kernels
     outputWidth = scorer.outputs.reduce(0) { $0 + $1.width }
     stepCount = plan.steps.count
   }

@@ -137,9 +137,12 @@ private struct LeaseScorer: ~Copyable {
   /// Ends the block under way.
   private mutating func endBlock() throws {
     Failpoint.workerScoring.hit()
-    scorer.endBlock(results: &results)
-    try unsafe results.withUnsafeBytes { text in try unsafe writer.append(results: text) }
-    results.removeAll()
+    // A block without records has no results.
+    if counts.ok > 0 {
+      scorer.endBlock(results: &results)
+      try unsafe results.withUnsafeBytes { text in try unsafe writer.append(results: text) }
+      results.removeAll()
+    }
     let isLast = blockResults.count + 1 == grant.lease.blocks.count
     let states = parser.boundStates
     let exit =

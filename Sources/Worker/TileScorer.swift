@@ -26,6 +26,8 @@ import Tables
   private var unescaped: [UInt8] = []
   /// Under a job that fits a plan, what the block's records gave so far.
   private var fit: FitState?
+  /// Whether the block under way has records that were gathered.
+  private var hasLine = false
 
   init(context: JobContext, inputPath: String) {
     self.context = context
@@ -70,6 +72,7 @@ import Tables
     results.append(state.encoded)
     results.append(UInt8(ascii: "\n"))
     fit = state.fitting.emptyState
+    hasLine = false
   }
 
   /// Adds a tile's records to what is known of the block, but for those that are errors.
@@ -89,7 +92,13 @@ import Tables
       counts.error += 1
     }
     gather(first..<tile.count)
-    counts.ok = UInt64(tile.count) - counts.error
+    counts.filtered = UInt64(tile.count) - counts.error
+    // The block's one line stands for its first record that can be read.
+    if !hasLine, counts.filtered > 0 {
+      counts.ok = 1
+      counts.filtered -= 1
+      hasLine = true
+    }
     return counts
   }
 

@@ -1,4 +1,3 @@
-import CKernels
 import Features
 import Foundation
 import Models
@@ -175,9 +174,11 @@ struct EchoScorer: Scorer {
 
 /// What a plan makes of a table: row after row.
 func features(
-  _ plan: PreprocessPlan, width: Int, of table: Table, isa: ns_isa = ns_isa_best()
+  _ plan: PreprocessPlan, width: Int, of table: Table,
+  instructions: InstructionSet = .best
 ) throws -> [Double] {
-  let scorer = try PreprocessingScorer(plan, before: EchoScorer(width: width), isa: isa)
+  let scorer = try PreprocessingScorer(
+    plan, before: EchoScorer(width: width), instructions: instructions)
   return try outputs(scorer, width: width, of: table)
 }
 

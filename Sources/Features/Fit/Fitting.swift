@@ -1,4 +1,3 @@
-internal import CKernels
 package import Models
 package import Scoring
 
@@ -142,7 +141,7 @@ package struct FitState: Sendable {
       let inner = scratch.mark
       unsafe program.run(
         tile, start: start, rowCount: count, memory: &memory, scratch: &scratch,
-        isa: ns_isa_best())
+        isa: InstructionSet.best.kernels)
       for index in statistics.indices {
         unsafe update(index, memory, rowCount: count, scratch: &scratch)
       }

@@ -101,7 +101,7 @@ struct LambdaSearch {
       kind: ns_feature_kind(step.kind), table_count: 0, a: step.a, b: 0, table: nil)
     unsafe output.withUnsafeMutableBufferPointer { output in
       guard let start = output.baseAddress else { return }
-      unsafe ns_feature_chain(start, start, output.count, &raw, 1, ns_isa_best())
+      unsafe ns_feature_chain(start, start, output.count, &raw, 1, ns_isa_portable)
     }
     return output
   }

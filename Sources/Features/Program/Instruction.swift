@@ -42,6 +42,17 @@ extension [ValueID] {
   }
 }
 
+extension InstructionSet {
+  /// What the kernels call it.
+  var kernels: ns_isa {
+    switch self {
+    case .portable: ns_isa_portable
+    case .avx2: ns_isa_avx2
+    case .avx512: ns_isa_avx512
+    }
+  }
+}
+
 /// The rows that instructions work on, and where their columns are.
 @unsafe struct Frame {
   /// The table's columns.
