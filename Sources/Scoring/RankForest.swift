@@ -13,8 +13,9 @@ internal import Models
   /// nearest cache.
   private static let groupTreeCount = 16
 
+  /// How many columns are ranks.
   let columnCount: Int
-  /// How many of the columns are sets of categories.
+  /// How many are bits: whether a category is outside a set.
   let setColumnCount: Int
   let thresholdCount: Int
   private let treeCount: Int
@@ -35,6 +36,9 @@ internal import Models
   /// Most columns: a block of ranks then takes 8 MiB.
   private static let columnLimit = 1 << 14
 
+  /// Most sets: a block of bits then takes 4 MiB.
+  private static let setLimit = 1 << 16
+
   /// Takes the trees of an ensemble.
   ///
   /// - Returns: nil if they are not of the kind that is scored this way: a tree has more than 256
@@ -45,27 +49,29 @@ internal import Models
       ensemble.trees.allSatisfy({
         $0.leaves.count <= Self.leafLimit && $0.firstLinearLeaf == nil
       }),
-      let columns = RankColumns(ensemble), columns.all.count <= Self.columnLimit
+      let columns = RankColumns(ensemble), columns.numeric.count <= Self.columnLimit,
+      columns.sets.count <= Self.setLimit
     else { return nil }
-    columnCount = columns.all.count
-    setColumnCount = columns.setCount
+    let allColumns = columns.all
+    columnCount = columns.numeric.count
+    setColumnCount = columns.sets.count
     thresholdCount = columns.thresholds.count
     treeCount = ensemble.trees.count
     featureCount = ensemble.featureCount
     arithmetic = ensemble.arithmetic
     self.instructions = instructions
-    usedFeatures = Set(columns.all.map(\.feature)).sorted()
+    usedFeatures = Set(allColumns.map(\.feature)).sorted()
     let failure = ModelError(code: .limitExceeded, context: "no memory for the model's trees")
     guard
       let nodes = unsafe ns_forest_nodes_create(
         columns.nodes, ensemble.trees.map { UInt32($0.splits.upperBound) }, UInt32(treeCount),
-        UInt32(columnCount))
+        UInt32(columnCount), UInt32(setColumnCount))
     else { throw failure }
     unsafe self.nodes = nodes
     nodeScratchByteCount = unsafe ns_forest_nodes_scratch_size(nodes)
     guard
       let ranker = unsafe ns_forest_ranker_create(
-        instructions.raw, columns.all, columns.all.count, columns.thresholds, columns.words,
+        instructions.raw, allColumns, allColumns.count, columns.thresholds, columns.words,
         ensemble.reading.isFloat32 ? 1 : 0),
       let leaves = unsafe Self.makeLeaves(ensemble, nodes: nodes, instructions)
     else {
@@ -130,9 +136,11 @@ internal import Models
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
     let ranks = unsafe scratch.reserve(UInt8.self, count: max(columnCount, 1) * Self.rowCount)
+    let nodeScratch = unsafe scratch.reserve(byteCount: nodeScratchByteCount)
+    let sets = unsafe ns_forest_nodes_sets(nodes, nodeScratch)
     var next: NextBlock?
     if availableCount >= Self.rowCount {
-      unsafe ns_forest_rank_f64(ranker, features, stride, ranks)
+      unsafe ns_forest_rank_f64(ranker, features, stride, ranks, sets)
       let nextCount = min(availableCount - Self.rowCount, Self.rowCount)
       if nextCount >= 8 {
         unsafe next = NextBlock(
@@ -146,9 +154,8 @@ internal import Models
         unsafe (column + availableCount).update(
           repeating: 0, count: Self.rowCount - availableCount)
       }
-      unsafe ns_forest_rank_f64(ranker, copy, Self.rowCount, ranks)
+      unsafe ns_forest_rank_f64(ranker, copy, Self.rowCount, ranks, sets)
     }
-    let nodeScratch = unsafe scratch.reserve(byteCount: nodeScratchByteCount)
     unsafe ns_forest_nodes_prepare(nodes, instructions.raw, ranks, nodeScratch)
     switch arithmetic {
     case .float64:
