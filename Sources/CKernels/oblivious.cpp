@@ -86,6 +86,20 @@ uint8_t *ns_oblivious_sets(const ns_oblivious *forest, void *scratch) {
   return static_cast<uint8_t *>(scratch) + size_t(forest->plan.first_set) * kMaskBytes;
 }
 
+void ns_oblivious_compare(const uint32_t *values, const uint32_t *wanted, size_t wantedCount,
+                          uint8_t *sets) {
+  for (size_t i = 0; i < wantedCount; i++, sets += kMaskBytes) {
+    uint8_t mask[kMaskBytes] = {};
+    for (uint32_t bit = 0; bit < 8; bit++) {
+      for (uint32_t byte = 0; byte < kMaskBytes; byte++) {
+        const bool is_equal = values[bit * kMaskBytes + byte] == wanted[i];
+        mask[byte] = uint8_t(mask[byte] | uint32_t(is_equal) << bit);
+      }
+    }
+    memcpy(sets, mask, kMaskBytes);
+  }
+}
+
 void ns_oblivious_prepare(const ns_oblivious *forest, [[maybe_unused]] ns_isa isa,
                           const uint8_t *ranks, void *scratch) {
   uint8_t *masks = static_cast<uint8_t *>(scratch);

@@ -28,7 +28,8 @@ typedef struct ns_oblivious ns_oblivious;
 ///
 /// Tree `t` has the levels `levels[ends[t - 1]] ..< levels[ends[t]]` (from 0 for the first tree),
 /// at most 16. The caller has checked that, and that columns are < `column_count`, set columns
-/// < `set_count` and thresholds < 255. Takes at most 10 bytes a level and 80 a column, and time linear in the levels.
+/// < `set_count` and thresholds < 255. Takes at most 10 bytes a level and 80 a column, and time
+/// linear in the levels.
 ///
 /// NULL if there is no memory.
 ns_oblivious *_Nullable ns_oblivious_create(const ns_oblivious_level *_Nonnull levels,
@@ -45,6 +46,12 @@ size_t ns_oblivious_scratch_size(const ns_oblivious *_Nonnull forest);
 
 /// Where in a block's scratch the set columns go, aligned to 64 bytes; they stay as they were put.
 uint8_t *_Nonnull ns_oblivious_sets(const ns_oblivious *_Nonnull forest, void *_Nonnull scratch);
+
+/// Makes the set columns of rows whose `value` equals each of `wanted`.
+///
+/// values: of NS_FOREST_ROWS rows. sets: `wantedCount` masks.
+void ns_oblivious_compare(const uint32_t *_Nonnull values, const uint32_t *_Nonnull wanted,
+                          size_t wantedCount, uint8_t *_Nonnull sets);
 
 /// Begins a block: makes in `scratch` what every tree of the block shares.
 ///
