@@ -42,15 +42,16 @@ namespace avx512 {
 }  // namespace
 
 struct ns_forest_nodes {
-  explicit ns_forest_nodes(uint32_t column_count) : program(column_count) {}
+  ns_forest_nodes(uint32_t column_count, uint32_t set_count) : program(column_count, set_count) {}
   Program program;
 };
 
 ns_forest_nodes *ns_forest_nodes_create(const ns_forest_node *nodes, const uint32_t *ends,
-                                        uint32_t tree_count, uint32_t column_count) {
+                                        uint32_t tree_count, uint32_t column_count,
+                                        uint32_t set_count) {
   ns_forest_nodes *forest = nullptr;
   try {
-    forest = new ns_forest_nodes(column_count);
+    forest = new ns_forest_nodes(column_count, set_count);
     compile(nodes, ends, tree_count, forest->program);
     return forest;
   } catch (const std::bad_alloc &) {
@@ -71,6 +72,10 @@ uint32_t ns_forest_nodes_code(const ns_forest_nodes *forest, uint32_t tree, uint
 
 size_t ns_forest_nodes_scratch_size(const ns_forest_nodes *forest) {
   return forest->program.tests.mask_bytes() + kBoundaryBytes;
+}
+
+uint8_t *ns_forest_nodes_sets(const ns_forest_nodes *forest, void *scratch) {
+  return static_cast<uint8_t *>(scratch) + size_t(forest->program.tests.first_set) * kMaskBytes;
 }
 
 void ns_forest_nodes_prepare(const ns_forest_nodes *forest, [[maybe_unused]] ns_isa isa,

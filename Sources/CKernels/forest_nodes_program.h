@@ -69,7 +69,7 @@ struct TreeProgram {
 
 /// A compiled forest.
 struct Program {
-  explicit Program(uint32_t column_count) : tests(column_count) {}
+  Program(uint32_t column_count, uint32_t set_count) : tests(column_count, set_count) {}
 
   TestPlan tests;
   std::vector<TreeProgram> trees;

@@ -24,6 +24,8 @@ void TestPlan::place() {
       mask_count += kHighMasks + kLowMasks;
     }
   }
+  first_set = mask_count;
+  mask_count += set_count;
 }
 
 }  // namespace ns_forest

@@ -49,11 +49,12 @@ class TestPlan {
   static constexpr uint32_t kDigitThresholds = 10;
   static constexpr uint32_t kHighMasks = 17, kLowMasks = 15;
 
-  explicit TestPlan(uint32_t column_count)
-      : used_(size_t(column_count) * 4), first_(column_count) {}
+  TestPlan(uint32_t column_count, uint32_t set_count)
+      : set_count(set_count), used_(size_t(column_count) * 4), first_(column_count) {}
 
   /// Says that a test of the forest is (rank in `column` > `threshold`).
   void add(uint32_t column, uint32_t threshold) {
+    if (column & NS_FOREST_SET) return;
     used_[size_t(column) * 4 + (threshold >> 6)] |= uint64_t(1) << (threshold & 63);
   }
 
@@ -62,6 +63,7 @@ class TestPlan {
 
   /// The masks of a test that was added, before `seal`.
   Test find(uint32_t column, uint32_t threshold) const {
+    if (column & NS_FOREST_SET) return {kEveryMask, first_set + (column & ~NS_FOREST_SET)};
     const uint32_t first = first_[column];
     if (first & kHasDigits) {
       const uint32_t high = (first & ~kHasDigits) + (threshold >> 4), digit = threshold & 15;
@@ -81,6 +83,8 @@ class TestPlan {
 
   std::vector<TestColumn> columns;
   std::vector<uint8_t> thresholds;  // of the columns without digits
+  uint32_t set_count;
+  uint32_t first_set = 0;  // the masks of sets are the last ones; others fill them in
   uint32_t mask_count = kFirstMask;
 
  private:

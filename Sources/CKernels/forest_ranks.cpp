@@ -4,6 +4,7 @@ namespace ns_forest {
 namespace {
 namespace portable {
 
+#define NS_VECTOR_BYTES 16
 #include "forest_ranks_body.h"
 
 uint32_t round(const double *values, float *floats, bool to_nearest, bool looks_for_small) {
@@ -19,6 +20,16 @@ uint32_t round(const double *values, float *floats, bool to_nearest, bool looks_
 void small_set(const uint8_t *set, uint32_t, const uint8_t *bytes, const uint8_t *bits,
                uint8_t *ranks) {
   for (int row = 0; row < kRows; row++) ranks[row] = set[bytes[row]] & bits[row] ? 0 : 255;
+}
+
+void eight_sets(const uint8_t *table, uint32_t, const uint8_t *places, const EightSets &sets,
+                uint8_t *masks) {
+  const auto look_up = [table](const uint8_t *from) {
+    alignas(16) uint8_t bytes[16];
+    for (int i = 0; i < 16; i++) bytes[i] = table[from[i]];
+    return load(bytes);
+  };
+  make_eight_masks(look_up, places, sets, masks);
 }
 
 }  // namespace portable
@@ -42,6 +53,7 @@ inline double without_small(double value) {
 struct Block {
   const ns_forest_ranker &ranker;
   uint8_t *ranks;
+  uint8_t *sets;
   Values values;
   uint32_t seen;
   bool has_marks;
@@ -49,7 +61,8 @@ struct Block {
   alignas(64) uint8_t missing[kRows];
   alignas(64) uint8_t none[kRows];
 
-  Block(const ns_forest_ranker &of, uint8_t *to) : ranker(of), ranks(to) {}
+  Block(const ns_forest_ranker &ranker, uint8_t *ranks, uint8_t *sets)
+      : ranker(ranker), ranks(ranks), sets(sets) {}
 
   void read(const double *feature, bool looks_for_small) {
     seen = ranker.kernels->round(feature, floats, ranker.is_float32, looks_for_small);
@@ -162,31 +175,44 @@ void rank_group(Block &block, const NumericGroup &group) {
   for (uint32_t i = group.first; i < group.last; i++) patch(block, columns[i]);
 }
 
-void rank_sets(const Block &block, const SetGroup &group) {
-  const ns_forest_ranker &ranker = block.ranker;
-  alignas(64) uint32_t codes[kRows];
+void rank_small_sets(const Block &block, const SetGroup &group, const uint32_t *codes) {
+  const Kernels &kernels = *block.ranker.kernels;
   alignas(64) uint8_t bytes[kRows];
   alignas(64) uint8_t bits[kRows];
-  ranker.kernels->codes(block.values, group.fraction_is_negative, codes);
-  if (group.first_small < group.last_small) {
-    ranker.kernels->split(codes, group.universe, bytes, bits);
-  }
-  const uint32_t byte_count = (group.universe + 3 + 7) / 8;
+  alignas(64) uint8_t ranks[kRows];
+  kernels.split(codes, group.small_universe, bytes, bits);
+  const uint32_t byte_count = (group.small_universe + 3 + 7) / 8;
   for (uint32_t i = group.first_small; i < group.last_small; i++) {
-    const SmallSet &set = ranker.small_sets[i];
-    ranker.kernels->small_set(set.bits, byte_count, bytes, bits,
-                              block.ranks + static_cast<size_t>(set.column) * kRows);
+    const SmallSet &set = block.ranker.small_sets[i];
+    kernels.small_set(set.bits, byte_count, bytes, bits, ranks);
+    kernels.pack(ranks, block.sets + static_cast<size_t>(set.column) * kMaskBytes);
   }
+}
+
+void rank_sets(const Block &block, const SetGroup &group) {
+  const ns_forest_ranker &ranker = block.ranker;
+  const Kernels &kernels = *ranker.kernels;
+  alignas(64) uint32_t codes[kRows];
+  alignas(64) uint8_t bytes[kRows];
+  kernels.codes(block.values, group.fraction_is_negative, codes);
+  if (group.first_eight < group.last_eight) kernels.places(codes, group.eight_universe, bytes);
+  for (uint32_t i = group.first_eight; i < group.last_eight; i++) {
+    const EightSets &sets = ranker.eight_sets[i];
+    kernels.eight_sets(ranker.tables.data() + sets.table, group.table_size(), bytes, sets,
+                       block.sets);
+  }
+  if (group.first_small < group.last_small) rank_small_sets(block, group, codes);
   for (uint32_t i = group.first_large; i < group.last_large; i++) {
     const LargeSet &set = ranker.large_sets[i];
-    ranker.kernels->large_set(ranker.words.data() + set.start, set.limit, codes,
-                              block.ranks + static_cast<size_t>(set.column) * kRows);
+    kernels.large_set(ranker.words.data() + set.start, set.limit, codes, bytes);
+    kernels.pack(bytes, block.sets + static_cast<size_t>(set.column) * kMaskBytes);
   }
 }
 
 template <typename T>
-void rank(const ns_forest_ranker &ranker, const T *features, size_t stride, uint8_t *ranks) {
-  Block block(ranker, ranks);
+void rank(const ns_forest_ranker &ranker, const T *features, size_t stride, uint8_t *ranks,
+          uint8_t *sets) {
+  Block block(ranker, ranks, sets);
   for (const Feature &feature : ranker.features) {
     block.read(features + feature.feature * stride, feature.looks_for_small);
     for (uint32_t i = feature.first_group; i < feature.last_group; i++) {
@@ -201,18 +227,30 @@ void rank(const ns_forest_ranker &ranker, const T *features, size_t stride, uint
 }  // namespace
 
 const Kernels kPortableKernels = {
-    portable::round, portable::look,  nullptr,             portable::mark,      portable::patch,
-    portable::codes, portable::split, portable::small_set, portable::large_set,
+    portable::round,  portable::look,       nullptr,         portable::mark,      portable::patch,
+    portable::codes,  portable::places,     portable::eight_sets, portable::split,
+    portable::small_set, portable::large_set, portable::pack,
 };
 
 }  // namespace ns_forest
 
 void ns_forest_rank_f64(const ns_forest_ranker *ranker, const double *features, size_t stride,
-                        uint8_t *ranks) {
-  ns_forest::rank(*ranker, features, stride, ranks);
+                        uint8_t *ranks, uint8_t *sets) {
+  ns_forest::rank(*ranker, features, stride, ranks, sets);
 }
 
 void ns_forest_rank_f32(const ns_forest_ranker *ranker, const float *features, size_t stride,
-                        uint8_t *ranks) {
-  ns_forest::rank(*ranker, features, stride, ranks);
+                        uint8_t *ranks, uint8_t *sets) {
+  ns_forest::rank(*ranker, features, stride, ranks, sets);
+}
+
+void ns_forest_expand_sets(const uint8_t *sets, size_t setCount, uint8_t *ranks) {
+  using namespace ns_forest;
+  for (size_t set = 0; set < setCount; set++, sets += kMaskBytes, ranks += kRows) {
+    for (int bit = 0; bit < 8; bit++) {
+      for (int byte = 0; byte < kMaskBytes; byte++) {
+        ranks[bit * kMaskBytes + byte] = sets[byte] & 1 << bit ? 255 : 0;
+      }
+    }
+  }
 }

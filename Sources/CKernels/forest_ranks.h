@@ -11,6 +11,7 @@
 namespace ns_forest {
 
 constexpr int kRows = NS_FOREST_ROWS;
+constexpr int kMaskBytes = kRows / 8;
 
 // LightGBM's kZeroThreshold (include/LightGBM/meta.h): a float constant, widened.
 constexpr float kSmall = 1e-35f;
@@ -48,6 +49,14 @@ struct NumericGroup {
   uint32_t first, last;
 };
 
+// Up to eight sets of at most 256 categories, three of which stand for what is in no word. Byte c
+// of their table says in bit i whether category c is outside set i.
+struct EightSets {
+  uint32_t columns[8];
+  uint32_t count;
+  uint32_t table;  // where it starts among `tables`
+};
+
 // A set of at most 512 categories, three of which stand for what is in no word.
 struct SmallSet {
   uint32_t column;
@@ -63,8 +72,14 @@ struct LargeSet {
 // Sets of one feature that read values in the same way.
 struct SetGroup {
   bool fraction_is_negative;
-  uint32_t universe;   // small sets: categories below are told apart, <= 509
-  uint32_t first_small, last_small, first_large, last_large;
+  uint32_t eight_universe;  // sets by eight: categories below are told apart, <= 253
+  uint32_t small_universe;  // small sets: the same, <= 509
+  uint32_t first_eight, last_eight, first_small, last_small, first_large, last_large;
+
+  // Bytes of the table of eight sets: 64, 128 or 256.
+  uint32_t table_size() const {
+    return eight_universe + 3 <= 64 ? 64 : eight_universe + 3 <= 128 ? 128 : 256;
+  }
 };
 
 struct Feature {
@@ -106,11 +121,18 @@ struct Kernels {
   void (*patch)(const uint8_t *marks, uint8_t rank, uint8_t *ranks);
   // Category codes of values.
   void (*codes)(const Values &values, bool fraction_is_negative, uint32_t *codes);
+  // Codes as places in the table of eight sets; what is beyond comes after `universe`.
+  void (*places)(const uint32_t *codes, uint32_t universe, uint8_t *places);
+  // Masks of up to eight sets, whose table has 64, 128 or 256 bytes.
+  void (*eight_sets)(const uint8_t *table, uint32_t table_size, const uint8_t *places,
+                     const EightSets &sets, uint8_t *masks);
   // Splits codes into byte numbers and bits of small sets; what is beyond comes after `universe`.
   void (*split)(const uint32_t *codes, uint32_t universe, uint8_t *bytes, uint8_t *bits);
   void (*small_set)(const uint8_t *set, uint32_t byte_count, const uint8_t *bytes,
                     const uint8_t *bits, uint8_t *ranks);
   void (*large_set)(const uint32_t *words, uint32_t limit, const uint32_t *codes, uint8_t *ranks);
+  // The mask of ranks that are 0 or 255.
+  void (*pack)(const uint8_t *ranks, uint8_t *mask);
 };
 
 extern const Kernels kPortableKernels;  // `round` fills floats only if to_nearest; no `search`
@@ -129,6 +151,8 @@ struct ns_forest_ranker {
   std::vector<ns_forest::NumericGroup> groups;
   std::vector<ns_forest::NumericColumn> columns;
   std::vector<ns_forest::SetGroup> set_groups;
+  std::vector<ns_forest::EightSets> eight_sets;
+  std::vector<uint8_t> tables;
   std::vector<ns_forest::SmallSet> small_sets;
   std::vector<ns_forest::LargeSet> large_sets;
   std::vector<float> floats;

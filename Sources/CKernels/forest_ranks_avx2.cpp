@@ -10,6 +10,7 @@ namespace ns_forest {
 namespace {
 namespace avx2 {
 
+#define NS_VECTOR_BYTES 32
 #include "forest_ranks_body.h"
 
 // Rounds as the control register says. The two barriers keep the compiler from moving a conversion
@@ -145,11 +146,40 @@ bool search(const Search &s, const Tables &tables, const float *values, uint8_t 
                : search_any<false>(s, tables, values, ranks, close);
 }
 
-inline __m256i load(const uint8_t *bytes) {
-  return _mm256_load_si256(reinterpret_cast<const __m256i *>(bytes));
+// A byte number outside a sixteen of the table has its top bit set after this, for which a shuffle
+// gives 0.
+inline __m256i place_among(__m256i byte, int sixteen) {
+  return _mm256_adds_epu8(
+      _mm256_sub_epi8(byte, _mm256_set1_epi8(static_cast<char>(16 * sixteen))),
+      _mm256_set1_epi8(0x70));
 }
 
-// A byte number outside a sixteen of the table gets its top bit set, for which the shuffle gives 0.
+template <int size>
+void eight_sets_of(const uint8_t *table, const uint8_t *places, const EightSets &sets,
+                   uint8_t *masks) {
+  const auto look_up = [table](const uint8_t *from) __attribute__((always_inline)) {
+    const __m256i place = _mm256_load_si256(reinterpret_cast<const __m256i *>(from));
+    __m256i found = _mm256_setzero_si256();
+#pragma clang loop unroll(full)
+    for (int i = 0; i < size / 16; i++) {
+      const __m256i part = _mm256_broadcastsi128_si256(
+          _mm_loadu_si128(reinterpret_cast<const __m128i *>(table + 16 * i)));
+      found = _mm256_or_si256(found, _mm256_shuffle_epi8(part, place_among(place, i)));
+    }
+    return reinterpret_cast<Vector>(found);
+  };
+  make_eight_masks(look_up, places, sets, masks);
+}
+
+void eight_sets(const uint8_t *table, uint32_t table_size, const uint8_t *places,
+                const EightSets &sets, uint8_t *masks) {
+  switch (table_size) {
+    case 64: return eight_sets_of<64>(table, places, sets, masks);
+    case 128: return eight_sets_of<128>(table, places, sets, masks);
+    default: return eight_sets_of<256>(table, places, sets, masks);
+  }
+}
+
 template <int sixteens>
 void small_set_of(const uint8_t *set, const uint8_t *bytes, const uint8_t *bits, uint8_t *ranks) {
   __m256i tables[sixteens];
@@ -158,17 +188,15 @@ void small_set_of(const uint8_t *set, const uint8_t *bytes, const uint8_t *bits,
         _mm_loadu_si128(reinterpret_cast<const __m128i *>(set + 16 * i)));
   }
   for (int row = 0; row < kRows; row += 32) {
-    const __m256i byte = load(bytes + row);
+    const __m256i byte = _mm256_load_si256(reinterpret_cast<const __m256i *>(bytes + row));
     __m256i word = _mm256_setzero_si256();
 #pragma clang loop unroll(full)
     for (int i = 0; i < sixteens; i++) {
-      const __m256i place = _mm256_adds_epu8(
-          _mm256_sub_epi8(byte, _mm256_set1_epi8(static_cast<char>(16 * i))),
-          _mm256_set1_epi8(0x70));
-      word = _mm256_or_si256(word, _mm256_shuffle_epi8(tables[i], place));
+      word = _mm256_or_si256(word, _mm256_shuffle_epi8(tables[i], place_among(byte, i)));
     }
+    const __m256i bit = _mm256_load_si256(reinterpret_cast<const __m256i *>(bits + row));
     const __m256i is_out =
-        _mm256_cmpeq_epi8(_mm256_and_si256(word, load(bits + row)), _mm256_setzero_si256());
+        _mm256_cmpeq_epi8(_mm256_and_si256(word, bit), _mm256_setzero_si256());
     _mm256_store_si256(reinterpret_cast<__m256i *>(ranks + row), is_out);
   }
 }
@@ -188,8 +216,9 @@ void small_set(const uint8_t *set, uint32_t byte_count, const uint8_t *bytes, co
 }  // namespace
 
 const Kernels kAVX2Kernels = {
-    avx2::round, avx2::look,  avx2::search,    avx2::mark,      avx2::patch,
-    avx2::codes, avx2::split, avx2::small_set, avx2::large_set,
+    avx2::round,     avx2::look,      avx2::search,     avx2::mark,  avx2::patch,
+    avx2::codes,     avx2::places,    avx2::eight_sets, avx2::split,
+    avx2::small_set, avx2::large_set, avx2::pack,
 };
 
 }  // namespace ns_forest

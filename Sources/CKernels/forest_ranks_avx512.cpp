@@ -13,6 +13,7 @@ namespace ns_forest {
 namespace {
 namespace avx512 {
 
+#define NS_VECTOR_BYTES 64
 #include "forest_ranks_body.h"
 
 // A value times zero is zero, but for infinity and NaN: some sum of products tells of them.
@@ -180,6 +181,37 @@ bool search(const Search &s, const Tables &tables, const float *values, uint8_t 
                : search_any<false>(s, tables, values, ranks, close);
 }
 
+template <int size>
+void eight_sets_of(const uint8_t *table, const uint8_t *places, const EightSets &sets,
+                   uint8_t *masks) {
+  __m512i part[size / 64];
+  for (int i = 0; i < size / 64; i++) part[i] = _mm512_loadu_si512(table + 64 * i);
+  const auto look_up = [&part](const uint8_t *from) __attribute__((always_inline)) {
+    const __m512i place = _mm512_load_si512(from);
+    __m512i found;
+    if constexpr (size == 64) {
+      found = _mm512_permutexvar_epi8(place, part[0]);
+    } else {
+      found = _mm512_permutex2var_epi8(part[0], place, part[1]);
+    }
+    if constexpr (size == 256) {
+      found = _mm512_mask_blend_epi8(_mm512_movepi8_mask(place), found,
+                                     _mm512_permutex2var_epi8(part[2], place, part[3]));
+    }
+    return reinterpret_cast<Vector>(found);
+  };
+  make_eight_masks(look_up, places, sets, masks);
+}
+
+void eight_sets(const uint8_t *table, uint32_t table_size, const uint8_t *places,
+                const EightSets &sets, uint8_t *masks) {
+  switch (table_size) {
+    case 64: return eight_sets_of<64>(table, places, sets, masks);
+    case 128: return eight_sets_of<128>(table, places, sets, masks);
+    default: return eight_sets_of<256>(table, places, sets, masks);
+  }
+}
+
 void small_set(const uint8_t *set, uint32_t, const uint8_t *bytes, const uint8_t *bits,
                uint8_t *ranks) {
   const __m512i table = _mm512_loadu_si512(set);
@@ -209,8 +241,9 @@ void gather_set(const uint32_t *words, uint32_t limit, const uint32_t *codes, ui
 }  // namespace
 
 const Kernels kAVX512Kernels = {
-    avx512::round, avx512::look,  avx512::search,    avx512::mark,      avx512::patch,
-    avx512::codes, avx512::split, avx512::small_set, avx512::gather_set,
+    avx512::round,     avx512::look,       avx512::search,     avx512::mark,  avx512::patch,
+    avx512::codes,     avx512::places,     avx512::eight_sets, avx512::split,
+    avx512::small_set, avx512::gather_set, avx512::pack,
 };
 
 }  // namespace ns_forest

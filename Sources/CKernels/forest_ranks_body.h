@@ -3,6 +3,8 @@
 
 #pragma STDC FP_CONTRACT OFF
 
+#include "forest_vectors.h"
+
 inline uint32_t float_bits(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
@@ -74,6 +76,14 @@ void codes(const Values &values, bool fraction_is_negative, uint32_t *result) {
   }
 }
 
+void places(const uint32_t *codes, uint32_t universe, uint8_t *result) {
+  for (int row = 0; row < kRows; row++) {
+    const uint32_t code = codes[row];
+    const uint32_t special = universe + (static_cast<int32_t>(code) < 0 ? code & 3 : 0);
+    result[row] = static_cast<uint8_t>(code < universe ? code : special);
+  }
+}
+
 void split(const uint32_t *codes, uint32_t universe, uint8_t *bytes, uint8_t *bits) {
   for (int row = 0; row < kRows; row++) {
     const uint32_t code = codes[row];
@@ -91,5 +101,30 @@ inline void large_set(const uint32_t *words, uint32_t limit, const uint32_t *cod
     const uint32_t special = limit + (static_cast<int32_t>(code) < 0 ? code & 3 : 0);
     const uint32_t place = code < limit ? code : special;
     ranks[row] = static_cast<uint8_t>((words[place >> 5] >> (place & 31) & 1) - 1);
+  }
+}
+
+// Row 64 * i + j is bit i of byte j.
+void pack(const uint8_t *ranks, uint8_t *mask) {
+  for (int part = 0; part < kMaskBytes; part += NS_VECTOR_BYTES) {
+    Vector bits = {};
+    for (int i = 0; i < 8; i++) {
+      bits |= load(ranks + kMaskBytes * i + part) & filled(static_cast<uint8_t>(1 << i));
+    }
+    store(mask + part, bits);
+  }
+}
+
+// Looks the bytes of eight sets up for a vector of rows at a time, eight vectors make eight masks.
+template <typename LookUp>
+NS_INLINE void make_eight_masks(const LookUp &look_up, const uint8_t *places,
+                                const EightSets &sets, uint8_t *masks) {
+  for (int part = 0; part < kMaskBytes; part += NS_VECTOR_BYTES) {
+    Vector planes[8];
+    for (int i = 0; i < 8; i++) planes[i] = look_up(places + kMaskBytes * i + part);
+    transpose(planes);
+    for (uint32_t i = 0; i < sets.count; i++) {
+      store(masks + size_t(sets.columns[i]) * kMaskBytes + part, planes[i]);
+    }
   }
 }

@@ -11,8 +11,10 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Words of the largest set whose categories, and three special codes, are told apart by 512 bits.
-constexpr uint32_t kSmallSetWords = 15;
+// Categories of the largest sets that, with three special codes, are told apart by a byte and by
+// 512 bits.
+constexpr uint32_t kEightUniverse = 253;
+constexpr uint32_t kSmallUniverse = 480;
 
 float largest_float_not_above(double threshold) {
   const float nearest = static_cast<float>(threshold);
@@ -27,6 +29,10 @@ struct Builder {
   const ns_forest_column *columns;
   const double *thresholds;
   const uint32_t *words;
+  // Of each column: its number among those of its kind, numeric or set.
+  std::vector<uint32_t> numbers = {};
+  // Of each set: from here on all categories are alike.
+  std::vector<uint32_t> extents = {};
 
   // Flags that columns have to agree in to be worked out together.
   static uint8_t kind(const ns_forest_column &c) {
@@ -49,8 +55,8 @@ struct Builder {
       if (a.count != b.count) return a.count < b.count;
       const auto [x, y] = std::mismatch(p, p + a.count, q);
       if (x != p + a.count) return *x < *y;
-    } else if (a.count != b.count) {
-      return a.count < b.count;
+    } else if (extents[first] != extents[second]) {
+      return extents[first] < extents[second];
     }
     return first < second;
   }
@@ -129,7 +135,7 @@ struct Builder {
       const bool belongs = column.feature == model.feature && kind(column) == kind(model) &&
                            have_same_thresholds(column, model);
       if (!belongs) break;
-      ranker.columns.push_back({order[at], column.policy, zero_rank});
+      ranker.columns.push_back({numbers[order[at]], column.policy, zero_rank});
     }
     group.last = static_cast<uint32_t>(ranker.columns.size());
     ranker.groups.push_back(group);
@@ -143,15 +149,53 @@ struct Builder {
            (flags & ns_forest_set_has_missing ? 4u : 0);
   }
 
+  bool has(const ns_forest_column &set, uint32_t category) const {
+    if (category >> 5 >= set.count) return (set.flags & ns_forest_set_has_unknown) != 0;
+    return (words[set.start + (category >> 5)] >> (category & 31) & 1) != 0;
+  }
+
+  uint32_t extent(const ns_forest_column &set) const {
+    if (set.flags & ns_forest_set_has_unknown) return 32 * set.count;
+    for (uint32_t i = set.count; i > 0; i--) {
+      const uint32_t word = words[set.start + i - 1];
+      if (word) return 32 * i - static_cast<uint32_t>(__builtin_clz(word));
+    }
+    return 0;
+  }
+
+  // Makes eights of the sets order[at ..< end].
+  void add_eights(const std::vector<uint32_t> &order, size_t at, size_t end,
+                  const SetGroup &group) {
+    for (; at < end; at += 8) {
+      EightSets eight = {};
+      eight.count = static_cast<uint32_t>(std::min<size_t>(8, end - at));
+      eight.table = static_cast<uint32_t>(ranker.tables.size());
+      ranker.tables.resize(ranker.tables.size() + group.table_size());
+      uint8_t *table = ranker.tables.data() + eight.table;
+      for (uint32_t i = 0; i < eight.count; i++) {
+        const ns_forest_column &set = columns[order[at + i]];
+        eight.columns[i] = numbers[order[at + i]];
+        for (uint32_t category = 0; category < group.eight_universe; category++) {
+          table[category] |= static_cast<uint8_t>(!has(set, category) << i);
+        }
+        for (uint32_t special = 0; special < 3; special++) {
+          const uint32_t is_out = ~special_bits(set.flags) >> special & 1;
+          table[group.eight_universe + special] |= static_cast<uint8_t>(is_out << i);
+        }
+      }
+      ranker.eight_sets.push_back(eight);
+    }
+  }
+
   void add_small_set(uint32_t number, uint32_t universe) {
     const ns_forest_column &column = columns[number];
     uint32_t bits[16] = {};
-    std::copy_n(words + column.start, column.count, bits);
-    const uint32_t others = column.flags & ns_forest_set_has_unknown ? UINT32_MAX : 0;
-    std::fill(bits + column.count, bits + universe / 32, others);
+    for (uint32_t category = 0; category < universe; category++) {
+      bits[category / 32] |= static_cast<uint32_t>(has(column, category)) << (category & 31);
+    }
     bits[universe / 32] = special_bits(column.flags);
     SmallSet set = {};
-    set.column = number;
+    set.column = numbers[number];
     for (int i = 0; i < 64; i++) set.bits[i] = static_cast<uint8_t>(bits[i / 4] >> (8 * (i & 3)));
     ranker.small_sets.push_back(set);
   }
@@ -159,41 +203,55 @@ struct Builder {
   void add_large_set(uint32_t number) {
     const ns_forest_column &column = columns[number];
     const auto start = static_cast<uint32_t>(ranker.words.size());
-    ranker.large_sets.push_back({number, start, 32 * column.count});
+    ranker.large_sets.push_back({numbers[number], start, 32 * column.count});
     ranker.words.insert(ranker.words.end(), words + column.start,
                         words + column.start + column.count);
     ranker.words.push_back(special_bits(column.flags));
   }
 
-  // Makes a group of the sets from order[at] on that read values alike, small ones first as their
-  // counts ascend; answers its end.
+  // Makes a group of the sets from order[at] on that read values alike, in the order of their
+  // extents; answers its end.
   size_t add_sets(const std::vector<uint32_t> &order, size_t at) {
     const ns_forest_column &model = columns[order[at]];
-    size_t end = at, end_of_small = at;
+    size_t end = at, end_of_eights = at, end_of_small = at;
     while (end < order.size() && columns[order[end]].feature == model.feature &&
            kind(columns[order[end]]) == kind(model)) {
-      end++;
-      if (columns[order[end - 1]].count <= kSmallSetWords) end_of_small = end;
+      const uint32_t size = extents[order[end++]];
+      if (size <= kEightUniverse) end_of_eights = end;
+      if (size <= kSmallUniverse) end_of_small = end;
     }
     SetGroup group = {};
     group.fraction_is_negative = (model.flags & ns_forest_fraction_is_negative) != 0;
-    if (end_of_small > at) group.universe = 32 * columns[order[end_of_small - 1]].count;
+    if (end_of_eights > at) group.eight_universe = extents[order[end_of_eights - 1]];
+    if (end_of_small > at) group.small_universe = (extents[order[end_of_small - 1]] + 31) & ~31u;
+    group.first_eight = static_cast<uint32_t>(ranker.eight_sets.size());
     group.first_small = static_cast<uint32_t>(ranker.small_sets.size());
     group.first_large = static_cast<uint32_t>(ranker.large_sets.size());
-    for (size_t i = at; i < end; i++) {
-      if (i < end_of_small) {
-        add_small_set(order[i], group.universe);
-      } else {
-        add_large_set(order[i]);
-      }
+    add_eights(order, at, end_of_eights, group);
+    for (size_t i = end_of_eights; i < end_of_small; i++) {
+      add_small_set(order[i], group.small_universe);
     }
+    for (size_t i = end_of_small; i < end; i++) add_large_set(order[i]);
+    group.last_eight = static_cast<uint32_t>(ranker.eight_sets.size());
     group.last_small = static_cast<uint32_t>(ranker.small_sets.size());
     group.last_large = static_cast<uint32_t>(ranker.large_sets.size());
     ranker.set_groups.push_back(group);
     return end;
   }
 
+  void number_columns(size_t column_count) {
+    numbers.resize(column_count);
+    extents.resize(column_count);
+    uint32_t set_count = 0, numeric_count = 0;
+    for (size_t i = 0; i < column_count; i++) {
+      const bool is_set = columns[i].policy == ns_forest_category;
+      if (is_set) extents[i] = extent(columns[i]);
+      numbers[i] = is_set ? set_count++ : numeric_count++;
+    }
+  }
+
   void build(size_t column_count) {
+    number_columns(column_count);
     std::vector<uint32_t> order(column_count);
     std::iota(order.begin(), order.end(), 0u);
     std::sort(order.begin(), order.end(),

@@ -42,7 +42,7 @@ namespace avx512 {
 }  // namespace
 
 struct ns_oblivious {
-  explicit ns_oblivious(uint32_t column_count) : plan(column_count) {}
+  ns_oblivious(uint32_t column_count, uint32_t set_count) : plan(column_count, set_count) {}
   TestPlan plan;
   std::vector<Test> tests;
   std::vector<uint32_t> ends;
@@ -50,10 +50,11 @@ struct ns_oblivious {
 };
 
 ns_oblivious *ns_oblivious_create(const ns_oblivious_level *levels, const uint32_t *ends,
-                                  uint32_t tree_count, uint32_t column_count) {
+                                  uint32_t tree_count, uint32_t column_count,
+                                  uint32_t set_count) {
   ns_oblivious *forest = nullptr;
   try {
-    forest = new ns_oblivious(column_count);
+    forest = new ns_oblivious(column_count, set_count);
     forest->ends.assign(ends, ends + tree_count);
     const uint32_t level_count = tree_count == 0 ? 0 : ends[tree_count - 1];
     for (uint32_t i = 0; i < level_count; i++) {
@@ -80,6 +81,24 @@ void ns_oblivious_destroy(ns_oblivious *forest) { delete forest; }
 uint32_t ns_oblivious_code_size(const ns_oblivious *forest) { return forest->is_wide ? 2 : 1; }
 
 size_t ns_oblivious_scratch_size(const ns_oblivious *forest) { return forest->plan.mask_bytes(); }
+
+uint8_t *ns_oblivious_sets(const ns_oblivious *forest, void *scratch) {
+  return static_cast<uint8_t *>(scratch) + size_t(forest->plan.first_set) * kMaskBytes;
+}
+
+void ns_oblivious_compare(const uint32_t *values, const uint32_t *wanted, size_t wantedCount,
+                          uint8_t *sets) {
+  for (size_t i = 0; i < wantedCount; i++, sets += kMaskBytes) {
+    uint8_t mask[kMaskBytes] = {};
+    for (uint32_t bit = 0; bit < 8; bit++) {
+      for (uint32_t byte = 0; byte < kMaskBytes; byte++) {
+        const bool is_equal = values[bit * kMaskBytes + byte] == wanted[i];
+        mask[byte] = uint8_t(mask[byte] | uint32_t(is_equal) << bit);
+      }
+    }
+    memcpy(sets, mask, kMaskBytes);
+  }
+}
 
 void ns_oblivious_prepare(const ns_oblivious *forest, [[maybe_unused]] ns_isa isa,
                           const uint8_t *ranks, void *scratch) {

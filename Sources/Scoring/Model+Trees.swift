@@ -42,7 +42,7 @@ extension Model {
     let scorer: any Scorer
     switch model.trees {
     case .oblivious(let ensemble):
-      scorer = ObliviousScorer(
+      scorer = try ObliviousScorer(
         ensemble, inputs: model.inputs, objective: model.objective, classNames: model.classNames)
     case .general(let ensemble, let scale, let bias):
       let sums = try TreeScorer(ensemble, inputs: model.inputs, objective: .custom)

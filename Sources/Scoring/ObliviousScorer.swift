@@ -1,3 +1,4 @@
+internal import CKernels
 package import Models
 
 /// Scores rows with oblivious trees.
@@ -11,8 +12,13 @@ package struct ObliviousScorer: Scorer {
   private let ensemble: ObliviousEnsemble
   /// The inputs that are texts and asked for.
   private let textFeatures: [Int]
+  /// The hashes that each of them is compared with.
+  private let wantedHashes: [[UInt32]]
+  /// nil if the trees are scored level by level: some are too deep.
+  private let forest: RankForest?
+  private let instructions: InstructionSet
 
-  private static let tileRowCount = 256
+  private static let tileRowCount = RankForest.rowCount
 
   /// Prepares the trees of a model.
   ///
@@ -21,15 +27,27 @@ package struct ObliviousScorer: Scorer {
   ///   - inputs: one for each feature.
   ///   - objective: what makes predictions of the raw scores.
   ///   - classNames: a name for each output, or none.
+  ///   - instructions: what kernels may use.
+  /// - Throws: `ModelError` if there is no memory.
   package init(
     _ ensemble: ObliviousEnsemble, inputs: [ModelInput], objective: Objective,
-    classNames: [String] = []
-  ) {
+    classNames: [String] = [], instructions: InstructionSet = .best
+  ) throws(ModelError) {
     precondition(inputs.count == ensemble.featureCount)
     self.ensemble = ensemble
     self.inputs = inputs
     self.objective = objective
+    self.instructions = instructions
     textFeatures = ensemble.usedFeatures.filter { inputs[$0].isText }.sorted()
+    let hashLevels = Set(ensemble.levels.filter { $0.hash != nil })
+    let levels = textFeatures.map { feature in
+      hashLevels.filter { $0.feature == feature }.sorted { ($0.hash ?? 0) < ($1.hash ?? 0) }
+    }
+    wantedHashes = levels.map { $0.compactMap(\.hash) }
+    let ordered = levels.flatMap(\.self)
+    forest =
+      inputs.isEmpty || ordered.count < hashLevels.count
+      ? nil : try RankForest(ensemble, hashes: ordered, instructions: instructions)
     outputs = [
       ModelOutput(
         name: "prediction", kind: .float64, width: ensemble.outputCount, elementNames: classNames)
@@ -42,7 +60,18 @@ package struct ObliviousScorer: Scorer {
         ("trees", ensemble.trees.count),
         ("leaves", ensemble.leafValues.count / ensemble.outputCount),
       ],
-      kernels: ["oblivious: level by level for all rows of a tile"])
+      kernels: [kernel])
+  }
+
+  private var kernel: String {
+    guard let forest else {
+      return "oblivious: level by level for all rows of a tile, because a tree is deep"
+    }
+    return """
+      oblivious ranks (\(instructions)): every level for \(RankForest.rowCount) rows at once, \
+      \(forest.columnCount) byte columns of \(forest.thresholdCount) borders and \
+      \(wantedHashes.reduce(0) { $0 + $1.count }) bit columns of texts
+      """
   }
 
   package func score(
@@ -58,14 +87,43 @@ package struct ObliviousScorer: Scorer {
     defer { scratch.release(to: mark) }
     let hashes = unsafe scratch.reserve(
       UInt32.self, count: textFeatures.count * Self.tileRowCount)
+    let columns = unsafe scratch.reserve(Double.self, count: width * Self.tileRowCount)
     let leaves = unsafe scratch.reserve(UInt32.self, count: Self.tileRowCount)
     for start in stride(from: 0, to: rowCount, by: Self.tileRowCount) {
       let rows = start..<min(start + Self.tileRowCount, rowCount)
       let sums = unsafe UnsafeMutableBufferPointer(
         rebasing: output[rows.lowerBound * width..<rows.upperBound * width])
       unsafe hash(tile, rows: rows, into: hashes)
-      unsafe add(tile, rows: rows, hashes: hashes, leaves: leaves, to: sums)
+      if let forest, let features = unsafe tile.numbers.baseAddress {
+        unsafe columns.update(repeating: 0, count: width * Self.tileRowCount)
+        unsafe forest.add(
+          features: features + start, stride: tile.stride,
+          availableCount: min(
+            tile.numbers.count - (inputs.count - 1) * tile.stride - start, tile.stride - start),
+          to: columns, outputCount: width, scratch: &scratch
+        ) { sets in unsafe compare(hashes, into: sets) }
+        for row in 0..<rows.count {
+          for index in 0..<width {
+            unsafe sums[row * width + index] = columns[index * Self.tileRowCount + row]
+          }
+        }
+      } else {
+        unsafe add(tile, rows: rows, hashes: hashes, leaves: leaves, to: sums)
+      }
       unsafe finish(sums, mode: mode)
+    }
+  }
+
+  /// Fills in which rows have the hashes that levels ask for.
+  private func compare(
+    _ hashes: UnsafePointer<UInt32>, into sets: UnsafeMutablePointer<UInt8>
+  ) {
+    var start = 0
+    for (place, wanted) in wantedHashes.enumerated() {
+      unsafe ns_oblivious_compare(
+        hashes + place * Self.tileRowCount, wanted, wanted.count,
+        sets + start * Int(NS_FOREST_MASK_BYTES))
+      start += wanted.count
     }
   }
 
@@ -81,6 +139,8 @@ package struct ObliviousScorer: Scorer {
         unsafe hashes[place * Self.tileRowCount + row - rows.lowerBound] =
           UInt32(truncatingIfNeeded: CityHash.hash64(bytes))
       }
+      unsafe (hashes + place * Self.tileRowCount + rows.count).update(
+        repeating: 0, count: Self.tileRowCount - rows.count)
     }
   }
 
@@ -140,5 +200,13 @@ enum Affine {
       if scale != 1 { unsafe scores[index] *= scale }
       if bias[index] != 0 { unsafe scores[index] += bias[index] }
     }
+  }
+}
+
+extension ObliviousEnsemble.Level {
+  /// The hash that it asks for; nil if it asks for a number.
+  fileprivate var hash: UInt32? {
+    guard case .hash(let hash) = question else { return nil }
+    return hash
   }
 }

@@ -3,18 +3,25 @@ internal import Models
 
 /// Which bytes the nodes of an ensemble compare: thresholds of each feature, and sets.
 struct RankColumns {
-  private(set) var all: [ns_forest_column] = []
+  /// Columns of ranks.
+  private(set) var numeric: [ns_forest_column] = []
+  /// Columns of bits, whose numbers nodes have with `NS_FOREST_SET`.
+  private(set) var sets: [ns_forest_column] = []
   /// Of each feature that is compared, ascending, feature after feature.
   private(set) var thresholds: [Double] = []
   /// The bits of the sets.
   let words: [UInt32]
   /// The splits of all trees in their order.
   private(set) var nodes: [ns_forest_node] = []
-  private(set) var setCount = 0
 
   /// Where the thresholds of each feature stand among all.
   private var ranges: [Range<Int>] = []
-  private let ensemble: TreeEnsemble
+  private let reading: TreeEnsemble.Reading
+  /// For each set the words of its bits.
+  private let setRanges: [Range<Int>]
+  /// All columns, as a ranker takes them.
+  var all: [ns_forest_column] { numeric + sets }
+
   /// The columns that were seen before, for each feature, part of its thresholds and way of missing
   /// values.
   private var columnsByPart: [UInt32?] = []
@@ -32,12 +39,25 @@ struct RankColumns {
 
   /// - Returns: nil if a threshold is NaN.
   init?(_ ensemble: TreeEnsemble) {
-    self.ensemble = ensemble
-    words = ensemble.setWords + [0]
-    columnsBySet = Array(repeating: nil, count: 2 * ensemble.sets.count)
-    guard collectThresholds() else { return nil }
-    nodes.reserveCapacity(ensemble.splits.count)
-    for split in ensemble.splits {
+    self.init(
+      splits: ensemble.splits, featureCount: ensemble.featureCount, reading: ensemble.reading,
+      sets: ensemble.sets, setWords: ensemble.setWords)
+  }
+
+  /// Takes splits that belong to no tree.
+  ///
+  /// - Returns: nil if a threshold is NaN.
+  init?(
+    splits: [TreeEnsemble.Split], featureCount: Int, reading: TreeEnsemble.Reading,
+    sets: [Range<Int>] = [], setWords: [UInt32] = []
+  ) {
+    self.reading = reading
+    setRanges = sets
+    words = setWords + [0]
+    columnsBySet = Array(repeating: nil, count: 2 * sets.count)
+    guard collectThresholds(of: splits, featureCount: featureCount) else { return nil }
+    nodes.reserveCapacity(splits.count)
+    for split in splits {
       let (column, threshold) = place(of: split)
       nodes.append(
         ns_forest_node(
@@ -45,9 +65,11 @@ struct RankColumns {
     }
   }
 
-  private mutating func collectThresholds() -> Bool {
-    var lists: [[Double]] = Array(repeating: [], count: ensemble.featureCount)
-    for split in ensemble.splits {
+  private mutating func collectThresholds(
+    of splits: [TreeEnsemble.Split], featureCount: Int
+  ) -> Bool {
+    var lists: [[Double]] = Array(repeating: [], count: featureCount)
+    for split in splits {
       guard case .atMost(let threshold, _) = split.test else { continue }
       if threshold.isNaN { return false }
       lists[Int(split.feature)].append(comparable(threshold))
@@ -71,7 +93,7 @@ struct RankColumns {
   ///
   /// For floats it is the largest float that is not above it. Minus zero becomes zero.
   private func comparable(_ threshold: Double) -> Double {
-    guard ensemble.reading.isFloat32 else { return threshold + 0 }
+    guard reading.isFloat32 else { return threshold + 0 }
     let nearest = Float(threshold)
     return Double(Double(nearest) > threshold ? nearest.nextDown : nearest) + 0
   }
@@ -80,7 +102,8 @@ struct RankColumns {
   private mutating func place(of split: TreeEnsemble.Split) -> (column: UInt32, rank: UInt32) {
     switch split.test {
     case .inSet(let set, let missingGoesLeft):
-      return (column(ofSet: set, missingGoesLeft: missingGoesLeft, split.feature), 0)
+      let column = column(ofSet: set, missingGoesLeft: missingGoesLeft, split.feature)
+      return (column | NS_FOREST_SET, 0)
     case .atMost(let threshold, let missing):
       let range = ranges[Int(split.feature)]
       let index = position(of: comparable(threshold), in: range) - range.lowerBound
@@ -91,12 +114,13 @@ struct RankColumns {
         + Int(missing.rawValue)
       if let column = columnsByPart[use] { return (column, UInt32(rank)) }
       let start = range.lowerBound + part * Int(NS_FOREST_COLUMN_THRESHOLDS)
-      let column = append(
+      let column = UInt32(numeric.count)
+      numeric.append(
         ns_forest_column(
           feature: UInt32(split.feature), start: UInt32(start),
           count: UInt32(min(Int(NS_FOREST_COLUMN_THRESHOLDS), range.upperBound - start)),
           policy: UInt8(missing.policy.rawValue),
-          flags: ensemble.reading.isTinyZero ? UInt8(ns_forest_small_is_zero) : 0))
+          flags: reading.isTinyZero ? UInt8(ns_forest_small_is_zero) : 0))
       columnsByPart[use] = column
       return (column, UInt32(rank))
     }
@@ -115,28 +139,23 @@ struct RankColumns {
     ofSet set: Int, missingGoesLeft: Bool, _ feature: Int32
   ) -> UInt32 {
     let index = 2 * set + (missingGoesLeft ? 1 : 0)
-    if let column = columnsBySet[index], all[Int(column)].feature == feature { return column }
-    let range = ensemble.sets[set]
+    if let column = columnsBySet[index], sets[Int(column)].feature == feature { return column }
+    let range = setRanges[set]
     let content = SetContent(
-      feature: feature, missingGoesLeft: missingGoesLeft, words: ensemble.setWords[range])
+      feature: feature, missingGoesLeft: missingGoesLeft, words: words[range])
     if let column = setsByContent[content] { return column }
     var flags: UInt32 = 0
     if missingGoesLeft { flags |= UInt32(ns_forest_set_has_missing) }
     // XGBoost, whose features are floats, takes −0.5 for negative; LightGBM for category 0.
-    if ensemble.reading.isFloat32 { flags |= UInt32(ns_forest_fraction_is_negative) }
-    let column = append(
+    if reading.isFloat32 { flags |= UInt32(ns_forest_fraction_is_negative) }
+    let column = UInt32(sets.count)
+    sets.append(
       ns_forest_column(
         feature: UInt32(feature), start: UInt32(range.lowerBound), count: UInt32(range.count),
         policy: UInt8(ns_forest_category.rawValue), flags: UInt8(flags)))
     columnsBySet[index] = column
     setsByContent[content] = column
-    setCount += 1
     return column
-  }
-
-  private mutating func append(_ column: ns_forest_column) -> UInt32 {
-    all.append(column)
-    return UInt32(all.count - 1)
   }
 }
 

@@ -13,19 +13,18 @@ internal import Models
   /// nearest cache.
   private static let groupTreeCount = 16
 
+  /// How many columns are ranks.
   let columnCount: Int
-  /// How many of the columns are sets of categories.
+  /// How many are bits: whether a category is outside a set.
   let setColumnCount: Int
   let thresholdCount: Int
   private let treeCount: Int
   private let featureCount: Int
   private let arithmetic: TreeEnsemble.Arithmetic
-  private let instructions: InstructionSet
+  private let codes: ForestCodes
   // Made once, freed in deinit, and only read by the kernels in between.
   nonisolated(unsafe) private let ranker: OpaquePointer
-  nonisolated(unsafe) private let nodes: OpaquePointer
   nonisolated(unsafe) private let leaves: OpaquePointer
-  private let nodeScratchByteCount: Int
   /// Features that any column is made of, ascending.
   private let usedFeatures: [UInt32]
 
@@ -35,41 +34,96 @@ internal import Models
   /// Most columns: a block of ranks then takes 8 MiB.
   private static let columnLimit = 1 << 14
 
+  /// Most sets: a block of bits then takes 4 MiB.
+  private static let setLimit = 1 << 16
+
   /// Takes the trees of an ensemble.
   ///
   /// - Returns: nil if they are not of the kind that is scored this way: a tree has more than 256
   ///   leaves or linear ones, there are too many columns, or a threshold is NaN.
   /// - Throws: `ModelError` if there is no memory.
-  init?(_ ensemble: TreeEnsemble, instructions: InstructionSet) throws(ModelError) {
+  convenience init?(
+    _ ensemble: TreeEnsemble, instructions: InstructionSet
+  ) throws(ModelError) {
     guard
       ensemble.trees.allSatisfy({
         $0.leaves.count <= Self.leafLimit && $0.firstLinearLeaf == nil
       }),
-      let columns = RankColumns(ensemble), columns.all.count <= Self.columnLimit
+      let columns = RankColumns(ensemble), columns.numeric.count <= Self.columnLimit,
+      columns.sets.count <= Self.setLimit
     else { return nil }
-    columnCount = columns.all.count
-    setColumnCount = columns.setCount
+    let codes = try ForestCodes(
+      nodes: columns.nodes, ends: ensemble.trees.map { UInt32($0.splits.upperBound) },
+      columnCount: columns.numeric.count, setCount: columns.sets.count,
+      instructions: instructions)
+    let (tables, values) = Self.tables(of: ensemble, codes: codes)
+    try self.init(
+      columns, codes: codes, tables: tables, values: values, treeCount: ensemble.trees.count,
+      featureCount: ensemble.featureCount, reading: ensemble.reading,
+      arithmetic: ensemble.arithmetic, instructions: instructions)
+  }
+
+  /// Takes oblivious trees; a level that asks for a text is a set column, in the order of `hashes`.
+  ///
+  /// - Returns: nil if they are not of the kind that is scored this way: a tree has more than 8
+  ///   levels, there are too many columns, or a border is NaN.
+  /// - Throws: `ModelError` if there is no memory.
+  convenience init?(
+    _ ensemble: ObliviousEnsemble, hashes: [ObliviousEnsemble.Level],
+    instructions: InstructionSet
+  ) throws(ModelError) {
+    let reading = TreeEnsemble.Reading(isFloat32: true)
+    guard
+      ensemble.trees.allSatisfy({ 1 << $0.levels.count <= Self.leafLimit }),
+      let columns = RankColumns(
+        splits: ensemble.levels.compactMap(\.split), featureCount: ensemble.featureCount,
+        reading: reading), columns.numeric.count <= Self.columnLimit,
+      hashes.count <= Self.setLimit
+    else { return nil }
+    let codes = try ForestCodes(
+      levels: Self.levels(of: ensemble, columns, hashes: hashes),
+      ends: ensemble.trees.map { UInt32($0.levels.upperBound) },
+      columnCount: columns.numeric.count, setCount: hashes.count, instructions: instructions)
+    let width = ensemble.outputCount
+    let tables = ensemble.trees.enumerated().flatMap { index, tree in
+      (0..<width).map { element in
+        ns_forest_leaf_table(
+          start: tree.firstLeaf * width + element, stride: UInt32(width),
+          codeCount: UInt32(tree.leafCount), tree: UInt32(index), output: UInt32(element))
+      }
+    }
+    try self.init(
+      columns, codes: codes, tables: tables, values: ensemble.leafValues,
+      treeCount: ensemble.trees.count, featureCount: ensemble.featureCount, reading: reading,
+      arithmetic: .float64, instructions: instructions)
+  }
+
+  private init(
+    _ columns: RankColumns, codes: ForestCodes, tables: [ns_forest_leaf_table],
+    values: [Double], treeCount: Int, featureCount: Int, reading: TreeEnsemble.Reading,
+    arithmetic: TreeEnsemble.Arithmetic, instructions: InstructionSet
+  ) throws(ModelError) {
+    self.codes = codes
+    self.treeCount = treeCount
+    self.featureCount = featureCount
+    self.arithmetic = arithmetic
+    columnCount = columns.numeric.count
+    setColumnCount = columns.sets.count
     thresholdCount = columns.thresholds.count
-    treeCount = ensemble.trees.count
-    featureCount = ensemble.featureCount
-    arithmetic = ensemble.arithmetic
-    self.instructions = instructions
-    usedFeatures = Set(columns.all.map(\.feature)).sorted()
+    let allColumns = columns.all
+    usedFeatures = Set(allColumns.map(\.feature)).sorted()
+    let kind = arithmetic == .float32 ? ns_forest_leaves_float : ns_forest_leaves_double
     let failure = ModelError(code: .limitExceeded, context: "no memory for the model's trees")
     guard
-      let nodes = unsafe ns_forest_nodes_create(
-        columns.nodes, ensemble.trees.map { UInt32($0.splits.upperBound) }, UInt32(treeCount),
-        UInt32(columnCount))
-    else { throw failure }
-    unsafe self.nodes = nodes
-    nodeScratchByteCount = unsafe ns_forest_nodes_scratch_size(nodes)
-    guard
       let ranker = unsafe ns_forest_ranker_create(
-        instructions.raw, columns.all, columns.all.count, columns.thresholds, columns.words,
-        ensemble.reading.isFloat32 ? 1 : 0),
-      let leaves = unsafe Self.makeLeaves(ensemble, nodes: nodes, instructions)
+        instructions.raw, allColumns, allColumns.count, columns.thresholds, columns.words,
+        reading.isFloat32 ? 1 : 0)
+    else { throw failure }
+    guard
+      let leaves = unsafe ns_forest_leaves_create(
+        instructions.raw, kind, tables, tables.count, values)
     else {
-      unsafe ns_forest_nodes_destroy(nodes)
+      unsafe ns_forest_ranker_destroy(ranker)
       throw failure
     }
     unsafe self.ranker = ranker
@@ -78,23 +132,36 @@ internal import Models
 
   deinit {
     unsafe ns_forest_ranker_destroy(ranker)
-    unsafe ns_forest_nodes_destroy(nodes)
     unsafe ns_forest_leaves_destroy(leaves)
   }
 
+  private static func levels(
+    of ensemble: ObliviousEnsemble, _ columns: RankColumns, hashes: [ObliviousEnsemble.Level]
+  ) -> [ns_oblivious_level] {
+    let sets = Dictionary(uniqueKeysWithValues: zip(hashes, UInt32(0)...))
+    var nodes = columns.nodes.makeIterator()
+    return ensemble.levels.map { level in
+      if let set = sets[level] {
+        return ns_oblivious_level(column: set | NS_FOREST_SET, threshold: 0)
+      }
+      guard let node = nodes.next() else { preconditionFailure("a level without a column") }
+      return ns_oblivious_level(column: node.column, threshold: node.threshold)
+    }
+  }
+
   /// Lays each tree's leaf values out by their codes.
-  private static func makeLeaves(
-    _ ensemble: TreeEnsemble, nodes: OpaquePointer, _ instructions: InstructionSet
-  ) -> OpaquePointer? {
+  private static func tables(
+    of ensemble: TreeEnsemble, codes: ForestCodes
+  ) -> ([ns_forest_leaf_table], [Double]) {
     let width = ensemble.leafWidth
     var tables: [ns_forest_leaf_table] = []
     var values: [Double] = []
     for (index, tree) in ensemble.trees.enumerated() {
-      let codeCount = unsafe ns_forest_nodes_code_count(nodes, UInt32(index))
+      let codeCount = codes.codeCount(tree: index)
       let start = values.count
       values.append(contentsOf: repeatElement(0, count: Int(codeCount) * width))
       for leaf in 0..<tree.leaves.count {
-        let code = unsafe Int(ns_forest_nodes_code(nodes, UInt32(index), UInt32(leaf)))
+        let code = codes.code(tree: index, leaf: leaf)
         for element in 0..<width {
           values[start + code * width + element] =
             ensemble.leafValues[(tree.leaves.lowerBound + leaf) * width + element]
@@ -107,10 +174,7 @@ internal import Models
             tree: UInt32(index), output: UInt32(tree.output + element)))
       }
     }
-    let kind =
-      ensemble.arithmetic == .float32 ? ns_forest_leaves_float : ns_forest_leaves_double
-    return unsafe ns_forest_leaves_create(
-      instructions.raw, kind, tables, tables.count, values)
+    return (tables, values)
   }
 
   /// Adds the trees for one block of rows.
@@ -123,16 +187,21 @@ internal import Models
   ///     available are anything.
   ///   - outputCount: how many sums a row has.
   ///   - scratch: memory that may be used again.
+  ///   - fillSets: puts the set columns in place that are not made of numbers.
   func add(
     features: UnsafePointer<Double>, stride: Int, availableCount: Int,
-    to sums: UnsafeMutablePointer<Double>, outputCount: Int, scratch: inout ScoringScratch
+    to sums: UnsafeMutablePointer<Double>, outputCount: Int, scratch: inout ScoringScratch,
+    fillSets: (UnsafeMutablePointer<UInt8>) -> Void = { _ in }
   ) {
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
     let ranks = unsafe scratch.reserve(UInt8.self, count: max(columnCount, 1) * Self.rowCount)
+    let nodeScratch = unsafe scratch.reserve(byteCount: codes.scratchByteCount)
+    let sets = unsafe codes.sets(in: nodeScratch)
+    unsafe fillSets(sets)
     var next: NextBlock?
     if availableCount >= Self.rowCount {
-      unsafe ns_forest_rank_f64(ranker, features, stride, ranks)
+      unsafe ns_forest_rank_f64(ranker, features, stride, ranks, sets)
       let nextCount = min(availableCount - Self.rowCount, Self.rowCount)
       if nextCount >= 8 {
         unsafe next = NextBlock(
@@ -146,10 +215,9 @@ internal import Models
         unsafe (column + availableCount).update(
           repeating: 0, count: Self.rowCount - availableCount)
       }
-      unsafe ns_forest_rank_f64(ranker, copy, Self.rowCount, ranks)
+      unsafe ns_forest_rank_f64(ranker, copy, Self.rowCount, ranks, sets)
     }
-    let nodeScratch = unsafe scratch.reserve(byteCount: nodeScratchByteCount)
-    unsafe ns_forest_nodes_prepare(nodes, instructions.raw, ranks, nodeScratch)
+    unsafe codes.prepare(ranks: ranks, scratch: nodeScratch)
     switch arithmetic {
     case .float64:
       unsafe addLeaves(nodeScratch, next, scratch: &scratch) { first, count, codes in
@@ -171,17 +239,16 @@ internal import Models
     _ nodeScratch: UnsafeMutableRawPointer, _ next: NextBlock?, scratch: inout ScoringScratch,
     _ add: (UInt32, UInt32, UnsafePointer<UInt8>) -> Void
   ) {
-    let codes = unsafe scratch.reserve(UInt8.self, count: Self.groupTreeCount * Self.rowCount)
+    let found = unsafe scratch.reserve(UInt8.self, count: Self.groupTreeCount * Self.rowCount)
     var first = 0
     while first < treeCount {
       let count = min(Self.groupTreeCount, treeCount - first)
       for tree in first..<first + count {
-        unsafe ns_forest_nodes_run(
-          nodes, instructions.raw, UInt32(tree), 1, codes + (tree - first) * Self.rowCount,
-          nodeScratch)
+        unsafe codes.find(
+          tree: tree, codes: found + (tree - first) * Self.rowCount, scratch: nodeScratch)
         if let next = unsafe next { unsafe readAhead(next, tree: tree) }
       }
-      unsafe add(UInt32(first), UInt32(count), codes)
+      unsafe add(UInt32(first), UInt32(count), found)
       first += count
     }
   }
@@ -207,5 +274,15 @@ internal import Models
       unsafe ns_prefetch_columns(
         next.features, next.stride, start, UInt32(lineCount), UInt32(begin), UInt32(end))
     }
+  }
+}
+
+extension ObliviousEnsemble.Level {
+  /// The split that asks the same of a number; nil if it asks for a text.
+  fileprivate var split: TreeEnsemble.Split? {
+    guard case .above(let border, let ifMissing) = question else { return nil }
+    return TreeEnsemble.Split(
+      feature: Int(feature), left: 0, right: 0,
+      test: .atMost(Double(border), missing: ifMissing ? .goesRight : .goesLeft))
   }
 }

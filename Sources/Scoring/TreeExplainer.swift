@@ -10,7 +10,8 @@ internal import Models
 
   private let featureCount: Int
   private let outputCount: Int
-  private let columnCount: Int
+  private let numericColumnCount: Int
+  private let setColumnCount: Int
   private let instructions: InstructionSet
   private let scratchByteCount: Int
   // Made once, freed in deinit, and only read by the kernels in between.
@@ -31,14 +32,15 @@ internal import Models
     }
     featureCount = ensemble.featureCount
     outputCount = ensemble.outputCount
-    columnCount = columns.all.count
+    numericColumnCount = columns.numeric.count
+    setColumnCount = columns.sets.count
     self.instructions = instructions
     let (nodes, trees) = Self.nodes(of: ensemble, columns)
     var failure = ns_shap_failure()
     let shape = ns_shap_shape(
       node_count: UInt32(nodes.count), tree_count: UInt32(trees.count),
       output_count: UInt32(outputCount), feature_count: UInt32(featureCount),
-      column_count: UInt32(columnCount))
+      column_count: UInt32(numericColumnCount + setColumnCount))
     guard let shap = unsafe ns_shap_create(nodes, trees, shape, ensemble.base, &failure) else {
       throw Self.error(failure, treeWidth: ensemble.leafWidth)
     }
@@ -64,6 +66,7 @@ internal import Models
   private static func nodes(
     of ensemble: TreeEnsemble, _ columns: RankColumns
   ) -> ([ns_shap_node], [ns_shap_tree]) {
+    let firstSet = UInt32(columns.numeric.count)
     var nodes: [ns_shap_node] = []
     var trees: [ns_shap_tree] = []
     for tree in ensemble.trees {
@@ -75,13 +78,16 @@ internal import Models
             output: UInt32(tree.output + element)))
         for index in tree.splits {
           let (split, node) = (ensemble.splits[index], columns.nodes[index])
+          // The columns of sets come after those of numbers, as bytes too.
+          let isSet = node.column & NS_FOREST_SET != 0
+          let column = isSet ? firstSet + (node.column ^ NS_FOREST_SET) : node.column
           func place(_ child: Int32) -> UInt32 {
             child >= 0 ? UInt32(child) : UInt32(tree.splits.count + Int(~child))
           }
           nodes.append(
             ns_shap_node(
               cover: split.cover, value: 0, left: place(split.left), right: place(split.right),
-              column: node.column, feature: UInt32(split.feature), rank: node.threshold))
+              column: column, feature: UInt32(split.feature), rank: node.threshold))
         }
         for leaf in tree.leaves {
           nodes.append(
@@ -126,7 +132,10 @@ internal import Models
     defer { scratch.release(to: mark) }
     let width = outputCount * (featureCount + 1)
     let block = unsafe scratch.reserve(Double.self, count: featureCount * Self.rowCount)
-    let ranks = unsafe scratch.reserve(UInt8.self, count: max(columnCount, 1) * Self.rowCount)
+    let columnCount = numericColumnCount + setColumnCount
+    let ranks = unsafe scratch.reserve(UInt8.self, count: columnCount * Self.rowCount)
+    let sets = unsafe scratch.reserve(
+      UInt8.self, count: setColumnCount * Int(NS_FOREST_MASK_BYTES))
     let contributions = unsafe scratch.reserve(Double.self, count: width * Self.rowCount)
     let memory = unsafe scratch.reserve(byteCount: scratchByteCount)
     var start = 0
@@ -138,7 +147,9 @@ internal import Models
         unsafe column.update(from: features + feature * tile.stride + start, count: count)
         unsafe (column + count).update(repeating: 0, count: Self.rowCount - count)
       }
-      unsafe ns_forest_rank_f64(ranker, block, Self.rowCount, ranks)
+      unsafe ns_forest_rank_f64(ranker, block, Self.rowCount, ranks, sets)
+      unsafe ns_forest_expand_sets(
+        sets, setColumnCount, ranks + numericColumnCount * Self.rowCount)
       unsafe ns_shap_run(
         shap, instructions.raw, ranks, UInt32(count), 0, UInt32(outputCount), contributions,
         memory)

@@ -77,7 +77,7 @@ package struct TreeScorer: Scorer {
       """
       ranks (\(instructions)): every node for \(RankForest.rowCount) rows at once, \
       \(ranks.columnCount) byte columns of \(ranks.thresholdCount) thresholds and \
-      \(ranks.setColumnCount) sets
+      \(ranks.setColumnCount) bit columns of sets
       """
     case .walk:
       "walk: 8 rows at a time from node to node, because a tree is large or has linear leaves"

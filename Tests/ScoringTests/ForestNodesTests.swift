@@ -46,6 +46,22 @@ struct ForestNodesTests {
     for isa in instructionSets() { try forest.check(ranks, isa: isa, using: &random) }
   }
 
+  /// Set columns among others, and by themselves.
+  @Test(arguments: [0, 5])
+  func setsAreTested(columnCount: Int) throws {
+    var random = SplitMix(state: 15)
+    var forest = SampleForest(columnCount: columnCount, setCount: 40)
+    for leafCount in [1, 2, 31, 64, 255, 256] {
+      forest.add(leafCount: leafCount, form: .leafWise, using: &random) { random in
+        let column = Int.random(in: 0..<columnCount + 40, using: &random)
+        if column >= columnCount { return (Int(NS_FOREST_SET) + column - columnCount, 0) }
+        return (column, Int.random(in: 0..<255, using: &random))
+      }
+    }
+    let ranks = RankBlock(columnCount: columnCount, setCount: 40, using: &random)
+    for isa in instructionSets() { try forest.check(ranks, isa: isa, using: &random) }
+  }
+
   /// So many columns that a step's short offsets do not reach all masks.
   @Test func forestsOfManyMasksAreWalked() throws {
     var random = SplitMix(state: 13)
@@ -81,13 +97,18 @@ func instructionSets() -> [ns_isa] {
 struct RankBlock {
   static let rowCount = Int(NS_FOREST_ROWS)
   let bytes: [UInt8]
+  /// The bits of sets; those of a byte are 64 rows apart.
+  var sets: [UInt8] = []
 
   init(columnCount: Int, rank: (_ column: Int, _ row: Int) -> UInt8) {
     bytes = (0..<columnCount * Self.rowCount).map { rank($0 / Self.rowCount, $0 % Self.rowCount) }
   }
 
   /// Random ranks, a quarter of them 0 or 255, as for missing values and sets.
-  init(columnCount: Int, using random: inout SplitMix) {
+  init(columnCount: Int, setCount: Int = 0, using random: inout SplitMix) {
+    sets = (0..<setCount * Int(NS_FOREST_MASK_BYTES)).map { _ in
+      UInt8(truncatingIfNeeded: random.next())
+    }
     bytes = (0..<columnCount * Self.rowCount).map { _ in
       let bits = random.next()
       switch bits & 7 {
@@ -98,18 +119,27 @@ struct RankBlock {
     }
   }
 
+  /// A rank, or a set's bit.
   func rank(_ column: UInt32, _ row: Int) -> UInt32 {
-    UInt32(bytes[Int(column) * Self.rowCount + row])
+    if column & NS_FOREST_SET != 0 {
+      let first = Int(column ^ NS_FOREST_SET) * Int(NS_FOREST_MASK_BYTES)
+      return UInt32(sets[first + row % 64]) >> UInt32(row / 64) & 1
+    }
+    return UInt32(bytes[Int(column) * Self.rowCount + row])
   }
 }
 
 /// Trees for the kernel and for the walk.
 struct SampleForest {
   let columnCount: Int
+  let setCount: Int
   private(set) var nodes: [ns_forest_node] = []
   private(set) var ends: [UInt32] = []
 
-  init(columnCount: Int) { self.columnCount = columnCount }
+  init(columnCount: Int, setCount: Int = 0) {
+    self.columnCount = columnCount
+    self.setCount = setCount
+  }
 
   /// A leaf to be split: the node it hangs from, on which side, and how deep.
   private struct Tip {
@@ -180,7 +210,7 @@ struct SampleForest {
   func check(_ ranks: RankBlock, isa: ns_isa, using random: inout SplitMix) throws {
     guard
       let forest = unsafe ns_forest_nodes_create(
-        nodes, ends, UInt32(ends.count), UInt32(columnCount))
+        nodes, ends, UInt32(ends.count), UInt32(columnCount), UInt32(setCount))
     else {
       Issue.record("no memory")
       return
@@ -189,6 +219,8 @@ struct SampleForest {
     let scratch = unsafe UnsafeMutableRawPointer.allocate(
       byteCount: ns_forest_nodes_scratch_size(forest), alignment: 64)
     defer { unsafe scratch.deallocate() }
+    unsafe ns_forest_nodes_sets(forest, scratch).update(
+      from: ranks.sets, count: ranks.sets.count)
     unsafe ns_forest_nodes_prepare(forest, isa, ranks.bytes, scratch)
     var tree = 0
     while tree < ends.count {

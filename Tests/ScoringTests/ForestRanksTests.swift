@@ -108,7 +108,7 @@ struct ForestRanksTests {
     }
   }
 
-  @Test(arguments: [1, 2, 31, 32, 33, 64, 100, 255, 256, 257, 480, 481, 512, 513, 1000, 2000])
+  @Test(arguments: [1, 2, 31, 61, 62, 100, 125, 126, 253, 254, 257, 480, 481, 512, 513, 2000])
   func setsHoldTheirCategories(categoryCount: Int) {
     var generator = SplitMix(state: UInt64(categoryCount))
     var columns: [RankColumn] = []
@@ -264,7 +264,8 @@ struct RankColumn {
 /// A ranker of the kernels.
 @safe final class RankerUnderTest {
   private let raw: OpaquePointer
-  private let columnCount: Int
+  /// Of each column whether it is a set.
+  private let isSet: [Bool]
 
   init(isa: ns_isa, columns: [RankColumn], isFloat32: Bool) {
     var thresholds: [Double] = []
@@ -286,12 +287,12 @@ struct RankColumn {
       isa, list, list.count, thresholds, words, isFloat32 ? 1 : 0)
     guard let created = unsafe created else { fatalError("no memory") }
     unsafe raw = created
-    columnCount = columns.count
+    isSet = columns.map { $0.policy == 5 }
   }
 
   deinit { unsafe ns_forest_ranker_destroy(raw) }
 
-  /// Ranks by columns, of values by features.
+  /// Ranks by columns, 0 or 255 for sets, of values by features.
   func ranks(of values: [[Double]]) -> [[UInt8]] {
     unsafe ranks(of: values, rank: ns_forest_rank_f64)
   }
@@ -302,7 +303,10 @@ struct RankColumn {
 
   private func ranks<Value: BinaryFloatingPoint>(
     of values: [[Value]],
-    rank: (OpaquePointer, UnsafePointer<Value>, Int, UnsafeMutablePointer<UInt8>) -> Void
+    rank: (
+      OpaquePointer, UnsafePointer<Value>, Int, UnsafeMutablePointer<UInt8>,
+      UnsafeMutablePointer<UInt8>
+    ) -> Void
   ) -> [[UInt8]] {
     let count = values[0].count
     let stride = (count + 511) / 512 * 512 + 3
@@ -311,20 +315,39 @@ struct RankColumn {
     for (feature, column) in values.enumerated() {
       for (row, value) in column.enumerated() { cells[1 + feature * stride + row] = value }
     }
-    let block = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(columnCount, 1) * 512, alignment: 64)
-    defer { unsafe block.deallocate() }
-    var result = [[UInt8]](repeating: [], count: columnCount)
+    let numericCount = isSet.count { !$0 }
+    let setCount = isSet.count - numericCount
+    // Set columns are expanded behind the others.
+    let block = unsafe Self.memory(byteCount: isSet.count * 512)
+    let sets = unsafe Self.memory(byteCount: setCount * 64)
+    defer {
+      unsafe block.deallocate()
+      unsafe sets.deallocate()
+    }
+    var places: [Int] = []
+    var (numericPlace, setPlace) = (0, numericCount)
+    for isSet in isSet {
+      places.append(isSet ? setPlace : numericPlace)
+      if isSet { setPlace += 1 } else { numericPlace += 1 }
+    }
+    var result = [[UInt8]](repeating: [], count: isSet.count)
     unsafe cells.withUnsafeBufferPointer { cells in
-      guard let first = cells.baseAddress, let ranks = block.baseAddress else { return }
+      guard let first = cells.baseAddress else { return }
       for start in Swift.stride(from: 0, to: count, by: 512) {
-        unsafe rank(raw, first + 1 + start, stride, ranks.assumingMemoryBound(to: UInt8.self))
-        for column in 0..<columnCount {
-          let rows = unsafe block[(column * 512)..<(column * 512 + min(512, count - start))]
+        unsafe rank(raw, first + 1 + start, stride, block, sets)
+        unsafe ns_forest_expand_sets(sets, setCount, block + numericCount * 512)
+        for (column, place) in places.enumerated() {
+          let rows = unsafe UnsafeBufferPointer(
+            start: block + place * 512, count: min(512, count - start))
           unsafe result[column].append(contentsOf: rows)
         }
       }
     }
     return result
+  }
+
+  private static func memory(byteCount: Int) -> UnsafeMutablePointer<UInt8> {
+    unsafe UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 64), alignment: 64)
+      .bindMemory(to: UInt8.self, capacity: max(byteCount, 64))
   }
 }

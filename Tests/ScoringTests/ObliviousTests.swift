@@ -20,6 +20,20 @@ struct ObliviousTests {
     for isa in instructionSets() { try forest.check(ranks, isa: isa, using: &random) }
   }
 
+  @Test func setsAreTested() throws {
+    var random = SplitMix(state: 22)
+    var forest = LevelForest(columnCount: 3, setCount: 9)
+    for tree in 0..<60 {
+      forest.add(depth: tree % 9) {
+        let column = Int.random(in: 0..<12, using: &random)
+        if column >= 3 { return (Int(NS_FOREST_SET) + column - 3, 0) }
+        return (column, Int.random(in: 0..<255, using: &random))
+      }
+    }
+    let ranks = RankBlock(columnCount: 3, setCount: 9, using: &random)
+    for isa in instructionSets() { try forest.check(ranks, isa: isa, using: &random) }
+  }
+
   @Test func everyRankMeetsEveryThreshold() throws {
     var random = SplitMix(state: 21)
     var forest = LevelForest(columnCount: 2)
@@ -37,10 +51,14 @@ struct ObliviousTests {
 /// Oblivious trees for the kernel and for the comparison.
 private struct LevelForest {
   let columnCount: Int
+  let setCount: Int
   private var levels: [ns_oblivious_level] = []
   private var ends: [UInt32] = []
 
-  init(columnCount: Int) { self.columnCount = columnCount }
+  init(columnCount: Int, setCount: Int = 0) {
+    self.columnCount = columnCount
+    self.setCount = setCount
+  }
 
   mutating func add(depth: Int, test: () -> (column: Int, threshold: Int)) {
     for _ in 0..<depth {
@@ -65,7 +83,7 @@ private struct LevelForest {
   func check(_ ranks: RankBlock, isa: ns_isa, using random: inout SplitMix) throws {
     guard
       let forest = unsafe ns_oblivious_create(
-        levels, ends, UInt32(ends.count), UInt32(columnCount))
+        levels, ends, UInt32(ends.count), UInt32(columnCount), UInt32(setCount))
     else {
       Issue.record("no memory")
       return
@@ -77,6 +95,7 @@ private struct LevelForest {
     let scratch = unsafe UnsafeMutableRawPointer.allocate(
       byteCount: ns_oblivious_scratch_size(forest), alignment: 64)
     defer { unsafe scratch.deallocate() }
+    unsafe ns_oblivious_sets(forest, scratch).update(from: ranks.sets, count: ranks.sets.count)
     unsafe ns_oblivious_prepare(forest, isa, ranks.bytes, scratch)
     var tree = 0
     while tree < ends.count {

@@ -1,9 +1,10 @@
 // Ranks of feature values among a forest's thresholds: the first stage of scoring trees.
 //
 // A *column* is what a node compares one byte with: the rank of a feature's value among at most 255
-// thresholds, or whether a category is in a set. Rows come in blocks of NS_FOREST_ROWS and always
-// as whole blocks: the rows past the end hold anything that may be read. Every `ns_isa` gives the
-// same ranks. Nothing here checks an index: what builds the columns has.
+// thresholds. A *set column* is a bit: whether a category is outside a set. Rows come in blocks of
+// NS_FOREST_ROWS and always as whole blocks: the rows past the end hold anything that may be read.
+// Every `ns_isa` gives the same ranks and bits. Nothing here checks an index: what builds the
+// columns has.
 #pragma once
 
 #include <stddef.h>
@@ -51,7 +52,7 @@ enum {
 /// if rank <= k; -0.0 equals 0.0. The thresholds `thresholds[start ..< start + count]` are strictly
 /// ascending, none is NaN, count is 0 ... 255.
 ///
-/// Category: 0 if the value, cut toward zero, is a member of the set and 255 if not. Category c is
+/// Category: 0 if the value, cut toward zero, is a member of the set and 1 if not. Category c is
 /// a member if bit c & 31 of `words[start + (c >> 5)]` is set, c >> 5 < count; the flags say what
 /// becomes of other values. Anything from 2^31 on, infinity too, is a category beyond the words;
 /// count <= 2^26.
@@ -80,18 +81,23 @@ ns_forest_ranker *_Nullable ns_forest_ranker_create(
 
 void ns_forest_ranker_destroy(ns_forest_ranker *_Nullable ranker);
 
-/// Ranks one block: `ranks[column * NS_FOREST_ROWS + row]` from `features[feature * stride + row]`.
+/// Ranks one block: `ranks[column * NS_FOREST_ROWS + row]` from `features[feature * stride + row]`,
+/// and the masks `sets[set * NS_FOREST_MASK_BYTES + byte]`, see ns_forest_nodes.h.
 ///
-/// Columns are numbered as in the list given to ns_forest_ranker_create. stride >= NS_FOREST_ROWS
-/// unless there is one feature. Ranks are aligned to 64 bytes; features need no alignment.
+/// Numeric columns are numbered by themselves in the order of the list that was given to
+/// ns_forest_ranker_create, and so are set columns. stride >= NS_FOREST_ROWS unless there is one
+/// feature. Ranks and sets are aligned to 64 bytes; features need no alignment.
 void ns_forest_rank_f64(
     const ns_forest_ranker *_Nonnull ranker, const double *_Nonnull features, size_t stride,
-    uint8_t *_Nonnull ranks);
+    uint8_t *_Nonnull ranks, uint8_t *_Nonnull sets);
 
 /// ns_forest_rank_f64 for values that are floats; the same ranks as for the same values as doubles.
 void ns_forest_rank_f32(
     const ns_forest_ranker *_Nonnull ranker, const float *_Nonnull features, size_t stride,
-    uint8_t *_Nonnull ranks);
+    uint8_t *_Nonnull ranks, uint8_t *_Nonnull sets);
+
+/// Makes rank columns of set columns: 0 or 255, `ranks[set * NS_FOREST_ROWS + row]`.
+void ns_forest_expand_sets(const uint8_t *_Nonnull sets, size_t setCount, uint8_t *_Nonnull ranks);
 
 #ifdef __cplusplus
 }
