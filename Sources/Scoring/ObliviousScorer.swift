@@ -28,10 +28,11 @@ package struct ObliviousScorer: Scorer {
   ///   - objective: what makes predictions of the raw scores.
   ///   - classNames: a name for each output, or none.
   ///   - instructions: what kernels may use.
+  ///   - goesByLevels: whether rows go level by level even where all levels could be evaluated.
   /// - Throws: `ModelError` if there is no memory.
   package init(
     _ ensemble: ObliviousEnsemble, inputs: [ModelInput], objective: Objective,
-    classNames: [String] = [], instructions: InstructionSet = .best
+    classNames: [String] = [], instructions: InstructionSet = .best, goesByLevels: Bool = false
   ) throws(ModelError) {
     precondition(inputs.count == ensemble.featureCount)
     self.ensemble = ensemble
@@ -40,13 +41,14 @@ package struct ObliviousScorer: Scorer {
     self.instructions = instructions
     textFeatures = ensemble.usedFeatures.filter { inputs[$0].isText }.sorted()
     let hashLevels = Set(ensemble.levels.filter { $0.hash != nil })
+    let levelsByFeature = Dictionary(grouping: hashLevels) { Int($0.feature) }
     let levels = textFeatures.map { feature in
-      hashLevels.filter { $0.feature == feature }.sorted { ($0.hash ?? 0) < ($1.hash ?? 0) }
+      (levelsByFeature[feature] ?? []).sorted { ($0.hash ?? 0) < ($1.hash ?? 0) }
     }
     wantedHashes = levels.map { $0.compactMap(\.hash) }
     let ordered = levels.flatMap(\.self)
     forest =
-      inputs.isEmpty || ordered.count < hashLevels.count
+      goesByLevels || inputs.isEmpty || ordered.count < hashLevels.count
       ? nil : try RankForest(ensemble, hashes: ordered, instructions: instructions)
     outputs = [
       ModelOutput(

@@ -8,14 +8,14 @@ struct RankColumns {
   /// Columns of bits, whose numbers nodes have with `NS_FOREST_SET`.
   private(set) var sets: [ns_forest_column] = []
   /// Of each feature that is compared, ascending, feature after feature.
-  private(set) var thresholds: [Double] = []
+  let thresholds: [Double]
   /// The bits of the sets.
   let words: [UInt32]
   /// The splits of all trees in their order.
   private(set) var nodes: [ns_forest_node] = []
 
   /// Where the thresholds of each feature stand among all.
-  private var ranges: [Range<Int>] = []
+  private let ranges: [Range<Int>]
   private let reading: TreeEnsemble.Reading
   /// For each set the words of its bits.
   private let setRanges: [Range<Int>]
@@ -55,59 +55,53 @@ struct RankColumns {
     setRanges = sets
     words = setWords + [0]
     columnsBySet = Array(repeating: nil, count: 2 * sets.count)
-    guard collectThresholds(of: splits, featureCount: featureCount) else { return nil }
+    let table = ThresholdTable(splits, featureCount: featureCount) {
+      Self.comparable($0, reading)
+    }
+    guard let table else { return nil }
+    thresholds = table.thresholds
+    ranges = table.ranges
+    countParts()
     nodes.reserveCapacity(splits.count)
-    for split in splits {
-      let (column, threshold) = place(of: split)
+    for (split, place) in zip(splits, table.places) {
+      let (column, threshold) = column(of: split, place: Int(place))
       nodes.append(
         ns_forest_node(
           column: column, threshold: threshold, left: split.left, right: split.right))
     }
   }
 
-  private mutating func collectThresholds(
-    of splits: [TreeEnsemble.Split], featureCount: Int
-  ) -> Bool {
-    var lists: [[Double]] = Array(repeating: [], count: featureCount)
-    for split in splits {
-      guard case .atMost(let threshold, _) = split.test else { continue }
-      if threshold.isNaN { return false }
-      lists[Int(split.feature)].append(comparable(threshold))
-    }
+  private mutating func countParts() {
     var partCount = 0
-    for list in lists {
-      let start = thresholds.count
-      for threshold in list.sorted()
-      where thresholds.count == start || thresholds[thresholds.count - 1] != threshold {
-        thresholds.append(threshold)
-      }
-      ranges.append(start..<thresholds.count)
+    for range in ranges {
       firstParts.append(partCount)
-      partCount += 1 + (thresholds.count - start) / Int(NS_FOREST_COLUMN_THRESHOLDS)
+      partCount += 1 + range.count / Int(NS_FOREST_COLUMN_THRESHOLDS)
     }
     columnsByPart = Array(repeating: nil, count: partCount * TreeEnsemble.Missing.allCases.count)
-    return true
   }
 
   /// The threshold that parts the values that there can be in the same way.
   ///
   /// For floats it is the largest float that is not above it. Minus zero becomes zero.
-  private func comparable(_ threshold: Double) -> Double {
+  private static func comparable(
+    _ threshold: Double, _ reading: TreeEnsemble.Reading
+  ) -> Double {
     guard reading.isFloat32 else { return threshold + 0 }
     let nearest = Float(threshold)
     return Double(Double(nearest) > threshold ? nearest.nextDown : nearest) + 0
   }
 
   /// The column that a split looks at, and the rank up to which it sends rows left.
-  private mutating func place(of split: TreeEnsemble.Split) -> (column: UInt32, rank: UInt32) {
+  private mutating func column(
+    of split: TreeEnsemble.Split, place: Int
+  ) -> (column: UInt32, rank: UInt32) {
     switch split.test {
     case .inSet(let set, let missingGoesLeft):
       let column = column(ofSet: set, missingGoesLeft: missingGoesLeft, split.feature)
       return (column | NS_FOREST_SET, 0)
-    case .atMost(let threshold, let missing):
+    case .atMost(_, let missing):
       let range = ranges[Int(split.feature)]
-      let index = position(of: comparable(threshold), in: range) - range.lowerBound
-      let (part, rank) = index.quotientAndRemainder(
+      let (part, rank) = place.quotientAndRemainder(
         dividingBy: Int(NS_FOREST_COLUMN_THRESHOLDS))
       let use =
         (firstParts[Int(split.feature)] + part) * TreeEnsemble.Missing.allCases.count
@@ -124,15 +118,6 @@ struct RankColumns {
       columnsByPart[use] = column
       return (column, UInt32(rank))
     }
-  }
-
-  private func position(of threshold: Double, in range: Range<Int>) -> Int {
-    var (low, high) = (range.lowerBound, range.upperBound)
-    while low < high {
-      let middle = (low + high) / 2
-      if thresholds[middle] < threshold { low = middle + 1 } else { high = middle }
-    }
-    return low
   }
 
   private mutating func column(

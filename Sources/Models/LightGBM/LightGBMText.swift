@@ -39,7 +39,7 @@ struct LightGBMText {
 
 /// A `key=value` line of a model and where it stands, for errors.
 struct LightGBMField {
-  let key: String
+  private let keyBytes: ArraySlice<UInt8>
   let value: ArraySlice<UInt8>
   let lineNumber: Int
 
@@ -48,11 +48,19 @@ struct LightGBMField {
 
   init(line: ArraySlice<UInt8>, lineNumber: Int, tree: Int?) {
     let split = line.firstIndex(of: UInt8(ascii: "="))
-    key = String(decoding: line[..<(split ?? line.endIndex)].prefix(64), as: UTF8.self)
+    keyBytes = line[..<(split ?? line.endIndex)].prefix(64)
     value = split.map { line[($0 + 1)...] } ?? line[line.endIndex...]
     self.lineNumber = lineNumber
     self.tree = tree
   }
+
+  var key: String { String(decoding: keyBytes, as: UTF8.self) }
+
+  func has(key: String) -> Bool {
+    keyBytes.count == key.utf8.count && keyBytes.elementsEqual(key.utf8)
+  }
+
+  func hasKey(of other: LightGBMField) -> Bool { keyBytes == other.keyBytes }
 
   /// The text between spaces, empty ones left out.
   var tokens: TokenSequence { TokenSequence(rest: value) }
@@ -131,9 +139,13 @@ struct TokenSequence: Sequence, IteratorProtocol {
 
 /// The `key=value` lines of a header or of a tree.
 struct LightGBMFields {
-  private var fields: [String: LightGBMField] = [:]
+  // Searched from its begin: two dozen are found sooner this way than by hashes.
+  private var fields: [LightGBMField] = []
   private let lineNumber: Int
   private let tree: Int?
+
+  /// Far more than any version writes.
+  private static let limit = 256
 
   /// Reads lines up to an empty one, or up to one that begins a tree, which is left.
   init(_ text: inout LightGBMText, tree: Int?) throws(ModelError) {
@@ -148,18 +160,24 @@ struct LightGBMFields {
         continue
       }
       let field = LightGBMField(line: line, lineNumber: text.lineNumber, tree: tree)
-      guard fields.updateValue(field, forKey: field.key) == nil else {
+      guard !fields.contains(where: { $0.hasKey(of: field) }) else {
         throw field.error("stands here a second time")
       }
+      guard fields.count < Self.limit else {
+        throw field.error("more than \(Self.limit) lines", code: .limitExceeded)
+      }
+      fields.append(field)
     }
   }
 
   /// The line with this key, if there is one.
-  func optional(_ key: String) -> LightGBMField? { fields[key] }
+  func optional(_ key: String) -> LightGBMField? {
+    fields.first { $0.has(key: key) }
+  }
 
   /// The line with this key.
   func required(_ key: String) throws(ModelError) -> LightGBMField {
-    guard let field = fields[key] else {
+    guard let field = optional(key) else {
       let place = tree.map { "tree \($0)" } ?? "header"
       throw ModelError(
         code: .malformed, context: "\(place) at line \(lineNumber): key \(key) is missing")
