@@ -117,7 +117,7 @@ void fill(const Moment &moment, double *parts) {
   parts[ns_date_second] = moment.second + moment.fraction;
   parts[ns_date_day_of_year] = day_of_year;
   parts[ns_date_is_weekend] = weekday >= 5 ? 1 : 0;
-  parts[ns_date_epoch] = static_cast<double>(seconds) + moment.fraction;
+  parts[ns_date_unix_seconds] = static_cast<double>(seconds) + moment.fraction;
 }
 
 void fill_missing(double *parts) {
@@ -156,7 +156,7 @@ extern "C" int ns_date_read(const uint8_t *text, size_t count, double *parts) {
   return is_date ? 1 : 0;
 }
 
-extern "C" void ns_date_of_epoch(double seconds, double *parts) {
+extern "C" void ns_date_of_unix_seconds(double seconds, double *parts) {
   // From 0001-01-01 to before 10000-01-01; NaN fails the comparison too.
   if (!(seconds >= -62135596800.0 && seconds < 253402300800.0)) return fill_missing(parts);
   const double whole = std::floor(seconds);

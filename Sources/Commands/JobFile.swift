@@ -163,7 +163,10 @@ struct JobFileReader {
     guard let flag = value.bool else {
       return draft.refuse("\(at(value, path)): true or false is expected")
     }
-    draft.request.modelParameters.rawScore = flag
+    switch key {
+    case "fastSums": draft.request.modelParameters.fastSums = flag ? true : nil
+    default: draft.request.modelParameters.rawScore = flag
+    }
   }
 
   private mutating func readLabels(_ node: Node) {

@@ -9,7 +9,7 @@ package enum JobFileKeys {
     "instanceConfig.excludedFields",
     "outputConfig.predictionsFormat", "outputConfig.compression", "outputConfig.uri",
     "dedicatedResources.maxReplicaCount",
-    "modelParameters.rawScore", "generateExplanation",
+    "modelParameters.rawScore", "modelParameters.fastSums", "generateExplanation",
     "labels", "errorThreshold", "blockByteCount",
   ]
 

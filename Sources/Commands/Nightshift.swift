@@ -33,7 +33,9 @@ package struct Nightshift: AsyncParsableCommand {
         ]),
       CommandGroup(
         name: "Results", subcommands: [VerifyCommand.self, ReplayCommand.self]),
-      CommandGroup(name: "Other", subcommands: [
+      CommandGroup(
+        name: "Other",
+        subcommands: [
           FeaturesCommand.self, ModelsCommand.self, VersionCommand.self,
         ]),
     ])

@@ -7,7 +7,9 @@ extension JobRequest.InstanceType: ExpressibleByArgument {}
 
 /// What a job is to do, as options: all of it under `run`, changes to the job file under `submit`.
 package struct RequestOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The model: a LightGBM text file.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "The model or bundle: LightGBM text, XGBoost or CatBoost JSON, ONNX, …", valueName: "file"))
   var model: String?
 
   @Option(
@@ -68,6 +70,9 @@ package struct RequestOptions: ParsableArguments {
   @Flag(help: "Write the sum of the trees as it is, without the objective's transform.")
   var rawScore = false
 
+  @Flag(help: "Add the leaves of trees as multiples of a small unit: faster, not to the last bit.")
+  var fastSums = false
+
   @Flag(help: "Write what each input contributed to each prediction.")
   var explain = false
 
@@ -112,6 +117,7 @@ package struct RequestOptions: ParsableArguments {
     if !nullWord.isEmpty { draft.request.inputConfig.nullWords = nullWord }
     if let errorThreshold { draft.errorThreshold(errorThreshold, "--error-threshold") }
     if rawScore { draft.request.modelParameters.rawScore = true }
+    if fastSums { draft.request.modelParameters.fastSums = true }
     if explain { draft.request.generateExplanation = true }
     if let blockSize { draft.blockByteCount(blockSize, "--block-size") }
   }

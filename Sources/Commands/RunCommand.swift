@@ -65,7 +65,7 @@ package struct RunCommand: AsyncParsableCommand {
     let request = try request.request(in: Paths.currentFolder)
     guard FileManager.default.isReadableFile(atPath: request.model) else {
       throw CommandError(
-        "cannot read the model \(request.model): check --model; it is a LightGBM text file")
+        "cannot read the model \(request.model): check --model")
     }
     let id = try RequestIdentity.job(for: request)
     let folder =

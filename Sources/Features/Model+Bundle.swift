@@ -9,17 +9,21 @@ extension Model {
   ///
   /// - Throws: `ModelError` naming the part and the place in it, also where the signature says
   ///   something else than the parts.
-  package init(bundle bytes: [UInt8]) throws(ModelError) {
+  package init(
+    bundle bytes: [UInt8], summation: TreeEnsemble.Summation = .exact
+  ) throws(ModelError) {
     if let model = try Self.fitting(bytes) {
       self = model
     } else {
-      try self.init(Bundle(bytes))
+      try self.init(Bundle(bytes), summation: summation)
     }
   }
 
   /// Makes a bundle ready to score; see `init(bundle:)`.
-  package init(_ bundle: Bundle) throws(ModelError) {
-    let model = try Model(bundle.model)
+  package init(
+    _ bundle: Bundle, summation: TreeEnsemble.Summation = .exact
+  ) throws(ModelError) {
+    let model = try Model(bundle.model, summation: summation)
     guard let signature = bundle.signature else {
       self = model
       return

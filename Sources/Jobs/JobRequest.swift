@@ -77,6 +77,8 @@ package struct JobRequest: Hashable, Sendable, Codable {
   package struct ModelParameters: Hashable, Sendable, Codable {
     /// Write the sum of the trees as it is, without the objective's transform.
     package var rawScore = false
+    /// Add leaves as multiples of a unit, faster and within a stated bound; `nil` is no.
+    package var fastSums: Bool?
 
     package init() {}
   }

@@ -12,8 +12,10 @@ package struct ModelOutput: Equatable, Sendable {
   /// A name for each of the numbers, which makes it an object; empty for an array.
   package let elementNames: [String]
 
-  /// Whether a number may be missing, which is NaN and written as null; else such a record is an
-  /// error. Labels may always be missing.
+  /// Whether a number may be missing.
+  ///
+  /// It is NaN then, and written as null; else such a record is an error. Labels may always be
+  /// missing.
   package let isOptional: Bool
 
   package enum Kind: Equatable, Sendable {

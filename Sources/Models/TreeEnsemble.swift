@@ -35,6 +35,16 @@ package struct TreeEnsemble: Sendable {
   /// The type of a sum.
   package enum Arithmetic: Sendable { case float64, float32 }
 
+  /// How sums are made.
+  package enum Summation: String, Sendable {
+    /// In the library's type and order: the library's bits.
+    case exact
+    /// In multiples of a unit, which is faster and the same in any order. The unit is the least
+    /// power of two with which no sum of all trees leaves 32 bits; a sum is off by at most half a
+    /// unit for each tree.
+    case fast
+  }
+
   /// How the value of a feature is read.
   package struct Reading: Hashable, Sendable {
     /// Whether it is rounded to the nearest float first; of categories, those below zero are then

@@ -6,25 +6,32 @@ extension Model {
   /// - Parameters:
   ///   - bytes: the whole text.
   ///   - categoryColumns: see `LightGBMModel`.
+  ///   - summation: how leaves are added.
   /// - Throws: `ModelError` naming the line, tree and key.
-  package init(lightGBM bytes: [UInt8], categoryColumns: [String]? = nil) throws(ModelError) {
+  package init(
+    lightGBM bytes: [UInt8], categoryColumns: [String]? = nil,
+    summation: TreeEnsemble.Summation = .exact
+  ) throws(ModelError) {
     let model = try LightGBMModel(bytes, categoryColumns: categoryColumns)
     let iterationCount = model.ensemble.trees.count / model.ensemble.outputCount
     let scorer = try TreeScorer(
       model.ensemble, inputs: model.inputs, objective: model.objective,
-      divisor: model.isAverage ? Double(iterationCount) : 1)
+      divisor: model.isAverage ? Double(iterationCount) : 1, summation: summation)
     self.init(format: .lightGBM, scorer: scorer, objective: model.objective.name)
   }
 
   /// Reads a model as XGBoost 1.6 to 3 save it, as JSON or UBJSON.
   ///
   /// - Throws: `ModelError` naming the path and the byte.
-  package init(xgboost document: Document) throws(ModelError) {
+  package init(
+    xgboost document: Document, summation: TreeEnsemble.Summation = .exact
+  ) throws(ModelError) {
     let model = try XGBoostModel(document)
     var scorer: any Scorer
     switch model.booster {
     case .trees(let ensemble):
-      scorer = try TreeScorer(ensemble, inputs: model.inputs, objective: model.objective)
+      scorer = try TreeScorer(
+        ensemble, inputs: model.inputs, objective: model.objective, summation: summation)
     case .linear(let linear):
       scorer = LinearScorer(linear, inputs: model.inputs, objective: model.objective)
     }

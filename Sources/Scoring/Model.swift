@@ -31,12 +31,19 @@ package struct Model: Sendable {
 
   /// Reads a model in any format that can be told from its first bytes or keys.
   ///
+  /// - Parameters:
+  ///   - bytes: the whole file.
+  ///   - summation: how leaves of LightGBM's and XGBoost's trees are added; others add exactly.
   /// - Throws: `ModelError` naming the place in the file.
-  package init(_ bytes: [UInt8]) throws(ModelError) {
+  package init(
+    _ bytes: [UInt8], summation: TreeEnsemble.Summation = .exact
+  ) throws(ModelError) {
     switch try ModelFormat.encoding(of: bytes) {
-    case .lightGBM: try self.init(lightGBM: bytes)
-    case .json: try self.init(document: try Document(bytes, encoding: .json))
-    case .ubjson: try self.init(document: try Document(bytes, encoding: .ubjson))
+    case .lightGBM: try self.init(lightGBM: bytes, summation: summation)
+    case .json:
+      try self.init(document: try Document(bytes, encoding: .json), summation: summation)
+    case .ubjson:
+      try self.init(document: try Document(bytes, encoding: .ubjson), summation: summation)
     case .onnx: try self.init(onnx: bytes)
     case .archive: try self.init(archive: bytes)
     }
@@ -45,9 +52,11 @@ package struct Model: Sendable {
   /// Reads a model of a JSON or UBJSON document, whose keys tell its format.
   ///
   /// - Throws: `ModelError` naming the path in the document.
-  package init(document: Document) throws(ModelError) {
+  package init(
+    document: Document, summation: TreeEnsemble.Summation = .exact
+  ) throws(ModelError) {
     switch try ModelFormat(document) {
-    case .xgboostJSON, .xgboostUBJSON: try self.init(xgboost: document)
+    case .xgboostJSON, .xgboostUBJSON: try self.init(xgboost: document, summation: summation)
     case .catboostJSON: try self.init(catboost: document)
     case .plainJSON: try self.init(plain: document)
     case .lightGBM, .onnx, .factors: throw ModelFormat.unknown("a document")

@@ -20,13 +20,36 @@ internal import Models
   let thresholdCount: Int
   private let treeCount: Int
   private let featureCount: Int
-  private let arithmetic: TreeEnsemble.Arithmetic
+  private let sums: Sums
   private let codes: ForestCodes
   // Made once, freed in deinit, and only read by the kernels in between.
   nonisolated(unsafe) private let ranker: OpaquePointer
   nonisolated(unsafe) private let leaves: OpaquePointer
   /// Features that any column is made of, ascending.
   private let usedFeatures: [UInt32]
+
+  /// What leaves are added as.
+  private enum Sums: Sendable {
+    case doubles, floats
+    /// Whole multiples of a unit of the output.
+    case multiples
+
+    init(_ arithmetic: TreeEnsemble.Arithmetic, _ summation: TreeEnsemble.Summation) {
+      switch (summation, arithmetic) {
+      case (.fast, _): self = .multiples
+      case (.exact, .float64): self = .doubles
+      case (.exact, .float32): self = .floats
+      }
+    }
+
+    var kind: ns_forest_leaves_kind {
+      switch self {
+      case .doubles: ns_forest_leaves_double
+      case .floats: ns_forest_leaves_float
+      case .multiples: ns_forest_leaves_fixed
+      }
+    }
+  }
 
   /// Most leaves of a tree: a leaf's code is a byte.
   private static let leafLimit = 256
@@ -43,7 +66,8 @@ internal import Models
   ///   leaves or linear ones, there are too many columns, or a threshold is NaN.
   /// - Throws: `ModelError` if there is no memory.
   convenience init?(
-    _ ensemble: TreeEnsemble, instructions: InstructionSet
+    _ ensemble: TreeEnsemble, instructions: InstructionSet,
+    summation: TreeEnsemble.Summation = .exact
   ) throws(ModelError) {
     guard
       ensemble.trees.allSatisfy({
@@ -60,7 +84,7 @@ internal import Models
     try self.init(
       columns, codes: codes, tables: tables, values: values, treeCount: ensemble.trees.count,
       featureCount: ensemble.featureCount, reading: ensemble.reading,
-      arithmetic: ensemble.arithmetic, instructions: instructions)
+      sums: Sums(ensemble.arithmetic, summation), instructions: instructions)
   }
 
   /// Takes oblivious trees; a level that asks for a text is a set column, in the order of `hashes`.
@@ -95,24 +119,23 @@ internal import Models
     try self.init(
       columns, codes: codes, tables: tables, values: ensemble.leafValues,
       treeCount: ensemble.trees.count, featureCount: ensemble.featureCount, reading: reading,
-      arithmetic: .float64, instructions: instructions)
+      sums: .doubles, instructions: instructions)
   }
 
   private init(
     _ columns: RankColumns, codes: ForestCodes, tables: [ns_forest_leaf_table],
     values: [Double], treeCount: Int, featureCount: Int, reading: TreeEnsemble.Reading,
-    arithmetic: TreeEnsemble.Arithmetic, instructions: InstructionSet
+    sums: Sums, instructions: InstructionSet
   ) throws(ModelError) {
     self.codes = codes
     self.treeCount = treeCount
     self.featureCount = featureCount
-    self.arithmetic = arithmetic
+    self.sums = sums
     columnCount = columns.numeric.count
     setColumnCount = columns.sets.count
     thresholdCount = columns.thresholds.count
     let allColumns = columns.all
     usedFeatures = Set(allColumns.map(\.feature)).sorted()
-    let kind = arithmetic == .float32 ? ns_forest_leaves_float : ns_forest_leaves_double
     let failure = ModelError(code: .limitExceeded, context: "no memory for the model's trees")
     guard
       let ranker = unsafe ns_forest_ranker_create(
@@ -121,7 +144,7 @@ internal import Models
     else { throw failure }
     guard
       let leaves = unsafe ns_forest_leaves_create(
-        instructions.raw, kind, tables, tables.count, values)
+        instructions.raw, sums.kind, tables, tables.count, values)
     else {
       unsafe ns_forest_ranker_destroy(ranker)
       throw failure
@@ -218,18 +241,30 @@ internal import Models
       unsafe ns_forest_rank_f64(ranker, copy, Self.rowCount, ranks, sets)
     }
     unsafe codes.prepare(ranks: ranks, scratch: nodeScratch)
-    switch arithmetic {
-    case .float64:
+    switch self.sums {
+    case .doubles:
       unsafe addLeaves(nodeScratch, next, scratch: &scratch) { first, count, codes in
         unsafe ns_forest_leaves_add_f64(leaves, first, count, codes, sums)
       }
-    case .float32:
+    case .floats:
       let floats = unsafe scratch.reserve(Float.self, count: outputCount * Self.rowCount)
       for index in 0..<outputCount * Self.rowCount { unsafe floats[index] = Float(sums[index]) }
       unsafe addLeaves(nodeScratch, next, scratch: &scratch) { first, count, codes in
         unsafe ns_forest_leaves_add_f32(leaves, first, count, codes, floats)
       }
       for index in 0..<outputCount * Self.rowCount { unsafe sums[index] = Double(floats[index]) }
+    case .multiples:
+      let multiples = unsafe scratch.reserve(Int32.self, count: outputCount * Self.rowCount)
+      unsafe multiples.update(repeating: 0, count: outputCount * Self.rowCount)
+      unsafe addLeaves(nodeScratch, next, scratch: &scratch) { first, count, codes in
+        unsafe ns_forest_leaves_add_i32(leaves, first, count, codes, multiples)
+      }
+      for output in 0..<outputCount {
+        let unit = unsafe ns_forest_leaves_unit(leaves, UInt32(output))
+        for index in output * Self.rowCount..<(output + 1) * Self.rowCount {
+          unsafe sums[index] += unit * Double(multiples[index])
+        }
+      }
     }
   }
 

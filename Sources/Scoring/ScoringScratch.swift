@@ -3,8 +3,8 @@
 /// A stack: whoever reserves memory takes a mark before and releases to it after. Grows to the most
 /// that was ever in use at once and never shrinks. Nothing stays in it between calls.
 @safe package struct ScoringScratch: ~Copyable {
-  private var chunks: [UnsafeMutableRawBufferPointer]
-  private var top = Mark(chunk: 0, offset: 0)
+  private var stretches: [UnsafeMutableRawBufferPointer]
+  private var top = Mark(stretch: 0, offset: 0)
 
   /// What every part of it begins at a multiple of: the size of the widest register and of a line
   /// of the cache.
@@ -12,16 +12,16 @@
 
   /// How much was in use at some moment.
   package struct Mark {
-    fileprivate var chunk: Int
+    fileprivate var stretch: Int
     fileprivate var offset: Int
   }
 
   package init() {
-    unsafe chunks = []
+    unsafe stretches = []
   }
 
   deinit {
-    for index in unsafe chunks.indices { unsafe chunks[index].deallocate() }
+    for index in unsafe stretches.indices { unsafe stretches[index].deallocate() }
   }
 
   /// How much is in use now.
@@ -32,20 +32,20 @@
   /// Valid until memory is released to a mark from before this call.
   package mutating func reserve(byteCount: Int) -> UnsafeMutableRawPointer {
     let size = Self.aligned(max(byteCount, 1))
-    while unsafe top.chunk < chunks.count {
-      if let start = unsafe chunks[top.chunk].baseAddress,
-        unsafe chunks[top.chunk].count - top.offset >= size
+    while unsafe top.stretch < stretches.count {
+      if let start = unsafe stretches[top.stretch].baseAddress,
+        unsafe stretches[top.stretch].count - top.offset >= size
       {
         defer { top.offset += size }
         return unsafe start + top.offset
       }
-      top = Mark(chunk: top.chunk + 1, offset: 0)
+      top = Mark(stretch: top.stretch + 1, offset: 0)
     }
-    let chunk = UnsafeMutableRawBufferPointer.allocate(
+    let stretch = UnsafeMutableRawBufferPointer.allocate(
       byteCount: max(size, 64 << 10), alignment: Self.alignment)
-    unsafe chunks.append(chunk)
-    top = unsafe Mark(chunk: chunks.count - 1, offset: size)
-    guard let start = chunk.baseAddress else { fatalError("memory without an address") }
+    unsafe stretches.append(stretch)
+    top = unsafe Mark(stretch: stretches.count - 1, offset: size)
+    guard let start = stretch.baseAddress else { fatalError("memory without an address") }
     return unsafe start
   }
 
@@ -57,16 +57,16 @@
       .bindMemory(to: type, capacity: count)
   }
 
-  /// Takes back what was reserved since the mark; one chunk takes the place of several.
+  /// Takes back what was reserved since the mark; one stretch takes the place of several.
   package mutating func release(to mark: Mark) {
     top = mark
-    guard unsafe chunks.count > 1, mark.chunk == 0, mark.offset == 0 else { return }
+    guard unsafe stretches.count > 1, mark.stretch == 0, mark.offset == 0 else { return }
     var byteCount = 0
-    for index in unsafe chunks.indices {
-      byteCount += unsafe chunks[index].count
-      unsafe chunks[index].deallocate()
+    for index in unsafe stretches.indices {
+      byteCount += unsafe stretches[index].count
+      unsafe stretches[index].deallocate()
     }
-    unsafe chunks = [.allocate(byteCount: byteCount, alignment: Self.alignment)]
+    unsafe stretches = [.allocate(byteCount: byteCount, alignment: Self.alignment)]
   }
 
   /// A size rounded up so that what follows it is aligned too.

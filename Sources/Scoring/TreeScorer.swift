@@ -14,6 +14,7 @@ package struct TreeScorer: Scorer {
   private let outputCount: Int
   private let base: [Double]
   private let instructions: InstructionSet
+  private let summation: TreeEnsemble.Summation
   /// Predictions, not raw scores, are divided by it.
   private let divisor: Double
   private let forest: Forest
@@ -35,11 +36,13 @@ package struct TreeScorer: Scorer {
   ///   - divisor: what sums are divided by before the link; 1 for sums, the number of iterations
   ///     for means.
   ///   - instructions: what kernels may use.
+  ///   - summation: how leaves are added where all nodes are evaluated.
   ///   - walks: whether rows walk from node to node even where all nodes could be evaluated.
   /// - Throws: `ModelError` if it is too large.
   package init(
     _ ensemble: TreeEnsemble, inputs: [ModelInput], objective: Objective, divisor: Double = 1,
-    instructions: InstructionSet = .best, walks: Bool = false
+    instructions: InstructionSet = .best, summation: TreeEnsemble.Summation = .exact,
+    walks: Bool = false
   ) throws(ModelError) {
     precondition(inputs.count == ensemble.featureCount)
     self.inputs = inputs
@@ -54,7 +57,11 @@ package struct TreeScorer: Scorer {
         name: "prediction", kind: ensemble.arithmetic == .float32 ? .float32 : .float64,
         width: ensemble.outputCount)
     ]
-    if !walks, let ranks = try RankForest(ensemble, instructions: instructions) {
+    self.summation = summation
+    if !walks,
+      let ranks = try RankForest(
+        ensemble, instructions: instructions, summation: summation)
+    {
       forest = .ranks(ranks)
     } else {
       forest = .walk(try WalkForest(ensemble))
@@ -77,7 +84,7 @@ package struct TreeScorer: Scorer {
       """
       ranks (\(instructions)): every node for \(RankForest.rowCount) rows at once, \
       \(ranks.columnCount) byte columns of \(ranks.thresholdCount) thresholds and \
-      \(ranks.setColumnCount) bit columns of sets
+      \(ranks.setColumnCount) bit columns of sets; \(summation) sums
       """
     case .walk:
       "walk: 8 rows at a time from node to node, because a tree is large or has linear leaves"

@@ -56,7 +56,13 @@ actor JobCache {
   private let link: CoordinatorLink
   private var known: [Known] = []
   private var dropped: [JobID: Dropped] = [:]
-  private var models: [ContentDigest: Task<Model, any Error>] = [:]
+  private var models: [ModelKey: Task<Model, any Error>] = [:]
+
+  private struct ModelKey: Hashable {
+    let digest: ContentDigest
+    let summation: TreeEnsemble.Summation
+  }
+
   private var shelf = ModelShelf(byteLimit: modelByteLimit)
 
   init(link: CoordinatorLink) {
@@ -93,30 +99,40 @@ actor JobCache {
     if let index = known.firstIndex(where: { $0.id == id }) {
       known[index].model = (fetched.modelDigest, fetched.modelByteCount)
     }
-    let model = try await model(fetched.modelDigest, byteCount: fetched.modelByteCount)
+    let model = try await model(
+      ModelKey(digest: fetched.modelDigest, summation: configuration.request.summation),
+      byteCount: fetched.modelByteCount)
     return try JobContext(id: id, configuration: configuration, model: model)
   }
 
   private func forget(_ digests: [ContentDigest]) {
     for digest in digests {
-      models[digest] = nil
+      models = models.filter { $0.key.digest != digest }
       known.removeAll { $0.model?.digest == digest }
     }
   }
 
-  private func model(_ digest: ContentDigest, byteCount: UInt64) async throws -> Model {
-    forget(shelf.use(digest, byteCount: byteCount))
-    if let task = models[digest] { return try await task.value }
+  private func model(_ key: ModelKey, byteCount: UInt64) async throws -> Model {
+    forget(shelf.use(key.digest, byteCount: byteCount))
+    if let task = models[key] { return try await task.value }
     let task = Task { [link] in
-      try Model(bundle: try await link.model(digest, byteCount: byteCount))
+      try Model(
+        bundle: try await link.model(key.digest, byteCount: byteCount), summation: key.summation)
     }
-    models[digest] = task
+    models[key] = task
     do {
       return try await task.value
     } catch {
-      models[digest] = nil
-      shelf.remove(digest)
+      models[key] = nil
+      shelf.remove(key.digest)
       throw error
     }
+  }
+}
+
+extension JobRequest {
+  /// How the job wants leaves to be added.
+  var summation: TreeEnsemble.Summation {
+    modelParameters.fastSums == true ? .fast : .exact
   }
 }

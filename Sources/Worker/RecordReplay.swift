@@ -72,7 +72,7 @@ package struct RecordReplay: Sendable {
     let header = try CSVHeader.read(from: openText(), path: input.path, options: options)
     let context = try JobContext(
       id: JobID(0), configuration: JobConfiguration(request: request, columns: header.names),
-      model: Model(bundle: model))
+      model: Model(bundle: model, summation: request.summation))
     let source = HashingSource(
       try openText(), begin: 0, end: end ?? .max, blockByteCount: blockByteCount,
       blockCount: blockCount)

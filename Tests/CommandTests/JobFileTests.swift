@@ -42,6 +42,8 @@ import Testing
       maxReplicaCount: 4
     modelParameters:
       rawScore: true
+      fastSums: true
+    generateExplanation: true
     labels: {team: growth, cost: 17}
     errorThreshold: -1
     blockByteCount: 65536
@@ -61,6 +63,8 @@ import Testing
     expected.outputConfig.compression = .none
     expected.dedicatedResources.maxReplicaCount = 4
     expected.modelParameters.rawScore = true
+    expected.modelParameters.fastSums = true
+    expected.generateExplanation = true
     expected.labels = ["team": "growth", "cost": "17"]
     expected.errorThreshold = -1
     expected.blockByteCount = 65_536

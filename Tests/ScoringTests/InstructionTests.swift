@@ -32,6 +32,39 @@ struct InstructionTests {
     }
   }
 
+  /// Sums of multiples stay within half a unit for each tree, and are the same everywhere.
+  @Test(arguments: ["binary", "multiclass", "many_leaves", "missing_mixed", "categories_large"])
+  func fastSumsKeepTheirBound(name: String) throws {
+    let fixture = Fixture.named(name)
+    let ensemble = try LightGBMModel(fixture.modelBytes()).ensemble
+    let expected = try fixture.expectation()
+    let rowCount = expected.rows.count
+    let exact = try Model(fixture.modelBytes())
+    let features = try expected.features(for: exact, stride: rowCount)
+    var scratch = ScoringScratch()
+    let wanted = exact.scores(
+      features, stride: rowCount, rowCount: rowCount, mode: .raw, scratch: &scratch)
+    // The unit's definition, with all trees on one output: no output's unit is larger.
+    let largest = ensemble.trees.reduce(0.0) { sum, tree in
+      sum + (ensemble.leafValues[tree.leaves].map(abs).max() ?? 0)
+    }
+    let bound = Double(ensemble.trees.count) * largest * 0x1p-30
+    var bits: Set<[UInt64]> = []
+    for instructions in InstructionSet.available {
+      let scorer = try TreeScorer(
+        ensemble, inputs: exact.inputs, objective: .custom, instructions: instructions,
+        summation: .fast)
+      #expect(scorer.summary.kernels[0].contains("fast sums"))
+      let found = scorer.bits(features, stride: rowCount, rowCount: rowCount, &scratch)
+      bits.insert(found)
+      for (value, exact) in zip(found.map { Double(bitPattern: $0) }, wanted) {
+        #expect(abs(value - exact) <= bound)
+      }
+      #expect(found != wanted.map(\.bitPattern))
+    }
+    #expect(bits.count == 1)
+  }
+
   @Test func theBestInstructionsAreAvailable() {
     #expect(InstructionSet.available.first == .portable)
     #expect(InstructionSet.available.contains(.best))

@@ -49,7 +49,9 @@ struct MappingTests {
   @Test func aModelNamesItsInputs() throws {
     let model = try Model(lightGBM: Fixture.named("pandas").modelBytes())
     #expect(model.inputs.map(\.name) == ["word", "size", "year", "rate", "flag"])
-    #expect(model.objective == "regression" && model.outputCount == 1 && model.scorer.summary["trees"] == 8)
+    #expect(
+      model.objective == "regression" && model.outputCount == 1
+        && model.scorer.summary["trees"] == 8)
     let categories = model.inputs.map { input -> [Category]? in
       if case .categorical(let table?) = input.kind { table.categories } else { nil }
     }
@@ -67,7 +69,8 @@ struct MappingTests {
   @Test func theFlightsModelIsRead() throws {
     let file = Fixture.folder.appending(path: "../../../bench/models/flights.txt")
     let model = try Model(lightGBM: Array(try Data(contentsOf: file)))
-    #expect(model.scorer.summary["trees"] == 100 && model.outputCount == 1 && model.objective == "binary")
+    #expect(
+      model.scorer.summary["trees"] == 100 && model.outputCount == 1 && model.objective == "binary")
     #expect(
       model.inputs.map(\.description) == [
         "month", "day", "dep_time", "sched_dep_time", "dep_delay", "sched_arr_time",

@@ -18,6 +18,7 @@ enum ImportTable {
     "Tables": ["CKernels", "Compression", "Jobs", "Models"],
     "Models": ["CKernels"],
     "Scoring": ["CKernels", "Models"],
+    "Features": ["CKernels", "Models", "Scoring"],
     "Partials": ["Compression", "Digests", "Jobs", "Leasing"],
     "Destinations": [
       "CPosix", "Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials",
@@ -25,17 +26,16 @@ enum ImportTable {
     ],
     "Coordinator": [
       "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
-      "Jobs",
-      "Journal", "Leasing", "Logging", "Models", "Partials", "Scoring", "Tables", "Transport",
-      "Wire",
+      "Features", "Jobs", "Journal", "Leasing", "Logging", "Models", "Partials", "Scoring",
+      "Tables", "Transport", "Wire",
     ],
     "Worker": [
-      "Compression", "Digests", "Executors", "Failpoints", "Jobs", "Leasing", "Logging", "Models",
-      "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore",
+      "Compression", "Digests", "Executors", "Failpoints", "Features", "Jobs", "Leasing", "Logging",
+      "Models", "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore",
     ],
     "Commands": [
-      "ArgumentParser", "Coordinator", "Destinations", "Digests", "Jobs", "Logging", "Models",
-      "Scoring", "Tables", "Transport", "Wire", "Worker", "WorkerCore", "Yams",
+      "ArgumentParser", "Coordinator", "Destinations", "Digests", "Features", "Jobs", "Logging",
+      "Models", "Scoring", "Tables", "Transport", "Wire", "Worker", "WorkerCore", "Yams",
     ],
     "nightshift": ["ArgumentParser", "Commands"],
     "nightshift-bench": [

@@ -34,8 +34,12 @@ enum SizeRules {
     var depth = 0
     // The code since the last brace of this level.
     var head: [UInt8] = []
+    var isContinued = false
     for (number, line) in file.code.enumerated() {
-      if !file.isSwift, line.trimmed.hasPrefix("#") { continue }  // the preprocessor's
+      // The preprocessor's lines, and those that a backslash adds to them.
+      let isDirective = !file.isSwift && (isContinued || line.trimmed.hasPrefix("#"))
+      isContinued = isDirective && line.hasSuffix("\\")
+      if isDirective { continue }
       for byte in line.utf8 {
         switch byte {
         case UInt8(ascii: "("): depth += 1

@@ -31,6 +31,9 @@ struct ScoreCommand: ParsableCommand {
   @Flag(help: "Predictions instead of raw scores.")
   var predict = false
 
+  @Option(help: "How leaves are added: exact or fast.")
+  var mode = "exact"
+
   @Flag(help: "What each input contributed, too.")
   var explain = false
 
@@ -57,11 +60,14 @@ struct ScoreCommand: ParsableCommand {
   func run() throws {
     let bytes = try Array(Data(contentsOf: URL(fileURLWithPath: model)))
     if let isa { unsafe setenv(InstructionSet.environmentVariable, isa, 1) }
+    guard let summation = TreeEnsemble.Summation(rawValue: mode) else {
+      throw BenchmarkError("--mode is exact or fast, not \(mode)")
+    }
     var started = processorSeconds()
-    var model = try Model(bytes)
+    var model = try Model(bytes, summation: summation)
     for _ in 1..<max(loads, 1) {
       started = processorSeconds()
-      model = try Model(bytes)
+      model = try Model(bytes, summation: summation)
     }
     let loadSeconds = processorSeconds() - started
     let table = try NumberArray(Array(Data(contentsOf: URL(fileURLWithPath: rows))))

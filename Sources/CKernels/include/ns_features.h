@@ -61,19 +61,19 @@ typedef enum {
   ns_date_second = 6,       // with its fraction
   ns_date_day_of_year = 7,  // from 1
   ns_date_is_weekend = 8,   // 1 on Saturday and Sunday
-  ns_date_epoch = 9         // seconds since 1970-01-01T00:00:00Z, with their fraction
+  ns_date_unix_seconds = 9         // seconds since 1970-01-01T00:00:00Z, with their fraction
 } ns_date_part;
 #define NS_DATE_PART_COUNT 10
 
 /// Reads an ISO 8601 date, or date and time: `2024-02-29`, `20240229`, `2024-02-29T13:45`,
 /// `2024-02-29 13:45:07.25+01:00`, with `Z`, `+01`, `+0100` or `+01:00` or without. Years 1 to 9999.
-/// The parts are those of the time as it stands there; only `epoch` counts the offset in.
+/// The parts are those of the time as it stands there; only the seconds count the offset in.
 ///
 /// Returns 1, or 0 with all parts NaN where the text is none.
 int ns_date_read(const uint8_t *_Nonnull text, size_t count, double *_Nonnull parts);
 
 /// The parts of seconds since 1970 in UTC; NaN where they are none or outside the years 1 to 9999.
-void ns_date_of_epoch(double seconds, double *_Nonnull parts);
+void ns_date_of_unix_seconds(double seconds, double *_Nonnull parts);
 
 // MARK: Text
 

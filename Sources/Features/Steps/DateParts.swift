@@ -16,7 +16,7 @@ struct DateParts: Operation {
     case year, month, day, weekday, hour, minute, second
     case dayOfYear = "day_of_year"
     case isWeekend = "is_weekend"
-    case epoch
+    case unixSeconds = "epoch"
 
     /// Where it stands among the numbers that the kernel gives.
     fileprivate var place: Int {
@@ -30,7 +30,7 @@ struct DateParts: Operation {
       case .second: Int(ns_date_second.rawValue)
       case .dayOfYear: Int(ns_date_day_of_year.rawValue)
       case .isWeekend: Int(ns_date_is_weekend.rawValue)
-      case .epoch: Int(ns_date_epoch.rawValue)
+      case .unixSeconds: Int(ns_date_unix_seconds.rawValue)
       }
     }
   }
@@ -118,10 +118,10 @@ private struct DateInstruction: Instruction {
         if let start = unsafe text.start {
           unsafe _ = ns_date_read(start, text.count, parts)
         } else {
-          unsafe ns_date_of_epoch(.nan, parts)
+          unsafe ns_date_of_unix_seconds(.nan, parts)
         }
       } else {
-        unsafe ns_date_of_epoch(frame.number(source)[row] / divisor, parts)
+        unsafe ns_date_of_unix_seconds(frame.number(source)[row] / divisor, parts)
       }
       for (index, column) in columns.enumerated() where column >= 0 {
         unsafe frame.target(column)[row] = parts[places[index]]
