@@ -21,7 +21,7 @@ import Testing
     Family(model: "categories_missing.model.txt", table: "codes.tsv", bound: 1e-14),
     Family(model: "multiclass.model.txt", table: "holes.tsv", bound: 1e-14),
     Family(model: "xgboost/frame_json.json", table: "xgboost/frame.tsv"),
-    Family(model: "xgboost/softprob_ubj.ubj", table: "xgboost/finite.tsv", bound: 3e-7),
+    Family(model: "xgboost/softprob_ubj.ubj", table: "xgboost/any.tsv", bound: 3e-7),
     Family(model: "catboost/words.json", table: "catboost/words.tsv", bound: 1e-12),
     Family(model: "catboost/multiclass.json", table: "catboost/multiclass.tsv", bound: 1e-12),
     Family(model: "linear/logistic_softmax.json", table: "linear/iris.tsv", bound: 1e-12),
@@ -115,7 +115,7 @@ import Testing
       "regression.model.txt", table, ["--delimiter", "tab", "--explain"], in: sandbox)
     let wanted = try Self.text("regression.contributions.txt").split(separator: "\n").dropFirst()
       .map { $0.split(separator: " ").compactMap { Double($0) } }
-    #expect(lines.count >= wanted.count && wanted.count == 120)
+    #expect(lines.count >= wanted.count && wanted.count > 90)
     for line in lines {
       let row = try #require(line.row)
       guard row < wanted.count else { continue }
