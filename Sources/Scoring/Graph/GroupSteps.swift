@@ -159,16 +159,14 @@ struct ArgumentStep: GraphStep {
           unsafe to.update(repeating: 0, count: count)
           continue
         }
+        // Chosen without a branch, which would be guessed wrong for every other row.
+        let (place, isLargest, takesLast) = (Int64(index), isLargest, takesLast)
         for row in 0..<count {
           let (value, old) = unsafe (from[row], best[row])
-          let isBetter =
-            isLargest
-            ? value > old || (takesLast && value == old)
-            : value < old || (takesLast && value == old)
-          if isBetter {
-            unsafe best[row] = value
-            unsafe to[row] = Int64(index)
-          }
+          let isBeyond = isLargest ? value > old : value < old
+          let isBetter = isBeyond || (takesLast && value == old)
+          unsafe best[row] = isBetter ? value : old
+          unsafe to[row] = isBetter ? place : to[row]
         }
       }
     }

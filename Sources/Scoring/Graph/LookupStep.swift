@@ -27,7 +27,7 @@ struct LookupStep: GraphStep {
       let count = unsafe frame.rowCount
       switch storage {
       case .text: unsafe part.keys.find(frame.texts(part.from), count, to, other)
-      case .integer: unsafe find(frame.integers(part.from), part.keys, to, count)
+      case .integer: unsafe part.keys.find(frame.integers(part.from), count, to, other)
       case .float: unsafe find(frame.floats(part.from), part.keys, to, count)
       case .double: unsafe find(frame.doubles(part.from), part.keys, to, count)
       case .code: preconditionFailure("codes are not looked up")
@@ -40,14 +40,7 @@ struct LookupStep: GraphStep {
     _ count: Int
   ) {
     for row in 0..<count {
-      let value = unsafe from[row]
-      let word =
-        if let whole = value as? Int64 {
-          UInt64(bitPattern: whole)
-        } else {
-          KeyTable.word(value.asDouble)
-        }
-      unsafe to[row] = keys.find(word) ?? other
+      unsafe to[row] = keys.find(KeyTable.word(from[row].asDouble)) ?? other
     }
   }
 }
@@ -59,6 +52,13 @@ struct KeyTable: Sendable {
   /// All texts that are longer than a word, one after the other.
   private var bytes: [UInt8] = []
   private let shift: UInt64
+  /// Whole numbers that lie near each other: the place of `nearFirst` and those after it, −1 for
+  /// numbers that are not there; empty if they are too far apart.
+  private var near: [Int32] = []
+  private var nearFirst: Int64 = 0
+
+  /// How far whole numbers may lie apart for a table by number: 64 KiB of places.
+  private static let nearLimit = 1 << 14
 
   private struct Slot {
     /// The number, or a text's last eight bytes, or all of them and zeros.
@@ -89,6 +89,34 @@ struct KeyTable: Sendable {
   /// Prepares for whole numbers.
   init(integers: some Collection<Int64>) {
     self.init(words: integers.map { UInt64(bitPattern: $0) })
+    guard let least = integers.min(), let greatest = integers.max() else { return }
+    let (span, overflow) = greatest.subtractingReportingOverflow(least)
+    guard !overflow, span < Self.nearLimit else { return }
+    nearFirst = least
+    near = Array(repeating: -1, count: Int(span) + 1)
+    for (place, number) in integers.enumerated() where near[Int(number - least)] < 0 {
+      near[Int(number - least)] = Int32(place)
+    }
+  }
+
+  /// The places of whole numbers, `other` for those that are not there.
+  func find(
+    _ numbers: UnsafeMutablePointer<Int64>, _ count: Int, _ places: UnsafeMutablePointer<Int32>,
+    _ other: Int32
+  ) {
+    guard !near.isEmpty else {
+      for row in 0..<count {
+        unsafe places[row] = find(UInt64(bitPattern: numbers[row])) ?? other
+      }
+      return
+    }
+    unsafe near.withUnsafeBufferPointer { near in
+      for row in 0..<count {
+        let distance = unsafe UInt64(bitPattern: numbers[row] &- nearFirst)
+        let place = distance < UInt64(near.count) ? unsafe near[Int(distance)] : -1
+        unsafe places[row] = place >= 0 ? place : other
+      }
+    }
   }
 
   /// Prepares for numbers; each NaN equals every NaN, and 0 equals −0.

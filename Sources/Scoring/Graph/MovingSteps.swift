@@ -1,3 +1,4 @@
+internal import CKernels
 internal import Models
 
 /// Reads numbers of the rows.
@@ -27,6 +28,7 @@ struct LoadNumbers: GraphStep {
       case .float:
         let to = unsafe frame.floats(part.to)
         for row in 0..<count { unsafe to[row] = Float(from[row]) }
+        unsafe readAhead(part.input, frame)
       case .double:
         let to = unsafe frame.doubles(part.to)
         unsafe to.update(from: from, count: count)
@@ -38,6 +40,18 @@ struct LoadNumbers: GraphStep {
         for row in 0..<count { unsafe to[row] = from[row] == 0 ? 0 : 1 }
       }
     }
+  }
+}
+
+extension LoadNumbers {
+  /// Asks for the rows of an input that the next tile will want, while this one is scored.
+  fileprivate func readAhead(_ input: Int, _ frame: GraphFrame) {
+    let next = unsafe frame.firstRow + frame.rowCount
+    let lineCount = unsafe min(frame.rowCount, frame.tile.rowCount - next) / 8
+    guard lineCount > 0, let numbers = unsafe frame.tile.numbers.baseAddress else { return }
+    var column = UInt32(input)
+    unsafe ns_prefetch_columns(
+      numbers + next, frame.tile.stride, &column, UInt32(lineCount), 0, UInt32(lineCount))
   }
 }
 
@@ -172,6 +186,10 @@ struct ConvertStep: GraphStep {
       for row in 0..<count { unsafe to[row] = from[row].asDouble }
     case .integer:
       let to = unsafe frame.integers(cell)
+      if case .integer(.int64) = type, self.from != .integer {
+        for row in 0..<count { unsafe to[row] = Int64(truncating: from[row].asDouble) }
+        return
+      }
       for row in 0..<count {
         let value = unsafe from[row]
         unsafe to[row] = cut((value as? Int64) ?? Int64(truncating: value.asDouble), value)
