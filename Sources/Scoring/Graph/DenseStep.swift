@@ -150,6 +150,19 @@ struct DenseStep: GraphStep {
   ) {
     let rowCount = lookup.table.count / width
     unsafe lookup.table.withUnsafeBufferPointer { table in
+      // Two classes are so frequent that both weights of a row are added at once.
+      if width == 2, let table = unsafe UnsafeRawPointer(table.baseAddress) {
+        let sums = UnsafeMutableRawPointer(sums)
+        for row in 0..<count {
+          let code = unsafe Int(codes[row]) + 2
+          let place = code >= rowCount ? 1 : code
+          let weights = unsafe table.loadUnaligned(
+            fromByteOffset: 8 * place, as: SIMD2<Float>.self)
+          let sum = unsafe sums.loadUnaligned(fromByteOffset: 8 * row, as: SIMD2<Float>.self)
+          unsafe sums.storeBytes(of: sum + weights, toByteOffset: 8 * row, as: SIMD2<Float>.self)
+        }
+        return
+      }
       for row in 0..<count {
         var place = unsafe Int(codes[row]) + 2
         // Categories after the last that has a weight add as little as an unknown one.

@@ -316,11 +316,22 @@ struct TableStep: GraphStep {
   private func fill<Number: BitwiseCopyable>(
     _ codes: Cell, _ to: UnsafeMutablePointer<Number>, _ values: [Number], _ frame: GraphFrame
   ) {
-    let last = values.count - 1
-    for row in 0..<(unsafe frame.rowCount) {
-      var place = unsafe isIndexed ? Int(frame.integers(codes)[row]) : Int(frame.codes(codes)[row])
-      if isIndexed, place < 0, place >= -last { place += last }
-      unsafe to[row] = values[place >= 0 && place < last ? place : last]
+    let (count, last) = unsafe (frame.rowCount, values.count - 1)
+    unsafe values.withUnsafeBufferPointer { values in
+      if isIndexed {
+        let places = unsafe frame.integers(codes)
+        for row in 0..<count {
+          var place = unsafe Int(places[row])
+          if place < 0, place >= -last { place += last }
+          unsafe to[row] = values[place >= 0 && place < last ? place : last]
+        }
+      } else {
+        let places = unsafe frame.codes(codes)
+        for row in 0..<count {
+          let place = unsafe Int(places[row])
+          unsafe to[row] = values[place >= 0 && place < last ? place : last]
+        }
+      }
     }
   }
 }
