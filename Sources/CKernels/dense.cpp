@@ -8,9 +8,6 @@
 
 namespace {
 
-// Packed weights are panels of so many columns: the bias, then a group for each input.
-constexpr uint32_t kPanelColumns = 32;
-
 // Measured: the sums of a block of so many rows, and a panel's weights for so many inputs, leave
 // room in the second and the first cache.
 constexpr uint32_t kBlockRows = 96;

@@ -9,8 +9,6 @@
 
 namespace {
 
-constexpr uint32_t kPanelColumns = 32;  // as in dense.cpp
-
 // Users at a time: the items come from memory once for so many.
 constexpr uint32_t kBlockRows = 96;
 

@@ -39,8 +39,7 @@ package enum ModelFormat: CaseIterable, Sendable {
       return second == UInt8(ascii: "}") ? .json : .ubjson
     }
     if Archive.isArchive(bytes) { return .archive }
-    // ONNX begins with its version: field 1 of the protobuf message, a small number.
-    if start.count > 2, start[0] == 0x08, start[1] < 0x20 { return .onnx }
+    if ONNXModel.isLikely(bytes) { return .onnx }
     let text = start.drop { " \n\r\t".utf8.contains($0) }
     if text.first == UInt8(ascii: "{") { return .json }
     for (mark, advice) in refusals where contains(Array(text), Array(mark.utf8)) {

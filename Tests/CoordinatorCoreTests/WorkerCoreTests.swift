@@ -79,6 +79,23 @@ struct WorkerCoreTests {
     #expect(!worker.answer(request, .finish(.committed)).contains("discard"), "once")
   }
 
+  /// What was sent whole and is still asked for is not sent again at once, which would never end.
+  @Test func waitsBeforeItSendsAWholePartialAgain() {
+    let worker = WorkerSubject()
+    _ = worker.take(grant(0))
+    let done = result(of: grant(0))
+    _ = worker.scored(0, done)
+    let request = FleetRequest.finish(job, done)
+    #expect(worker.answer(request, .finish(.sendPieces(from: 0))) == "upload 0 from 0")
+    worker.core.uploaded(grant(0).key)
+    #expect(worker.tick().contains("finish 0:0..<4"))
+    #expect(!worker.answer(request, .finish(.sendPieces(from: 0))).contains("upload"))
+    #expect(!worker.tick().contains("finish"), "not at once")
+    #expect(worker.tick(at: 30).contains("finish 0:0..<4"))
+    #expect(worker.answer(request, .finish(.sendPieces(from: 0))).contains("upload 0 from 0"))
+    #expect(worker.core.results.count == 1)
+  }
+
   @Test(arguments: [FinishAnswer.committed, .already, .wrongState, .refused("ended")])
   func discardsAfterAnyVerdict(_ verdict: FinishAnswer) {
     let worker = WorkerSubject()

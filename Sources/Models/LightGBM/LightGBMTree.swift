@@ -53,9 +53,11 @@ struct LightGBMTree {
     sets = try Self.readSets(fields, count: setCount)
     splits = try Self.readSplits(
       fields, count: leafCount - 1, setCount: setCount, featureCount: featureCount)
+    // The file counts no rows for a tree of one leaf, which all of them reach.
     let counts = leafCount > 1 ? fields.optional("leaf_count") : nil
     leafCovers =
-      try counts?.integers(count: leafCount, in: 0...Int(Int32.max)).map { Double($0) } ?? []
+      try counts?.integers(count: leafCount, in: 0...Int(Int32.max)).map { Double($0) }
+      ?? (leafCount == 1 ? [1] : [])
     linearLeaves =
       isLinear
       ? try Self.readLinearLeaves(fields, count: leafCount, featureCount: featureCount) : []

@@ -30,13 +30,6 @@ package struct ONNXTensor: Sendable {
       default: "\(self)"
       }
     }
-
-    package var isInteger: Bool {
-      switch self {
-      case .float32, .float64, .text, .flag: false
-      default: true
-      }
-    }
   }
 
   /// The elements, the last axis fastest.
