@@ -29,7 +29,12 @@ final class StateFolder: Sendable {
     }
   }
 
-  deinit { close(lock) }
+  /// Unlocks before it closes: a process that is being started holds a copy of the file until its
+  /// `exec`, and with it the lock.
+  deinit {
+    flock(lock, LOCK_UN)
+    close(lock)
+  }
 
   private static func makeFolder(_ path: String) throws(JournalError) -> Bool {
     if mkdir(path, 0o700) == 0 { return true }
