@@ -114,6 +114,7 @@ extension Coordinator {
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
       try await decideInTheEnd { core, _, effects in
         core.planned(id, planned.plan, planned.model, into: &effects)
+        effects += planned.notes.map { .log(id, .info, $0) }
       }
     } catch {
       await failQuietly(id, reason: "\(error)")

@@ -85,14 +85,16 @@ struct MergeWork: Sendable {
       throw CoordinatorError("the kept model \(path) cannot be read")
     }
     let format = try RowFormat(
-      request: job.request, columns: try columns(),
+      request: job.request, columns: try plannedConfiguration().columns,
       prediction: job.request.prediction(of: Model(bundle: Array(bytes))))
     return format.fileHeader
   }
 
-  private func columns() throws -> [String] {
-    guard let configuration else { return try JobPlanner.columns(of: job.request, plan) }
-    return try JSONDecoder().decode(JobConfiguration.self, from: Data(configuration)).columns
+  private func plannedConfiguration() throws -> JobConfiguration {
+    guard let configuration else {
+      return try JobPlanner.configuration(of: job.request, plan)
+    }
+    return try JSONDecoder().decode(JobConfiguration.self, from: Data(configuration))
   }
 
   /// The model file's name without its ending.

@@ -29,6 +29,9 @@ package struct RowFormat: Sendable {
           + columns.joined(separator: ", "))
     }
     format = request.outputConfig.predictionsFormat
+    guard format == .csv || format == .jsonl else {
+      throw TableError(code: .unsupported, context: "\(format.rawValue) is not written yet")
+    }
     instanceType = instance.instanceType
     keyColumn = instance.keyField.flatMap { columns.firstIndex(of: $0) }
     instanceColumns = columns.indices.filter { index in
@@ -40,6 +43,9 @@ package struct RowFormat: Sendable {
     self.prediction = prediction
     csv = try CSVOptions(request: request)
   }
+
+  /// The columns whose fields are written.
+  package var columnsRead: Set<Int> { Set(keyColumn.map { [$0] } ?? instanceColumns) }
 
   /// What stands at the start of each result file: a header for CSV, nothing for JSONL.
   package var fileHeader: [UInt8] {
@@ -106,6 +112,7 @@ package struct RowWriter: ~Copyable {
       unsafe prediction.appendCSV(
         numbers, explanation: explanation, delimiter: delimiter, to: &text)
       text.append(UInt8(ascii: "\n"))
+    case .parquet, .arrow: preconditionFailure("columnar rows have a writer of their own")
     }
   }
 
