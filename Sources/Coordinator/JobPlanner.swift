@@ -45,7 +45,7 @@ struct JobPlanner {
       let plan = try Plan(inputs: table.inputs, blockByteCount: request.blockByteCount)
       try checkTypes(plan, configuration, model, mapping, access)
       _ = try RowFormat(
-        request: request, columns: table.columns, prediction: request.prediction(of: model))
+        configuration: configuration, prediction: request.prediction(of: model))
       return PlannedJob(
         plan: plan, model: try keep(bytes), configuration: configuration, notes: table.notes)
     } catch let error as CoordinatorError {

@@ -30,7 +30,7 @@ final class JobContext: Sendable {
     prediction = PredictionFormat(
       outputs: model.outputs,
       explained: request.generateExplanation == true ? try model.explainedInputs() : [])
-    output = try RowFormat(request: request, columns: columns, prediction: prediction)
+    output = try RowFormat(configuration: configuration, prediction: prediction)
     table = try InputTable(
       configuration: configuration,
       needs: ColumnNeeds(model: model, mapping: mapping, output: output))
