@@ -47,6 +47,19 @@ inline uint8_t *copy(uint8_t *to, const uint8_t *from, size_t count) {
 
 }  // namespace
 
+void ns_json_shift(ns_json_scanner *s, int64_t count) {
+  s->line_feed -= count;
+  s->position -= count;
+  const uint32_t distance = static_cast<uint32_t>(count);
+  for (uint32_t i = 0; i < s->record_count; i++) s->records[i].start -= distance;
+  for (uint32_t i = 0; i < s->field_count; i++) s->fields[i].start -= distance;
+}
+
+int64_t ns_json_lines_end(const uint8_t *window, int64_t begin, int64_t end) {
+  while (end > begin && window[end - 1] != '\n') end--;
+  return end;
+}
+
 size_t ns_json_unescape(const uint8_t *text, size_t count, uint8_t *output) {
   const uint8_t *end = text + count;
   uint8_t *to = output;

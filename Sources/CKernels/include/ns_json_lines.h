@@ -66,14 +66,21 @@ typedef struct {
   uint32_t field_capacity;  // more than field_count + column_count are needed for one more record
   uint8_t isa;              // ns_isa
   uint8_t accepts_arrays;   // whether [value, ...] is a record, its values by position
-  ns_csv_record *_Nonnull records;  // room for record_limit
-  ns_csv_field *_Nonnull fields;
+  ns_csv_record *_Null_unspecified records;  // room for record_limit
+  ns_csv_field *_Null_unspecified fields;
 } ns_json_scanner;
 
 /// Reads the lines of window[position, end) until something has to be reported. The last byte
 /// before `end` is a line feed. NS_CSV_PADDING bytes from `end` - 1 on must be readable.
 int ns_json_scan(ns_json_scanner *_Nonnull scanner, ns_json_keys *_Nonnull keys,
                  const uint8_t *_Nonnull window, int64_t end);
+
+/// Moves all positions and the spans in the tile down by `count` bytes, as the window's bytes were;
+/// but not next_bound.
+void ns_json_shift(ns_json_scanner *_Nonnull scanner, int64_t count);
+
+/// The index after the last line feed in window[begin, end), or `begin` where there is none.
+int64_t ns_json_lines_end(const uint8_t *_Nonnull window, int64_t begin, int64_t end);
 
 /// Reads one column of a tile of JSON lines as doubles: output[i * stride] for record i.
 ///
