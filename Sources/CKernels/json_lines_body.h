@@ -89,9 +89,11 @@ __attribute__((noinline)) const uint8_t *end_of_nested(const uint8_t *at, unsign
   }
 }
 
-// Reads a value that is no plain string and no short number.
+// Reads a value that is no plain string and no short number. Spaces may stand before it, because
+// a step's token can be followed by more of them than when it was learnt.
 __attribute__((noinline)) const uint8_t *read_rarely(const uint8_t *at, const uint8_t *window,
                                                      ns_csv_field *field) {
+  at = skip_spaces(at);
   const uint8_t *start = at;
   const uint8_t *stop;
   const uint8_t *next;
@@ -312,7 +314,7 @@ inline int end_line(ns_json_scanner &s, const uint8_t *window, const uint8_t *st
     record.start = static_cast<uint32_t>(s.position);
     record.length = static_cast<uint32_t>(length);
     s.records[s.record_count++] = record;
-    if (record.error == NS_CSV_OK) s.field_count += s.column_count + 1;
+    if (record.error == NS_CSV_OK) s.field_count = record.first_field + s.column_count + 1;
   }
   s.position = s.line_feed + 1;
   if (s.line_feed >= s.next_bound) return NS_JSON_BOUND;
