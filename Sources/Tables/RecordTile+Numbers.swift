@@ -65,6 +65,12 @@ extension RecordTile {
     }
     guard let window = unsafe window, let start = output.baseAddress else { return 0 }
     return unsafe failures.withUnsafeWords { words in
+      if isJSON, let failed = words.baseAddress {
+        let failureCount = unsafe ns_json_numbers(
+          window, records, recordCount, fields, UInt32(column), nullWords.raw, start, stride,
+          failed)
+        return Int(failureCount)
+      }
       let failureCount = unsafe ns_csv_numbers(
         window, records, recordCount, fields, UInt32(column), nullWords.raw, start, stride,
         words.baseAddress)
