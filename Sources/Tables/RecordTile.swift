@@ -98,7 +98,7 @@ package enum RecordError: Hashable, Sendable {
   package init() {
     unsafe records = .allocate(capacity: Self.recordLimit)
     fieldCapacity = 4 * 1_024
-    unsafe fields = .allocate(capacity: Int(fieldCapacity))
+    unsafe fields = .allocate(capacity: Int(fieldCapacity) + Int(NS_CSV_FIELD_SLACK))
   }
 
   deinit {
@@ -155,7 +155,8 @@ package enum RecordError: Hashable, Sendable {
   /// Makes room for the fields of one more record, keeping what is there.
   mutating func growFields(keeping count: Int) {
     let capacity = max(2 * Int(fieldCapacity), count + expectedFieldCount)
-    let larger = UnsafeMutablePointer<ns_csv_field>.allocate(capacity: capacity)
+    let larger = UnsafeMutablePointer<ns_csv_field>.allocate(
+      capacity: capacity + Int(NS_CSV_FIELD_SLACK))
     unsafe larger.initialize(from: fields, count: count)
     unsafe fields.deallocate()
     unsafe fields = larger
