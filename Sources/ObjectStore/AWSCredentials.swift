@@ -1,14 +1,15 @@
 /// A key to AWS and what goes with it.
 ///
 /// Not printable on purpose: nothing of it may reach a message.
-struct AWSCredentials: Equatable, Sendable {
+package struct AWSCredentials: Equatable, Sendable {
   let keyID: String
   let secret: String
   let sessionToken: String?
   /// When they end, in nanoseconds since 1970; nil for keys that last.
   let expiry: Int64?
 
-  init(keyID: String, secret: String, sessionToken: String?, expiry: Int64? = nil) {
+  /// Makes credentials.
+  package init(keyID: String, secret: String, sessionToken: String?, expiry: Int64? = nil) {
     self.keyID = keyID
     self.secret = secret
     self.sessionToken = sessionToken
@@ -17,8 +18,10 @@ struct AWSCredentials: Equatable, Sendable {
 }
 
 extension AWSCredentials: CustomStringConvertible, CustomReflectable {
-  var description: String { "AWS credentials" }
-  var customMirror: Mirror { Mirror(self, children: []) }
+  /// No more than what it is.
+  package var description: String { "AWS credentials" }
+  /// Empty.
+  package var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// Where credentials were looked for and found.

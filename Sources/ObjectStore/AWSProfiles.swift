@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Reads `~/.aws/credentials` and `~/.aws/config`, or what `AWS_SHARED_CREDENTIALS_FILE` and
 /// `AWS_CONFIG_FILE` name. Nested values and comments behind values are as the client has them.
-struct AWSProfiles {
+package struct AWSProfiles {
   private var sections: [String: [String: String]] = [:]
 
   /// Reads both files; one that is not there has no sections.
@@ -20,12 +20,12 @@ struct AWSProfiles {
   }
 
   /// Reads one file's text.
-  init(text: String) {
+  package init(text: String) {
     read(text)
   }
 
   /// The values of a profile; nil where there is none of that name.
-  subscript(profile: String) -> [String: String]? { sections[profile] }
+  package subscript(profile: String) -> [String: String]? { sections[profile] }
 
   private mutating func read(_ text: String) {
     var name: String?

@@ -134,7 +134,7 @@ final class GoogleStore: StoreBackend {
     of prefix: ObjectURI, stoppingAtSlash: Bool, continuation: String?
   ) throws(ObjectError) -> ObjectPage {
     var items = [
-      ("prefix", prefix.key), ("maxResults", "1000"),
+      ("prefix", prefix.key), ("maxResults", "\(sender.limits.pageObjectCount)"),
       ("fields", "items(name,size,generation,updated),prefixes,nextPageToken"),
     ]
     if stoppingAtSlash { items.append(("delimiter", "/")) }

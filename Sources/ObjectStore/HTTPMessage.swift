@@ -30,11 +30,14 @@ struct HTTPRequest {
 }
 
 /// One header; names are compared without regard to case.
-struct HTTPHeader: Hashable {
-  let name: String
-  let value: String
+package struct HTTPHeader: Hashable {
+  /// In any case.
+  package let name: String
+  /// Without the spaces around.
+  package let value: String
 
-  init(_ name: String, _ value: String) {
+  /// Makes a header.
+  package init(_ name: String, _ value: String) {
     self.name = name
     self.value = value
   }

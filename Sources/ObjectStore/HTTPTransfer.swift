@@ -71,9 +71,12 @@ package final class Cancellation: Sendable {
       unsafe body += bytes
       return true
     case .buffer(let buffer, let offset):
-      return unsafe fill(buffer, from: bytes, offset: status == 206 ? 0 : offset)
+      return unsafe fill(buffer, from: bytes, offset: isRanged ? 0 : offset)
     }
   }
+
+  /// Some stores send a range with status 200.
+  private var isRanged: Bool { status == 206 || headers.contains { $0.name == "content-range" } }
 
   private func fill(
     _ buffer: UnsafeMutableRawBufferPointer, from bytes: UnsafeRawBufferPointer, offset: UInt64
@@ -89,7 +92,7 @@ package final class Cancellation: Sendable {
       filledCount += count
     }
     guard count < bytes.count - skippedNow else { return true }
-    if status == 206 { isTooLarge = true } else { isSatisfied = true }
+    if isRanged { isTooLarge = true } else { isSatisfied = true }
     return false
   }
 

@@ -60,10 +60,10 @@
       throw changed("its time of modification is another")
     }
     var total = answer["content-length"].flatMap { UInt64($0) }
-    if answer.status == 206 {
+    if answer.status == 206 || answer["content-range"] != nil {
       guard let said = ContentRange(answer["content-range"] ?? "") else {
         throw ObjectError(
-          code: .malformed, context: "\(uri.nameForMessages): an answer 206 without a range")
+          code: .malformed, context: "\(uri.nameForMessages): a part without its range")
       }
       guard said.first == offset + UInt64(count - answer.filledCount),
         said.last + 1 == offset + UInt64(count)

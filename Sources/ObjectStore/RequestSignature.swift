@@ -6,13 +6,25 @@ import Digests
 /// off cannot be corrected by what the store says, and leaves the query unsorted. One function of
 /// ours does it for every request, with a clock that tests can set. Source: "Signing AWS API
 /// requests", https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request
-struct RequestSignature {
-  let credentials: AWSCredentials
-  let region: String
-  /// `s3` or `sts`.
-  let service: String
-  /// When the request is signed, in seconds since 1970.
-  let time: Int64
+package struct RequestSignature {
+  private let credentials: AWSCredentials
+  private let region: String
+  private let service: String
+  private let time: Int64
+
+  /// Prepares signatures.
+  ///
+  /// - Parameters:
+  ///   - credentials: The key.
+  ///   - region: Where the service is.
+  ///   - service: `s3` or `sts`.
+  ///   - time: When requests are signed, in seconds since 1970.
+  package init(credentials: AWSCredentials, region: String, service: String, time: Int64) {
+    self.credentials = credentials
+    self.region = region
+    self.service = service
+    self.time = time
+  }
 
   /// The headers that a request needs beside its own.
   ///
@@ -24,7 +36,7 @@ struct RequestSignature {
   ///   - headers: Those that go out; all are signed.
   ///   - bodyDigest: SHA-256 of the body, hexadecimal.
   /// - Returns: Date, digest, token and authorization, to be sent with the others.
-  func headers(
+  package func headers(
     method: String, host: String, path: String, query: String, headers: [HTTPHeader],
     bodyDigest: String
   ) -> [HTTPHeader] {

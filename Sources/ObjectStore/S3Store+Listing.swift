@@ -6,6 +6,7 @@ extension S3Store {
     call.errand = Sender.Errand(name: "GET \(prefix), its listing", bucket: prefix.bucket)
     // Keys may hold what XML cannot, so they come escaped.
     call.query = [("list-type", "2"), ("prefix", prefix.key), ("encoding-type", "url")]
+    call.query.append(("max-keys", "\(sender.limits.pageObjectCount)"))
     if stoppingAtSlash { call.query.append(("delimiter", "/")) }
     if let continuation { call.query.append(("continuation-token", continuation)) }
     call.errand.isBroken = { errorCode(in: $0.body) != nil }

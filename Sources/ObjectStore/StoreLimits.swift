@@ -18,6 +18,8 @@ package struct StoreLimits: Hashable, Sendable {
   package var pieceByteCount = 8 << 20
   /// How many ranged GETs of one reader are on their way or read ahead.
   package var pieceLimit = 8
+  /// Objects in one page of a listing; stores give 1,000 at most.
+  package var pageObjectCount = 1_000
   /// Of an answer that is kept in memory: listings, errors, tokens.
   package var answerByteLimit = 16 << 20
   /// Up to which size an object is read from a server that ignores ranges.

@@ -1,7 +1,7 @@
 /// Times as headers, listings and signatures write them, all in UTC.
-enum Timestamp {
+package enum Timestamp {
   /// `20130524T000000Z`, from seconds since 1970.
-  static func compact(_ seconds: Int64) -> String {
+  package static func compact(_ seconds: Int64) -> String {
     let (days, second) = floored(seconds, 86_400)
     let (year, month, day) = civil(days)
     return padded(year, 4) + padded(month, 2) + padded(day, 2) + "T" + padded(second / 3_600, 2)
@@ -9,7 +9,7 @@ enum Timestamp {
   }
 
   /// Nanoseconds since 1970 of `2026-03-01T06:00:00.123Z` (RFC 3339, UTC only).
-  static func nanoseconds(ofRFC3339 text: String) -> Int64? {
+  package static func nanoseconds(ofRFC3339 text: String) -> Int64? {
     let bytes = Array(text.utf8)
     guard bytes.count >= 20, bytes[4] == UInt8(ascii: "-"), bytes[10] == UInt8(ascii: "T") else {
       return nil
@@ -32,7 +32,7 @@ enum Timestamp {
   }
 
   /// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
-  static func seconds(ofHTTP text: String) -> Int64? {
+  package static func seconds(ofHTTP text: String) -> Int64? {
     let parts = text.split(separator: " ")
     guard parts.count == 6, parts[5] == "GMT", let day = number(Array(parts[1].utf8)[...]),
       let month = months.firstIndex(of: String(parts[2])),

@@ -3,7 +3,7 @@
 /// Takes elements, text, the five named entities, character references, comments and CDATA. A
 /// document type is refused, so that no entity of the sender's can expand; depth is limited, and
 /// the text is never longer than the answer.
-struct XMLReader {
+package struct XMLReader {
   private let bytes: [UInt8]
   private var offset = 0
   private var names: [String] = []
@@ -14,20 +14,22 @@ struct XMLReader {
   private static let nameByteLimit = 256
 
   /// One step through the document.
-  enum Event: Hashable {
+  package enum Event: Hashable {
+    /// The beginning of an element.
     case open(String)
     /// The end of an element and the text directly before it, which is all of it for a leaf.
     case close(String, text: String)
   }
 
-  init(_ bytes: [UInt8]) {
+  /// Starts at the beginning of a document.
+  package init(_ bytes: [UInt8]) {
     self.bytes = bytes
   }
 
   /// The next event; nil at the end.
   ///
   /// - Throws: `ObjectError`: `malformed` where it is no XML of this kind, with the offset.
-  mutating func next() throws(ObjectError) -> Event? {
+  package mutating func next() throws(ObjectError) -> Event? {
     if pendingClose {
       pendingClose = false
       return try close(names.last ?? "")
@@ -165,7 +167,7 @@ struct XMLReader {
 /// The code of an error that a store answered with: S3's or STS's XML, or Google's JSON.
 ///
 /// Nil where there is none. Codes are letters only, so nothing secret can be in one.
-func errorCode(in body: [UInt8]) -> String? {
+package func errorCode(in body: [UInt8]) -> String? {
   guard !body.isEmpty, body.count <= 64 << 10 else { return nil }
   if body.first == UInt8(ascii: "{") { return GoogleError.reason(in: body) }
   var reader = XMLReader(body)
