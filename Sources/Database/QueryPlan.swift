@@ -7,8 +7,9 @@ package struct QueryPlan: Hashable, Sendable {
   package let rowCount: UInt64
   /// About how many bytes the rows have in a binary COPY.
   package let byteCount: UInt64
-  /// Bounds of the ranges as distances from the least key: the first is 0, the last lies one past
-  /// the greatest key. Empty where there are no rows.
+  /// Bounds of the ranges as distances from the least key.
+  ///
+  /// The first is 0, the last lies one past the greatest key. Empty where there are no rows.
   package let cuts: [Cut]
 
   /// One bound.

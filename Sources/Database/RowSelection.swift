@@ -25,6 +25,8 @@ package struct RowSelection: Sendable {
   /// The COPY that reads the rows.
   ///
   /// - Parameter keys: The first and the last key.
+  /// - Returns: SQL for a `CopyReader`.
+  /// - Throws: `invalidTarget` for an impossible column name.
   package func statement(keys: ClosedRange<Int64>) throws(DatabaseError) -> String {
     let key = try Query.column(key)
     var sizes: [String] = []
