@@ -66,11 +66,12 @@ extension Query {
       return QueryPlan(
         columns: columns, least: 0, greatest: -1, rowCount: 0, byteCount: 0, cuts: [])
     }
-    guard all.low != .min || all.high != .max else {
+    // Distances are 63-bit numbers on the wire and in the journal.
+    guard Self.distance(all.high, from: all.low) < UInt64(Int64.max) else {
       throw DatabaseError(
         code: .unsupported,
-        context: "the key \(SQL.printable(key)) goes from the lowest to the highest bigint: its "
-          + "ranges cannot be counted")
+        context: "the least and the greatest \(SQL.printable(key)) are too far apart: name a "
+          + "splitColumn whose values span less than 2^63")
     }
     let rangeByteCount = max(
       aim.rangeByteCount, all.byteCount / max(aim.rangeCountLimit / 2, 1) + 1)
@@ -117,7 +118,8 @@ extension Query {
     return cuts
   }
 
-  static func distance(_ key: Int64, from least: Int64) -> UInt64 {
+  /// How far a key lies from the least one.
+  package static func distance(_ key: Int64, from least: Int64) -> UInt64 {
     UInt64(bitPattern: key &- least)
   }
 }

@@ -18,7 +18,7 @@ struct Generator: RandomNumberGenerator {
 @Suite struct BinaryRowTests {
   private func parse(_ bytes: [UInt8], fieldCount: Int) throws -> [Range<Int>?] {
     var row = BinaryRow()
-    try unsafe bytes.withUnsafeBytes { (bytes) throws(DatabaseError) in
+    try unsafe bytes.withUnsafeBytes { bytes in
       unsafe try row.parse(bytes, fieldCount: fieldCount)
     }
     return row.fields
@@ -57,11 +57,11 @@ struct Generator: RandomNumberGenerator {
       for field in fields {
         let part = Array(bytes[field ?? 0..<0])
         var text: [UInt8] = []
-        try? unsafe part.withUnsafeBytes { (bytes) throws(DatabaseError) in
+        try? unsafe part.withUnsafeBytes { bytes in
           unsafe try BinaryValue.appendNumeric(bytes, to: &text)
         }
         #expect(text.count < 140_000)
-        _ = try? unsafe part.withUnsafeBytes { (bytes) throws(DatabaseError) in
+        _ = try? unsafe part.withUnsafeBytes { bytes in
           unsafe try BinaryValue.integer(bytes, as: Int32.self)
         }
       }
