@@ -13,6 +13,20 @@ package struct InputFile: Hashable, Sendable {
   package let inode: UInt64
   /// How the text is packed, by the file's name; nil for plain text.
   package let compression: TextCompression?
+  /// The ETag, version or generation of an object; empty for a file.
+  package let version: String
+
+  package init(
+    path: String, byteCount: UInt64, modificationNanoseconds: Int64, inode: UInt64 = 0,
+    compression: TextCompression?, version: String = ""
+  ) {
+    self.path = path
+    self.byteCount = byteCount
+    self.modificationNanoseconds = modificationNanoseconds
+    self.inode = inode
+    self.compression = compression
+    self.version = version
+  }
 }
 
 /// The files that the paths and patterns of a job stand for.

@@ -33,6 +33,8 @@ package enum RecordError: Hashable, Sendable {
   private(set) var fieldCapacity: UInt32
   var recordCount: UInt32 = 0
   var expectedFieldCount = 0
+  /// Columns that the reader gives as numbers; nil where all are text.
+  var typedNumbers: TypedNumbers?
   var window: UnsafePointer<UInt8>?
   /// The offset in the file of the window's first byte.
   var windowOffset: UInt64 = 0
