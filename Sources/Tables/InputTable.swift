@@ -27,6 +27,7 @@ package struct InputTable: Sendable {
   ///   - range: What to read.
   ///   - compression: How the input's text is packed.
   ///   - open: Gives the input's stored bytes, from its begin, anew each time.
+  /// - Returns: The reader; nothing is read yet but a header.
   /// - Throws: `TableError`, or what `open` fails with.
   package func reader(
     of range: LeaseRange, compression: InputCompression, open: () throws -> any ByteSource

@@ -15,6 +15,16 @@ package struct RecordSet: Hashable, Sendable {
     words[record / 64] >> UInt64(record % 64) & 1 == 1
   }
 
+  /// Adds a record.
+  package mutating func insert(_ record: Int) {
+    words[record / 64] |= 1 << UInt64(record % 64)
+  }
+
+  /// Adds the records of another set.
+  package mutating func formUnion(_ other: RecordSet) {
+    for index in words.indices { words[index] |= other.words[index] }
+  }
+
   /// Empties the set.
   package mutating func removeAll() {
     for index in words.indices { words[index] = 0 }

@@ -22,7 +22,8 @@ package protocol TileReader: AnyObject {
   /// Asked for in order, once the tiles of the block have been read.
   func inputDigest(ofBlock index: Int) -> Digest128
 
-  /// Records of a block that were passed over without reading because the filter leaves none.
+  /// Records of a block that were passed over without reading because the filter leaves none, up
+  /// to the place where reading is.
   func prunedCount(ofBlock index: Int) -> UInt64
 }
 
