@@ -116,7 +116,7 @@ arrow::Result<std::pair<Batch, int64_t>> parquet_row(const std::shared_ptr<Calle
   ARROW_RETURN_NOT_OK(builder.Build(&arrow_reader));
   arrow_reader->set_use_threads(false);
   ARROW_ASSIGN_OR_RAISE(auto table, arrow_reader->ReadRowGroup(group));
-  arrow::TableBatchReader batches(*table->Slice(left, 1));
+  arrow::TableBatchReader batches(table->Slice(left, 1));
   ARROW_ASSIGN_OR_RAISE(Batch batch, batches.Next());
   if (!batch) return arrow::Status::Invalid("there is no row ", row);
   return std::make_pair(batch, int64_t{0});

@@ -224,14 +224,21 @@ static arrow::Status append_bytes(ns_columnar_writer &writer, const void *bytes,
     writer.decoder = std::make_unique<arrow::ipc::StreamDecoder>(writer.listener);
     writer.block_row_count = 0;
   }
-  if (writer.listener->is_complete) {
-    return arrow::Status::Invalid(count, " bytes follow the end of the block's stream");
-  }
   // Batches point into the copy.
-  ARROW_ASSIGN_OR_RAISE(auto unique, arrow::AllocateBuffer(static_cast<int64_t>(count)));
+  auto size = static_cast<int64_t>(count);
+  ARROW_ASSIGN_OR_RAISE(auto unique, arrow::AllocateBuffer(size));
   std::memcpy(unique->mutable_data(), bytes, count);
   std::shared_ptr<arrow::Buffer> buffer = std::move(unique);
-  ARROW_RETURN_NOT_OK(writer.decoder->Consume(std::move(buffer)));
+  // Message by message, because the decoder passes over what follows the end in one piece.
+  for (int64_t place = 0; place < size;) {
+    if (writer.listener->is_complete) {
+      return arrow::Status::Invalid(size - place, " bytes follow the end of the block's stream");
+    }
+    int64_t part = std::min(std::max<int64_t>(1, writer.decoder->next_required_size()),
+                            size - place);
+    ARROW_RETURN_NOT_OK(writer.decoder->Consume(arrow::SliceBuffer(buffer, place, part)));
+    place += part;
+  }
   writer.is_reading = false;
   return take_batches(writer);
 }

@@ -54,26 +54,38 @@ struct DamageWriteTests {
   @Test(arguments: [ColumnarFileFormat.parquet, .arrow])
   func aSinkThatFailsIsToldApart(format: ColumnarFileFormat) throws {
     let blocks = try Self.table.blocks(of: [120])
-    let length = try writeFile(format, blocks, columns: Self.table.columns).count
+    let whole = Room(.max)
+    try Self.write(format, blocks[0], into: whole)
+    let length = Int.max - whole.left
     for limit in stride(from: 0, to: length, by: max(1, length / 30)) {
-      final class Room {
-        var left: Int
-        init(_ left: Int) { self.left = left }
-      }
-      let room = Room(limit)
       let error = #expect(throws: ColumnarWriteError.self) {
-        let writer = try unsafe ColumnarFileWriter(
-          columns: Self.table.columns, format: format, isCompressed: true, version: "0"
-        ) { bytes in
-          room.left -= bytes.count
-          return room.left >= 0
-        }
-        try writer.append(blocks[0])
-        _ = try writer.endBlock()
-        try writer.finish()
+        try Self.write(format, blocks[0], into: Room(limit))
       }
-      if limit > 8 { #expect(error?.code == .bytes, "room for \(limit) bytes") }
+      if limit > 8 { #expect(error?.code == .bytes, "room for \(limit) of \(length) bytes") }
     }
+  }
+
+  /// What takes a file's bytes until it is full.
+  private final class Room {
+    var left: Int
+
+    init(_ left: Int) {
+      self.left = left
+    }
+  }
+
+  private static func write(
+    _ format: ColumnarFileFormat, _ block: [UInt8], into room: Room
+  ) throws(ColumnarWriteError) {
+    let writer = try unsafe ColumnarFileWriter(
+      columns: table.columns, format: format, isCompressed: true, version: "0"
+    ) { bytes in
+      room.left -= bytes.count
+      return room.left >= 0
+    }
+    try writer.append(block)
+    _ = try writer.endBlock()
+    try writer.finish()
   }
 
   @Test(arguments: [ColumnarFileFormat.parquet, .arrow])
@@ -116,11 +128,6 @@ struct DamageWriteTests {
   }
 
   private static func write(_ block: [UInt8]) throws(ColumnarWriteError) {
-    let writer = try unsafe ColumnarFileWriter(
-      columns: table.columns, format: .parquet, isCompressed: true, version: "0"
-    ) { _ in true }
-    try writer.append(block)
-    _ = try writer.endBlock()
-    try writer.finish()
+    try write(.parquet, block, into: Room(.max))
   }
 }
