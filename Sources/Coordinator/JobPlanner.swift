@@ -32,7 +32,7 @@ struct JobPlanner {
   func plan() throws(CoordinatorError) -> PlannedJob {
     do {
       let files = try InputListing.files(of: request.inputConfig.uris)
-      guard !files.isEmpty else { throw CoordinatorError("no input files") }
+      guard !files.isEmpty else { return try planNothing() }
       let access = InputAccess()
       let table = try TableSurvey(request: request) { file in
         try access.open(file.path, byteCount: file.byteCount, version: file.version)
@@ -57,6 +57,17 @@ struct JobPlanner {
     } catch {
       throw CoordinatorError("\(error)")
     }
+  }
+
+  /// Plans a job whose patterns stand for no file, where it allows that.
+  private func planNothing() throws -> PlannedJob {
+    guard request.inputConfig.allowEmpty == true else { throw CoordinatorError("no input files") }
+    let bytes = try readModel()
+    _ = try parse(bytes)
+    return PlannedJob(
+      plan: try Plan(inputs: [], blockByteCount: request.blockByteCount, allowsNone: true),
+      model: try keep(bytes), configuration: JobConfiguration(request: request, columns: []),
+      notes: ["the input is empty, which the job allows"])
   }
 
   /// What a job that was planned before was planned with, read again from its inputs.

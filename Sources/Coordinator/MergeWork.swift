@@ -80,7 +80,9 @@ struct MergeWork: Sendable {
       execution: execution)
   }
 
-  private func rowFormat() throws -> RowFormat {
+  /// How rows are written; `nil` where there are none because there is no input.
+  private func rowFormat() throws -> RowFormat? {
+    guard !plan.inputs.isEmpty else { return nil }
     let path = "\(modelFolder)/\(model.digest.hexadecimal)"
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw CoordinatorError("the kept model \(path) cannot be read")

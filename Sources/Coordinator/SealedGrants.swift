@@ -53,6 +53,7 @@ struct SealedGrants: Sendable {
         modifiedNanoseconds: input.modifiedNanoseconds, compression: input.compression,
         version: input.version),
       rangeOffset: range.offset, rangeEnd: range.end, blockLength: range.blockLength,
-      places: range.places, blockCount: range.blockCount, probes: try probes.probes(in: pinned, range: range))
+      places: range.places, blockCount: range.blockCount,
+      probes: try probes.probes(in: pinned, range: range))
   }
 }

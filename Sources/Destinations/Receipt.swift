@@ -94,7 +94,8 @@ struct Receipt: Hashable, Decodable {
           cuts: input.plannedCuts))
     }
     // A refusal means that the receipt is not one of ours.
-    let remade = try? Plan(inputs: planned, blockByteCount: plan.blockByteCount)
+    let remade = try? Plan(
+      inputs: planned, blockByteCount: plan.blockByteCount, allowsNone: true)
     guard let remade, remade.shardCount == shards.inputDigests.count else { return nil }
     return remade
   }

@@ -88,10 +88,15 @@ package struct Plan: Hashable, Sendable {
     case cuts(Int)
   }
 
+  /// - Parameters:
+  ///   - inputs: In the order of the output.
+  ///   - blockByteCount: Bytes of text in one block.
+  ///   - allowsNone: Whether there may be no input, and so no shard.
   package init(
-    inputs: [PlannedInput], blockByteCount: UInt64 = Limits.blockByteCount
+    inputs: [PlannedInput], blockByteCount: UInt64 = Limits.blockByteCount,
+    allowsNone: Bool = false
   ) throws(Refusal) {
-    guard !inputs.isEmpty else { throw .noInputs }
+    guard allowsNone || !inputs.isEmpty else { throw .noInputs }
     guard inputs.count <= Limits.inputsPerJob else { throw .tooManyInputs(inputs.count) }
     let allowed = Limits.smallestBlockByteCount...Limits.largestBlockByteCount
     guard allowed.contains(blockByteCount) else { throw .blockByteCount(blockByteCount) }

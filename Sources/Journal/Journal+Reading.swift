@@ -104,7 +104,7 @@ extension Journal {
       throw row.damaged("\(inputs.count) inputs of \(inputCount)")
     }
     do {
-      let plan = try Plan(inputs: inputs, blockByteCount: blockByteCount)
+      let plan = try Plan(inputs: inputs, blockByteCount: blockByteCount, allowsNone: true)
       return (plan, PlannedModel(digest: digest, byteCount: modelByteCount))
     } catch {
       throw row.damaged("the plan is refused: \(error)")

@@ -44,6 +44,8 @@ package enum RecordError: Hashable, Sendable {
   var window: UnsafePointer<UInt8>?
   /// The offset in the file of the window's first byte.
   var windowOffset: UInt64 = 0
+  /// The records' places in the input where it is no text: keys or numbers of files; else empty.
+  var recordPlaces: [UInt64] = []
 
   /// Most records of a tile.
   package static let recordLimit = 1_024
@@ -98,7 +100,7 @@ package enum RecordError: Hashable, Sendable {
   package init() {
     unsafe records = .allocate(capacity: Self.recordLimit)
     fieldCapacity = 4 * 1_024
-    unsafe fields = .allocate(capacity: Int(fieldCapacity))
+    unsafe fields = .allocate(capacity: Int(fieldCapacity) + Int(NS_CSV_FIELD_SLACK))
   }
 
   deinit {
@@ -106,9 +108,10 @@ package enum RecordError: Hashable, Sendable {
     unsafe fields.deallocate()
   }
 
-  /// The offset in the file of a record's first byte (after a byte order mark).
+  /// The offset in the file of a record's first byte (after a byte order mark), or its place.
   package func offset(of record: Int) -> UInt64 {
-    windowOffset &+ UInt64(checked(record).start)
+    let span = checked(record)
+    return recordPlaces.isEmpty ? windowOffset &+ UInt64(span.start) : recordPlaces[record]
   }
 
   /// A record's text without its line end; of one that is too long the first 256 bytes.
@@ -155,7 +158,8 @@ package enum RecordError: Hashable, Sendable {
   /// Makes room for the fields of one more record, keeping what is there.
   mutating func growFields(keeping count: Int) {
     let capacity = max(2 * Int(fieldCapacity), count + expectedFieldCount)
-    let larger = UnsafeMutablePointer<ns_csv_field>.allocate(capacity: capacity)
+    let larger = UnsafeMutablePointer<ns_csv_field>.allocate(
+      capacity: capacity + Int(NS_CSV_FIELD_SLACK))
     unsafe larger.initialize(from: fields, count: count)
     unsafe fields.deallocate()
     unsafe fields = larger

@@ -11,6 +11,11 @@ import Wire
 func openInput(
   _ sealed: SealedGrant, slot: ScoringSlot, link: CoordinatorLink, alwaysFetches: Bool
 ) throws -> any ByteSource {
+  let input = sealed.details.input
+  if InputAccess.isRemote(input.path), !alwaysFetches {
+    return try InputAccess().open(
+      input.path, byteCount: input.byteCount, version: input.version)
+  }
   if !alwaysFetches, showsSameFile(sealed.details) {
     return try FileSource(path: sealed.details.input.path)
   }

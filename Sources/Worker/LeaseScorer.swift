@@ -53,6 +53,8 @@ private struct LeaseScorer: ~Copyable {
   private var blockResults: [BlockResult] = []
   private var counts = RecordCounts()
   private var recordCount: UInt64 = 0
+  /// Records of the block under way that the filter spared reading, as far as they are counted.
+  private var prunedCount: UInt64 = 0
 
   init(
     _ sealed: SealedGrant, context: JobContext, slot: ScoringSlot, link: CoordinatorLink,
@@ -114,7 +116,15 @@ private struct LeaseScorer: ~Copyable {
     return true
   }
 
+  /// Counts the records that were passed over since this was asked last.
+  private mutating func countPruned() {
+    let pruned = reader.prunedCount(ofBlock: blockResults.count)
+    counts.filtered += pruned - prunedCount
+    prunedCount = pruned
+  }
+
   private mutating func score() throws {
+    countPruned()
     let added = scorer.score(
       tile, firstOrdinal: counts.total, results: &results, errors: &errors)
     counts += added
@@ -127,6 +137,8 @@ private struct LeaseScorer: ~Copyable {
   /// Ends the block under way.
   private mutating func endBlock() throws {
     Failpoint.workerScoring.hit()
+    countPruned()
+    prunedCount = 0
     // A block without records has no results.
     if counts.ok > 0 {
       scorer.endBlock(results: &results)

@@ -21,6 +21,8 @@ import Tables
   /// Of that tile: records × the numbers that explain one, if asked for.
   private var explanations: [Double]
   private var failures: [RecordSet]
+  /// Records of that tile that are errors, or whose prediction is not all numbers.
+  private var suspects = RecordSet()
   private var scratch = ScoringScratch()
   private var rows: RowWriter
   private var unescaped = TextBuffer(capacity: 256)
@@ -121,6 +123,21 @@ import Tables
     readFeatures(tile)
     scoreFeatures(rowCount: tile.count)
     scratch.release(to: mark)
+    findSuspects(tile)
+  }
+
+  /// Looks at whole tiles, so that a record without a problem costs next to nothing.
+  private mutating func findSuspects(_ tile: borrowing RecordTile) {
+    suspects.removeAll()
+    for record in 0..<tile.count where tile.error(of: record) != nil { suspects.insert(record) }
+    for failed in failures { suspects.formUnion(failed) }
+    let width = context.prediction.width
+    unsafe outputs.withUnsafeBufferPointer { outputs in
+      for record in 0..<tile.count {
+        let own = unsafe outputs[record * width..<(record + 1) * width]
+        if unsafe !own.allSatisfy(\.isFinite) { suspects.insert(record) }
+      }
+    }
   }
 
   /// Scores a tile once more, without the last function.
@@ -142,7 +159,7 @@ import Tables
     _ record: Int, of tile: borrowing RecordTile, firstOrdinal: UInt64,
     results: inout TextBuffer, errors: inout TextBuffer
   ) -> Bool {
-    if let problem = problem(of: record, in: tile) {
+    if suspects.contains(record), let problem = problem(of: record, in: tile) {
       append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
       return false
     }
