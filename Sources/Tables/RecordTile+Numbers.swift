@@ -83,10 +83,10 @@ extension RecordTile {
     }
   }
 
-  /// Whether all columns are delimited text: neither JSON nor typed.
-  package var isDelimited: Bool { !isJSON && typedNumbers == nil }
+  /// Whether all columns are text, CSV or JSON, and none is given as numbers.
+  package var isText: Bool { typedNumbers == nil }
 
-  /// Reads several columns of delimited text as numbers, all of a few records at a time.
+  /// Reads several columns of text as numbers, all of a few records at a time.
   ///
   /// That is faster than one column after the other, because a record's text is looked at once
   /// while it is in the nearest cache. The rules are those of `readNumbers(column:)`.
@@ -105,7 +105,7 @@ extension RecordTile {
     failures: UnsafeMutableBufferPointer<UInt64>, instructions: TextInstructions = .best
   ) -> Int {
     guard count > 0, !columns.isEmpty else { return 0 }
-    precondition(isDelimited)
+    precondition(isText)
     let wordCount = Self.recordLimit / 64
     precondition(columns.allSatisfy { Int($0) < expectedFieldCount })
     precondition(columns.count * Self.recordLimit <= output.count)
