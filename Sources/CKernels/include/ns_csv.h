@@ -122,7 +122,8 @@ void ns_csv_end_too_long(ns_csv_scanner *scanner, int64_t stop);
 void ns_csv_shift(ns_csv_scanner *scanner, int64_t count);
 
 // Marks the records that are not UTF-8. Returns their number.
-uint32_t ns_csv_mark_invalid_utf8(const uint8_t *window, ns_csv_record *records, uint32_t count);
+uint32_t ns_csv_mark_invalid_utf8(ns_isa isa, const uint8_t *window, ns_csv_record *records,
+                                  uint32_t count);
 
 // Words that mean "no value", one after the other in `bytes`; word i ends before ends[i].
 typedef struct {
