@@ -15,6 +15,16 @@ package struct RecordSet: Hashable, Sendable {
     words[record / 64] >> UInt64(record % 64) & 1 == 1
   }
 
+  /// Adds a record.
+  package mutating func insert(_ record: Int) {
+    words[record / 64] |= 1 << UInt64(record % 64)
+  }
+
+  /// Adds the records of another set.
+  package mutating func formUnion(_ other: RecordSet) {
+    for index in words.indices { words[index] |= other.words[index] }
+  }
+
   /// Empties the set.
   package mutating func removeAll() {
     for index in words.indices { words[index] = 0 }
@@ -32,7 +42,8 @@ extension RecordTile {
   /// Reads one column as numbers.
   ///
   /// Null words become NaN, whether or not they stand in quotes or between spaces; so does every
-  /// field of a record that is an error. Numbers are read as the nearest double.
+  /// field of a record that is an error. Numbers are read as the nearest double. A column that the
+  /// reader gives as numbers is copied, and has no failures.
   ///
   /// - Parameters:
   ///   - column: Which field of each record.
@@ -49,10 +60,19 @@ extension RecordTile {
     guard count > 0 else { return 0 }
     precondition(column >= 0 && column < expectedFieldCount)
     precondition(stride > 0 && (count - 1) * stride < output.count)
+    if let values = unsafe typedNumbers?.values(ofColumn: column) {
+      for record in 0..<count { unsafe output[record * stride] = unsafe values[record] }
+      return 0
+    }
     guard let window = unsafe window, let start = output.baseAddress else { return 0 }
     var column = UInt32(column)
     return unsafe failures.withUnsafeWords { words in
       guard let words = words.baseAddress else { return 0 }
+      if isJSON {
+        let failureCount = unsafe ns_json_numbers(
+          window, records, recordCount, fields, column, nullWords.raw, start, stride, words)
+        return Int(failureCount)
+      }
       let failureCount = unsafe ns_csv_number_columns(
         instructions.kernel, window, records, recordCount, fields, &column, 1, nullWords.raw,
         start, 0, stride, words, 0)
@@ -60,7 +80,10 @@ extension RecordTile {
     }
   }
 
-  /// Reads several columns as numbers, all of a few records at a time.
+  /// Whether all columns are delimited text: neither JSON nor typed.
+  package var isDelimited: Bool { !isJSON && typedNumbers == nil }
+
+  /// Reads several columns of delimited text as numbers, all of a few records at a time.
   ///
   /// That is faster than one column after the other, because a record's text is looked at once
   /// while it is in the nearest cache. The rules are those of `readNumbers(column:)`.
@@ -79,6 +102,7 @@ extension RecordTile {
     failures: UnsafeMutableBufferPointer<UInt64>, instructions: TextInstructions = .best
   ) -> Int {
     guard count > 0, !columns.isEmpty else { return 0 }
+    precondition(isDelimited)
     let wordCount = Self.recordLimit / 64
     precondition(columns.allSatisfy { Int($0) < expectedFieldCount })
     precondition(columns.count * Self.recordLimit <= output.count)

@@ -24,10 +24,11 @@ extern "C" {
 #define NS_CSV_FIELD_SLACK 96
 
 // Flags in a field's upper bits. A quoted field's span excludes its quotes; "escaped" says that
-// doubled quotes are inside.
+// doubled quotes are inside, "JSON escaped" that backslashes of a JSON string are.
 #define NS_CSV_QUOTED 0x80000000u
 #define NS_CSV_ESCAPED 0x40000000u
-#define NS_CSV_LENGTH_MASK 0x3FFFFFFFu
+#define NS_CSV_JSON_ESCAPED 0x20000000u
+#define NS_CSV_LENGTH_MASK 0x1FFFFFFFu
 
 typedef struct {
   uint32_t start;
