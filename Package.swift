@@ -63,7 +63,7 @@ let package = Package(
 
     // Data: bytes to columns, columns to scores, scores to partials, partials to output.
     .target(
-      name: "Tables", dependencies: ["CKernels", "Compression", "Jobs", "Models"],
+      name: "Tables", dependencies: ["CKernels", "Compression", "Digests", "Jobs", "Models"],
       swiftSettings: unsafeSettings),
     .target(name: "Models", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
     .target(name: "Scoring", dependencies: ["CKernels", "Models"], swiftSettings: unsafeSettings),

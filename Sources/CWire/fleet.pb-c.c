@@ -2362,7 +2362,7 @@ const ProtobufCMessageDescriptor wire__grants__descriptor =
   (ProtobufCMessageInit) wire__grants__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__input__field_descriptors[4] =
+static const ProtobufCFieldDescriptor wire__input__field_descriptors[5] =
 {
   {
     "path",
@@ -2412,17 +2412,30 @@ static const ProtobufCFieldDescriptor wire__input__field_descriptors[4] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "version",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Wire__Input, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__input__field_indices_by_name[] = {
   1,   /* field[1] = byte_count */
   3,   /* field[3] = compression */
   2,   /* field[2] = modified_nanoseconds */
   0,   /* field[0] = path */
+  4,   /* field[4] = version */
 };
 static const ProtobufCIntRange wire__input__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor wire__input__descriptor =
 {
@@ -2432,14 +2445,14 @@ const ProtobufCMessageDescriptor wire__input__descriptor =
   "Wire__Input",
   "wire",
   sizeof(Wire__Input),
-  4,
+  5,
   wire__input__field_descriptors,
   wire__input__field_indices_by_name,
   1,  wire__input__number_ranges,
   (ProtobufCMessageInit) wire__input__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__grant__field_descriptors[10] =
+static const ProtobufCFieldDescriptor wire__grant__field_descriptors[12] =
 {
   {
     "lease",
@@ -2502,12 +2515,12 @@ static const ProtobufCFieldDescriptor wire__grant__field_descriptors[10] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "block_byte_count",
+    "block_length",
     6,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Wire__Grant, block_byte_count),
+    offsetof(Wire__Grant, block_length),
     NULL,
     NULL,
     0,             /* flags */
@@ -2561,13 +2574,39 @@ static const ProtobufCFieldDescriptor wire__grant__field_descriptors[10] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "places_begin",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Wire__Grant, places_begin),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "places_end",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Wire__Grant, optional_places_end_case),
+    offsetof(Wire__Grant, places_end),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__grant__field_indices_by_name[] = {
-  5,   /* field[5] = block_byte_count */
   6,   /* field[6] = block_count */
+  5,   /* field[5] = block_length */
   2,   /* field[2] = input */
   0,   /* field[0] = lease */
   1,   /* field[1] = milliseconds_left */
+  10,   /* field[10] = places_begin */
+  11,   /* field[11] = places_end */
   8,   /* field[8] = probe_byte_counts */
   9,   /* field[9] = probe_digests */
   7,   /* field[7] = probe_offsets */
@@ -2577,7 +2616,7 @@ static const unsigned wire__grant__field_indices_by_name[] = {
 static const ProtobufCIntRange wire__grant__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor wire__grant__descriptor =
 {
@@ -2587,7 +2626,7 @@ const ProtobufCMessageDescriptor wire__grant__descriptor =
   "Wire__Grant",
   "wire",
   sizeof(Wire__Grant),
-  10,
+  12,
   wire__grant__field_descriptors,
   wire__grant__field_indices_by_name,
   1,  wire__grant__number_ranges,

@@ -64,7 +64,8 @@ struct EmbeddedRun {
 
   private func makeFolders() throws(CommandError) {
     let output = request.outputConfig.uri
-    for (folder, mode) in [(output, 0o777), (stateFolder, 0o700), (scratchFolder, 0o700)] {
+    let folders = [(output, 0o777), (stateFolder, 0o700), (scratchFolder, 0o700)]
+    for (folder, mode) in folders where Paths.scheme(of: folder) == nil {
       if FileManager.default.fileExists(atPath: folder) { continue }
       do {
         try FileManager.default.createDirectory(

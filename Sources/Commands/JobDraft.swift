@@ -8,6 +8,8 @@ package struct JobDraft: Sendable {
   package var model: String?
   package var uris: [String]?
   package var outputFolder: String?
+  /// `nil` where the inputs' names tell.
+  package var instancesFormat: JobRequest.InstancesFormat?
   /// The rest of the request; its paths and name are not yet meaningful.
   package var request: JobRequest
   /// What is wrong so far, each a sentence that says where.
@@ -31,8 +33,39 @@ package struct JobDraft: Sendable {
     }
     guard let scheme = Paths.scheme(of: text) else { return Paths.absolute(text, in: folder) }
     if scheme == "file" { return Paths.absolute(String(text.dropFirst(7)), in: "/") }
-    refuse("\(place): \(scheme):// is not supported yet; name local files, folders or globs")
+    refuse("\(place): \(scheme):// is not supported here; name a local file or folder")
     return nil
+  }
+
+  /// Takes an input: a local path, made absolute, or a URI as it is.
+  package mutating func input(_ text: String, in folder: String, _ place: String) -> String? {
+    uri(text, in: folder, place, schemes: ["s3", "gs", "http", "https", "postgresql", "postgres"])
+  }
+
+  /// Takes an output: a local folder, made absolute, or a URI as it is.
+  package mutating func output(_ text: String, in folder: String, _ place: String) -> String? {
+    uri(text, in: folder, place, schemes: ["s3", "gs", "postgresql", "postgres", "sqlite"])
+  }
+
+  private mutating func uri(
+    _ text: String, in folder: String, _ place: String, schemes: [String]
+  ) -> String? {
+    guard let scheme = Paths.scheme(of: text), scheme != "file" else {
+      return path(text, in: folder, place)
+    }
+    if schemes.contains(scheme) { return text }
+    refuse(
+      "\(place): \(printable(scheme)):// is not supported; use a local path or "
+        + schemes.map { "\($0)://" }.joined(separator: ", "))
+    return nil
+  }
+
+  /// Takes how many of the best classes are written.
+  package mutating func topK(_ value: Int64, _ place: String) {
+    guard (1...1_000_000).contains(value) else {
+      return refuse("\(place): from 1 to 1000000 classes, not \(value)")
+    }
+    request.outputConfig.topK = Int(value)
   }
 
   /// Takes the byte between two fields; `\t` and `tab` are a tab.
@@ -88,6 +121,7 @@ package struct JobDraft: Sendable {
     request.displayName = displayName ?? Paths.stem(of: model)
     request.model = model
     request.inputConfig.uris = uris
+    request.inputConfig.instancesFormat = instancesFormat ?? .named(by: uris[0])
     request.outputConfig.uri = outputFolder
     return request
   }
@@ -110,7 +144,30 @@ package struct JobDraft: Sendable {
     ] {
       if Set(list).count != list.count { refuse("\(place) names a column twice") }
     }
+    if request.inputConfig.query != nil || request.inputConfig.splitColumn != nil,
+      let uri = uris?.first, !uri.hasPrefix("postgres")
+    {
+      refuse("\(name("inputConfig.query")) is asked of a postgresql:// input, not of \(uri)")
+    }
     if fields.keyField == "" { refuse("\(key): an empty column name") }
+  }
+}
+
+extension JobRequest.InstancesFormat {
+  /// The format that a path's ending tells, behind that of a compression; CSV for all others.
+  package static func named(by path: String) -> Self {
+    if path.hasPrefix("postgresql://") || path.hasPrefix("postgres://") { return .postgresql }
+    var name = path.lowercased()[...]
+    for ending in [".gz", ".zst", ".bgz"] where name.hasSuffix(ending) {
+      name = name.dropLast(ending.count)
+    }
+    switch name.split(separator: ".").last {
+    case "jsonl", "ndjson", "json": return .jsonl
+    case "parquet": return .parquet
+    case "orc": return .orc
+    case "arrow", "arrows", "feather", "ipc": return .arrow
+    default: return .csv
+    }
   }
 }
 

@@ -109,20 +109,50 @@ struct JobFileReader {
     let path = "inputConfig.\(key)"
     switch key {
     case "instancesFormat":
-      choose(value, path) { $0.request.inputConfig.instancesFormat = $1 }
+      choose(value, path) { $0.instancesFormat = $1 }
     case "uris":
       guard let texts = texts(value, path) else { return }
       var uris: [String] = []
       for text in texts {
-        guard let uri = draft.path(text, in: folder, at(value, path)) else { continue }
+        guard let uri = draft.input(text, in: folder, at(value, path)) else { continue }
         uris.append(uri)
       }
       draft.uris = uris
     case "delimiter":
       guard let text = text(value, path) else { return }
       draft.delimiter(text, at(value, path))
-    default: draft.request.inputConfig.nullWords = texts(value, path)
+    case "nullWords": draft.request.inputConfig.nullWords = texts(value, path)
+    case "schema": readSchema(value, path)
+    case "onParseError":
+      choose(value, path) { $0.request.inputConfig.onParseError = $1 }
+    case "hivePartitioning":
+      draft.request.inputConfig.hivePartitioning = flag(value, path)
+    case "allowEmpty": draft.request.inputConfig.allowEmpty = flag(value, path)
+    case "filter": draft.request.inputConfig.filter = text(value, path)
+    case "query": draft.request.inputConfig.query = text(value, path)
+    default: draft.request.inputConfig.splitColumn = text(value, path)
     }
+  }
+
+  private mutating func readSchema(_ node: Node, _ path: String) {
+    guard let mapping = node.mapping else {
+      return draft.refuse("\(at(node, path)): a mapping of columns to types is expected")
+    }
+    var schema: [String: ColumnType] = [:]
+    for (key, value) in mapping {
+      let name = key.string ?? ""
+      choose(value, "\(path).\(name)") { schema[name] = $1 }
+    }
+    draft.request.inputConfig.schema = schema
+  }
+
+  /// True, or nil for false: what is off is not part of the request.
+  private mutating func flag(_ node: Node, _ path: String) -> Bool? {
+    guard let flag = node.bool else {
+      draft.refuse("\(at(node, path)): true or false is expected")
+      return nil
+    }
+    return flag ? true : nil
   }
 
   private mutating func readInstance(_ key: String, _ value: Node) {
@@ -143,9 +173,16 @@ struct JobFileReader {
       choose(value, path) { $0.request.outputConfig.predictionsFormat = $1 }
     case "compression":
       choose(value, path) { $0.request.outputConfig.compression = $1 }
+    case "table": draft.request.outputConfig.table = text(value, path)
+    case "writeMode": choose(value, path) { $0.request.outputConfig.writeMode = $1 }
+    case "upsertKeys": draft.request.outputConfig.upsertKeys = texts(value, path)
+    case "outputFields": draft.request.outputConfig.outputFields = texts(value, path)
+    case "topK":
+      guard let number = number(value, path) else { return }
+      draft.topK(number, at(value, path))
     default:
       guard let text = text(value, path) else { return }
-      draft.outputFolder = draft.path(text, in: folder, at(value, path))
+      draft.outputFolder = draft.output(text, in: folder, at(value, path))
     }
   }
 

@@ -4,10 +4,14 @@ package enum JobFileKeys {
   package static let all = [
     "displayName", "model",
     "inputConfig.instancesFormat", "inputConfig.uris", "inputConfig.delimiter",
-    "inputConfig.nullWords",
+    "inputConfig.nullWords", "inputConfig.schema", "inputConfig.filter",
+    "inputConfig.onParseError", "inputConfig.hivePartitioning", "inputConfig.allowEmpty",
+    "inputConfig.query", "inputConfig.splitColumn",
     "instanceConfig.instanceType", "instanceConfig.keyField", "instanceConfig.includedFields",
     "instanceConfig.excludedFields",
     "outputConfig.predictionsFormat", "outputConfig.compression", "outputConfig.uri",
+    "outputConfig.table", "outputConfig.writeMode", "outputConfig.upsertKeys",
+    "outputConfig.outputFields", "outputConfig.topK",
     "dedicatedResources.maxReplicaCount",
     "modelParameters.rawScore", "modelParameters.fastSums", "generateExplanation",
     "labels", "errorThreshold", "blockByteCount",
@@ -15,10 +19,12 @@ package enum JobFileKeys {
 
   /// Keys that other systems have, and what to do instead.
   package static let hints = [
-    "inputConfig.gcsSource": "list local paths and globs under inputConfig.uris",
-    "inputConfig.bigquerySource": "export the table to CSV and list it under inputConfig.uris",
-    "outputConfig.gcsDestination": "name a local folder under outputConfig.uri",
-    "outputConfig.bigqueryDestination": "name a local folder under outputConfig.uri",
+    "inputConfig.gcsSource": "list gs:// URIs under inputConfig.uris",
+    "inputConfig.bigquerySource":
+      "export the table to Parquet and list its gs:// URIs under inputConfig.uris",
+    "outputConfig.gcsDestination": "name a folder or a gs:// prefix under outputConfig.uri",
+    "outputConfig.bigqueryDestination":
+      "write Parquet to a gs:// prefix under outputConfig.uri and load it",
     "dedicatedResources.machineSpec": "a worker takes the machine it is started on",
     "dedicatedResources.startingReplicaCount": "start workers with `nightshift worker`",
     "dedicatedResources.minReplicaCount": "workers go when the work does",

@@ -73,7 +73,7 @@ extension Replay {
     let published = try folder.record(at: place)
     let outcome = try RecordReplay(
       request: folder.request, input: place.input, model: model, row: place.rowInInput,
-      end: place.range.end, blockByteCount: place.range.blockByteCount,
+      end: place.range.end, blockByteCount: place.range.blockLength,
       blockCount: place.blockCount
     ).run()
     try folder.check(blockDigests: outcome.blockDigests, of: place)

@@ -4,6 +4,9 @@ package import Jobs
 extension JobRequest.PredictionsFormat: ExpressibleByArgument {}
 extension JobRequest.OutputCompression: ExpressibleByArgument {}
 extension JobRequest.InstanceType: ExpressibleByArgument {}
+extension JobRequest.InstancesFormat: ExpressibleByArgument {}
+extension JobRequest.OnParseError: ExpressibleByArgument {}
+extension JobRequest.WriteMode: ExpressibleByArgument {}
 
 /// What a job is to do, as options: all of it under `run`, changes to the job file under `submit`.
 package struct RequestOptions: ParsableArguments {
@@ -15,13 +18,17 @@ package struct RequestOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Input: CSV files (plain, .gz or .zst), folders or quoted globs, read in this order.",
+      "Input: files, folders, quoted globs, s3://, gs://, http(s):// or postgresql:// URIs, read in this order.",
       valueName: "path"))
   var input: [String] = []
 
   @Option(
-    help: ArgumentHelp("The folder in which a prediction-… folder is made.", valueName: "folder"))
+    help: ArgumentHelp(
+      "The folder or s3:// or gs:// prefix in which a prediction-… folder is made, or a postgresql:// or sqlite:// database.",
+      valueName: "folder"))
   var output: String?
+
+  @OptionGroup var table: TableOptions
 
   @Option(help: ArgumentHelp("The job's name, for people.", valueName: "text"))
   var displayName: String?
@@ -93,6 +100,7 @@ package struct RequestOptions: ParsableArguments {
     case "instanceConfig.keyField": "--key-field"
     case "instanceConfig.includedFields": "--include"
     case "instanceConfig.excludedFields": "--exclude"
+    case "inputConfig.query": "--query"
     default: key
     }
   }
@@ -104,15 +112,16 @@ package struct RequestOptions: ParsableArguments {
     if !input.isEmpty {
       var uris: [String] = []
       for path in input {
-        guard let uri = draft.path(path, in: folder, "--input") else { continue }
+        guard let uri = draft.input(path, in: folder, "--input") else { continue }
         uris.append(uri)
       }
       draft.uris = uris
     }
-    if let output { draft.outputFolder = draft.path(output, in: folder, "--output") }
+    if let output { draft.outputFolder = draft.output(output, in: folder, "--output") }
     if let format { draft.request.outputConfig.predictionsFormat = format }
     if let compression { draft.request.outputConfig.compression = compression }
     applyInstance(to: &draft)
+    table.apply(to: &draft)
     if let delimiter { draft.delimiter(delimiter, "--delimiter") }
     if !nullWord.isEmpty { draft.request.inputConfig.nullWords = nullWord }
     if let errorThreshold { draft.errorThreshold(errorThreshold, "--error-threshold") }

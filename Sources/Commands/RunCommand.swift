@@ -61,6 +61,13 @@ package struct RunCommand: AsyncParsableCommand {
     }
   }
 
+  /// Where the state is kept unless the user says: below the output, or here where that is no
+  /// folder of this machine.
+  private static func stateParent(of request: JobRequest) -> String {
+    let output = request.outputConfig.uri
+    return Paths.scheme(of: output) == nil ? output : Paths.currentFolder
+  }
+
   package func run() async throws {
     let request = try request.request(in: Paths.currentFolder)
     guard FileManager.default.isReadableFile(atPath: request.model) else {
@@ -70,7 +77,7 @@ package struct RunCommand: AsyncParsableCommand {
     let id = try RequestIdentity.job(for: request)
     let folder =
       state.map { Paths.absolute($0, in: Paths.currentFolder) }
-      ?? "\(request.outputConfig.uri)/.nightshift-\(id)"
+      ?? "\(Self.stateParent(of: request))/.nightshift-\(id)"
     let run = EmbeddedRun(
       request: request, id: id, stateFolder: folder, workerCount: workers, threadCount: threads,
       isQuiet: quiet, logger: makeLogger(logLevel))

@@ -5,6 +5,7 @@ import Foundation
 import Jobs
 import Leasing
 import Logging
+import Tables
 import Wire
 
 /// The client plane: what the command line asks.
@@ -91,6 +92,7 @@ extension Coordinator {
 
   private func checkDestination(_ request: JobRequest) throws(CoordinatorError) {
     let folder = request.outputConfig.uri
+    guard !InputAccess.isRemote(folder) else { return }  // told when it is written to
     guard folder.hasPrefix("/") else {
       throw CoordinatorError("outputConfig.uri: \(folder) is not an absolute path")
     }
@@ -114,6 +116,7 @@ extension Coordinator {
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
       try await decideInTheEnd { core, _, effects in
         core.planned(id, planned.plan, planned.model, into: &effects)
+        effects += planned.notes.map { .log(id, .info, $0) }
       }
     } catch {
       await failQuietly(id, reason: "\(error)")

@@ -255,10 +255,7 @@ extension Coordinator {
       content = known
     } else {
       content = try await offPool {
-        let columns = try JobPlanner.columns(of: request, plan)
-        return try JSONEncoder.sorted.encode(
-          JobConfiguration(request: request, columns: columns)
-        ).bytes
+        try JSONEncoder.sorted.encode(JobPlanner.configuration(of: request, plan)).bytes
       }
       configurations[job] = content
     }

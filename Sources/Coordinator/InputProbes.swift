@@ -1,6 +1,7 @@
 import Digests
 import Jobs
 import Synchronization
+import Tables
 import Wire
 
 /// Digests of a few places of an input, by which a worker knows that its path shows the same file.
@@ -18,6 +19,8 @@ final class InputProbes: Sendable {
   /// What a worker has to find in the range of a lease; reads the file, so it runs off the pool.
   func probes(in file: PinnedInput, range: ShardRange) throws(CoordinatorError) -> [InputProbe] {
     let input = file.input
+    // What has a version needs no other proof.
+    guard !InputAccess.isRemote(input.path) else { return [] }
     var probes = try edges(of: file)
     let end = min(range.end ?? input.byteCount, input.byteCount)
     // Text offsets of a compressed input are not places of the file: probe all of it.

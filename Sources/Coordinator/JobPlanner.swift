@@ -14,6 +14,8 @@ struct PlannedJob: Sendable {
   let plan: Plan
   let model: PlannedModel
   let configuration: JobConfiguration
+  /// What a user should know of the plan; a sentence each.
+  let notes: [String]
 }
 
 /// Lists a job's inputs, reads its model, and checks that they go together.
@@ -29,26 +31,23 @@ struct JobPlanner {
   /// - Throws: `CoordinatorError` in words for the person who submitted the job.
   func plan() throws(CoordinatorError) -> PlannedJob {
     do {
-      let options = try CSVOptions(request: request)
       let files = try InputListing.files(of: request.inputConfig.uris)
-      guard let first = files.first else { throw CoordinatorError("no input files") }
-      let header = try readHeader(first, options)
-      for file in files.dropFirst() {
-        try header.requireSame(
-          as: readHeader(file, options), at: file.path, path: first.path)
-      }
+      guard !files.isEmpty else { return try planNothing() }
+      let access = InputAccess()
+      let table = try TableSurvey(request: request) { file in
+        try access.open(file.path, byteCount: file.byteCount, version: file.version)
+      }.run(files)
       let bytes = try readModel()
       let model = try parse(bytes)
-      let mapping = try ColumnMapping(inputs: model.inputs, columns: header.names)
-      try checkTypes(first, header, model, mapping, options)
+      let mapping = try ColumnMapping(inputs: model.inputs, columns: table.columns)
+      let configuration = JobConfiguration(
+        request: request, columns: table.columns, types: table.types)
+      let plan = try Plan(inputs: table.inputs, blockByteCount: request.blockByteCount)
+      try checkTypes(plan, configuration, model, mapping, access)
       _ = try RowFormat(
-        request: request, columns: header.names,
-        prediction: request.prediction(of: model))
-      let plan = try Plan(
-        inputs: files.map(PlannedInput.init), blockByteCount: request.blockByteCount)
+        configuration: configuration, prediction: request.prediction(of: model))
       return PlannedJob(
-        plan: plan, model: try keep(bytes),
-        configuration: JobConfiguration(request: request, columns: header.names))
+        plan: plan, model: try keep(bytes), configuration: configuration, notes: table.notes)
     } catch let error as CoordinatorError {
       throw error
     } catch let error as ModelError {
@@ -60,37 +59,33 @@ struct JobPlanner {
     }
   }
 
-  private func readHeader(_ file: InputFile, _ options: CSVOptions) throws -> CSVHeader {
-    let header = try CSVHeader.read(
-      from: Self.text(of: file), path: file.path, options: options)
-    // Only whoever reads a file's first block looks for the header.
-    guard header.offset < Limits.smallestBlockByteCount else {
-      throw CoordinatorError(
-        "\(file.path): the header begins at byte \(header.offset); remove the blank lines "
-          + "before it")
+  /// Plans a job whose patterns stand for no file, where it allows that.
+  private func planNothing() throws -> PlannedJob {
+    guard request.inputConfig.allowEmpty == true else { throw CoordinatorError("no input files") }
+    let bytes = try readModel()
+    _ = try parse(bytes)
+    return PlannedJob(
+      plan: try Plan(inputs: [], blockByteCount: request.blockByteCount, allowsNone: true),
+      model: try keep(bytes), configuration: JobConfiguration(request: request, columns: []),
+      notes: ["the input is empty, which the job allows"])
+  }
+
+  /// What a job that was planned before was planned with, read again from its inputs.
+  static func configuration(
+    of request: JobRequest, _ plan: Plan
+  ) throws -> JobConfiguration {
+    let access = InputAccess()
+    let files = plan.inputs.prefix(1).map { input in
+      InputFile(
+        path: input.path, byteCount: input.byteCount,
+        modificationNanoseconds: input.modifiedNanoseconds, inode: input.inode,
+        compression: input.textCompression, version: input.version)
     }
-    return header
-  }
-
-  private static func text(of file: InputFile) throws -> any ByteSource {
-    let stored = try FileSource(path: file.path)
-    guard let compression = file.compression else { return stored }
-    return DecompressingSource(stored, compression: compression, name: file.path)
-  }
-
-  /// The columns of a job that was planned before, read from its first input.
-  static func columns(of request: JobRequest, _ plan: Plan) throws -> [String] {
-    let options = try CSVOptions(request: request)
-    let input = plan.inputs[0]
-    _ = try PinnedInput(input)
-    let stored = try FileSource(path: input.path)
-    let text: any ByteSource =
-      switch input.compression {
-      case .none: stored
-      case .gzip: DecompressingSource(stored, compression: .gzip, name: input.path)
-      case .zstd: DecompressingSource(stored, compression: .zstd, name: input.path)
-      }
-    return try CSVHeader.read(from: text, path: input.path, options: options).names
+    for input in plan.inputs.prefix(1) { _ = try PinnedInput(input) }
+    let table = try TableSurvey(request: request) { file in
+      try access.open(file.path, byteCount: file.byteCount, version: file.version)
+    }.run(files)
+    return JobConfiguration(request: request, columns: table.columns, types: table.types)
   }
 
   // MARK: The model
@@ -152,14 +147,22 @@ struct JobPlanner {
   /// Refuses a column of which no value among the first records is a number where the model needs
   /// numbers.
   private func checkTypes(
-    _ file: InputFile, _ header: CSVHeader, _ model: Model, _ mapping: ColumnMapping,
-    _ options: CSVOptions
+    _ plan: Plan, _ configuration: JobConfiguration, _ model: Model, _ mapping: ColumnMapping,
+    _ access: InputAccess
   ) throws {
-    var parser = CSVRangeParser(
-      source: try Self.text(of: file), range: 0..<UInt64.max, blockByteCount: .max,
-      headerOffset: header.offset, fieldCount: header.names.count, options: options)
+    let columns = Set(zip(model.inputs, mapping.columnIndices).filter { $0.0.isUsed }.map(\.1))
+    let table = try InputTable(
+      configuration: configuration, needs: ColumnNeeds(numbers: columns, texts: []))
+    let (input, range) = (plan.inputs[0], plan.range(of: ShardID(0)))
+    let reader = try table.reader(
+      of: LeaseRange(
+        path: input.path, begin: range.offset, end: range.end ?? .max,
+        blockLength: range.blockLength, blockCount: range.blockCount,
+        shardOffset: range.offset, places: range.places),
+      compression: input.compression
+    ) { try access.open(input.path, byteCount: input.byteCount, version: input.version) }
     var tile = RecordTile()
-    guard try parser.readTile(into: &tile) else { return }
+    guard try reader.readTile(into: &tile) else { return }
     var wrong: [String] = []
     var values = Array(repeating: 0.0, count: RecordTile.recordLimit)
     for (index, input) in model.inputs.enumerated() where input.isUsed {
@@ -167,13 +170,13 @@ struct JobPlanner {
       var failures = RecordSet()
       let failureCount = unsafe values.withUnsafeMutableBufferPointer { values in
         unsafe tile.readNumbers(
-          column: mapping.columnIndices[index], nullWords: options.nullWords, into: values,
+          column: mapping.columnIndices[index], nullWords: table.csv.nullWords, into: values,
           failures: &failures)
       }
       let hasNumber = values.prefix(tile.count).contains { !$0.isNaN }
       if failureCount > 0, !hasNumber { wrong.append(input.name) }
     }
-    guard wrong.isEmpty else { throw wrongTypes(wrong, file, header, model) }
+    guard wrong.isEmpty else { throw wrongTypes(wrong, input.path, configuration.columns, model) }
   }
 
   private func needsNumbers(_ input: ModelInput) -> Bool {
@@ -184,28 +187,13 @@ struct JobPlanner {
   }
 
   private func wrongTypes(
-    _ wrong: [String], _ file: InputFile, _ header: CSVHeader, _ model: Model
+    _ wrong: [String], _ path: String, _ columns: [String], _ model: Model
   ) -> CoordinatorError {
     let inputs = model.inputs.map(\.description).joined(separator: ", ")
     return CoordinatorError(
-      "\(file.path): the model needs numbers in \(wrong.joined(separator: ", ")), but the first "
+      "\(path): the model needs numbers in \(wrong.joined(separator: ", ")), but the first "
         + "records have text there; the model's inputs are \(inputs); the table's columns are "
-        + "\(header.names.joined(separator: ", "))")
-  }
-}
-
-extension PlannedInput {
-  init(_ file: InputFile) {
-    let compression: InputCompression =
-      switch file.compression {
-      case nil: .none
-      case .gzip: .gzip
-      case .zstd: .zstd
-      }
-    self.init(
-      path: file.path, byteCount: file.byteCount,
-      modifiedNanoseconds: file.modificationNanoseconds, inode: file.inode,
-      compression: compression)
+        + "\(columns.joined(separator: ", "))")
   }
 }
 

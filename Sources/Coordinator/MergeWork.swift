@@ -33,14 +33,14 @@ struct MergeWork: Sendable {
 
   private func mergeAndPublish() -> CoordinatorCore.MergeOutcome {
     do {
-      let former = PosixDestination(input(resultHeader: []))
-      if former.existingPublication() != nil {
+      let former = try input(format: nil).makeDestination()
+      if try former.existingPublication() != nil {
         // Publishing again only clears away what the crash left beside the output.
         return .published(folder: try former.publish())
       }
       guard job.state != .cancelling else { return .failed("cancelled by the user") }
       try PinnedInput.check(plan.inputs)
-      let destination = PosixDestination(input(resultHeader: try resultHeader()))
+      let destination = try input(format: try rowFormat()).makeDestination()
       Failpoint.coordinatorMerging.hit()
       var next = 0
       _ = try destination.merge { () throws(DestinationError) in
@@ -71,28 +71,32 @@ struct MergeWork: Sendable {
     }
   }
 
-  private func input(resultHeader: [UInt8]) -> MergeInput {
+  private func input(format: RowFormat?) -> MergeInput {
     MergeInput(
       job: job.id, request: job.request, plan: plan, model: model,
       modelName: Self.modelName(job.request.model),
       createdNanoseconds: job.createdNanoseconds, counts: job.counts,
-      resultHeader: resultHeader, execution: execution)
+      resultHeader: format?.fileHeader ?? [], resultColumns: format?.resultColumns ?? [],
+      execution: execution)
   }
 
-  private func resultHeader() throws -> [UInt8] {
+  /// How rows are written; `nil` where there are none because there is no input.
+  private func rowFormat() throws -> RowFormat? {
+    guard !plan.inputs.isEmpty else { return nil }
     let path = "\(modelFolder)/\(model.digest.hexadecimal)"
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw CoordinatorError("the kept model \(path) cannot be read")
     }
-    let format = try RowFormat(
-      request: job.request, columns: try columns(),
+    return try RowFormat(
+      configuration: try plannedConfiguration(),
       prediction: job.request.prediction(of: Model(bundle: Array(bytes))))
-    return format.fileHeader
   }
 
-  private func columns() throws -> [String] {
-    guard let configuration else { return try JobPlanner.columns(of: job.request, plan) }
-    return try JSONDecoder().decode(JobConfiguration.self, from: Data(configuration)).columns
+  private func plannedConfiguration() throws -> JobConfiguration {
+    guard let configuration else {
+      return try JobPlanner.configuration(of: job.request, plan)
+    }
+    return try JSONDecoder().decode(JobConfiguration.self, from: Data(configuration))
   }
 
   /// The model file's name without its ending.

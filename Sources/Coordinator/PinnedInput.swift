@@ -1,28 +1,62 @@
 import Glibc
 import Jobs
+import Tables
 
 /// One planned input, open, and known to be what was planned.
 final class PinnedInput {
   let input: PlannedInput
-  private let descriptor: Int32
+  private let bytes: Bytes
 
-  /// Opens the file.
+  private enum Bytes {
+    case file(descriptor: Int32)
+    /// Pinned by its version: another one cannot be read.
+    case object(any ByteSource)
+    /// Rows of a query, which workers read themselves in the job's snapshot.
+    case rows
+  }
+
+  /// Opens the input.
   ///
-  /// - Throws: `CoordinatorError` where it cannot be read, or where its size, time or inode differ
-  ///   from the plan.
+  /// - Throws: `CoordinatorError` where it cannot be read, or where its size, time, inode or version
+  ///   differ from the plan.
   init(_ input: PlannedInput) throws(CoordinatorError) {
     self.input = input
-    descriptor = unsafe open(input.path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Self.failure(of: "opened", errno, input) }
+    if InputAccess.isDatabase(input.path) {
+      bytes = .rows
+    } else if InputAccess.isRemote(input.path) {
+      bytes = .object(try Self.open(input))
+    } else {
+      bytes = .file(descriptor: try Self.openFile(input))
+    }
+  }
+
+  deinit {
+    if case .file(let descriptor) = bytes { close(descriptor) }
+  }
+
+  private static func open(_ input: PlannedInput) throws(CoordinatorError) -> any ByteSource {
+    do {
+      return try InputAccess().open(
+        input.path, byteCount: input.byteCount, version: input.version)
+    } catch let error as TableError {
+      throw CoordinatorError(error.context, isTransient: error.code != .inputChanged)
+    } catch {
+      throw CoordinatorError("\(input.path): \(error)", isTransient: true)
+    }
+  }
+
+  private static func openFile(_ input: PlannedInput) throws(CoordinatorError) -> Int32 {
+    let descriptor = unsafe Glibc.open(input.path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(of: "opened", errno, input) }
     var status = stat()
-    guard unsafe fstat(descriptor, &status) == 0, Self.matches(status, input) else {
+    guard unsafe fstat(descriptor, &status) == 0, matches(status, input) else {
+      close(descriptor)
       throw CoordinatorError(
         "input changed: \(input.path) is not the file that was planned: its size, time or inode "
           + "differs; nothing was published, submit the job again")
     }
+    return descriptor
   }
-
-  deinit { close(descriptor) }
 
   private static func matches(_ status: stat, _ input: PlannedInput) -> Bool {
     let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
@@ -45,14 +79,24 @@ final class PinnedInput {
     for input in inputs { _ = try PinnedInput(input) }
   }
 
-  /// Reads a range; shorter only at the end of the file.
+  /// Reads a range; shorter only at the end of the input.
   func read(at offset: UInt64, count: Int) throws(CoordinatorError) -> [UInt8] {
     guard offset < input.byteCount else { return [] }
     let wanted = Int(min(UInt64(count), input.byteCount - offset))
+    switch bytes {
+    case .file(let descriptor): return try read(descriptor, at: offset, count: wanted)
+    case .object(var source): return try read(&source, at: offset, count: wanted)
+    case .rows: throw CoordinatorError("\(input.path): a query has no bytes to send")
+    }
+  }
+
+  private func read(
+    _ descriptor: Int32, at offset: UInt64, count: Int
+  ) throws(CoordinatorError) -> [UInt8] {
     var trouble: Int32 = 0
-    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
-      while filled < wanted {
-        let rest = unsafe UnsafeMutableBufferPointer(rebasing: buffer[filled..<wanted])
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      while filled < count {
+        let rest = unsafe UnsafeMutableBufferPointer(rebasing: buffer[filled..<count])
         let got = unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(offset) + filled)
         if got < 0, errno == EINTR { continue }
         guard got > 0 else {
@@ -66,6 +110,24 @@ final class PinnedInput {
       throw Self.failure(of: "read at \(offset)", trouble, input)
     }
     return bytes
+  }
+
+  private func read(
+    _ source: inout any ByteSource, at offset: UInt64, count: Int
+  ) throws(CoordinatorError) -> [UInt8] {
+    do {
+      return try unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        while filled < count {
+          let rest = unsafe UnsafeMutableRawBufferPointer(
+            rebasing: UnsafeMutableRawBufferPointer(buffer)[filled..<count])
+          let got = try unsafe source.read(at: offset + UInt64(filled), into: rest)
+          guard got > 0 else { return }
+          filled += got
+        }
+      }
+    } catch {
+      throw CoordinatorError("\(input.path): \(error)", isTransient: true)
+    }
   }
 
   /// A file that is gone or shorter has changed; other trouble may pass (`isTransient`).

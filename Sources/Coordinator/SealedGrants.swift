@@ -50,8 +50,10 @@ struct SealedGrants: Sendable {
     return GrantDetails(
       input: GrantInput(
         path: input.path, byteCount: input.byteCount,
-        modifiedNanoseconds: input.modifiedNanoseconds, compression: input.compression),
-      rangeOffset: range.offset, rangeEnd: range.end, blockByteCount: range.blockByteCount,
-      blockCount: range.blockCount, probes: try probes.probes(in: pinned, range: range))
+        modifiedNanoseconds: input.modifiedNanoseconds, compression: input.compression,
+        version: input.version),
+      rangeOffset: range.offset, rangeEnd: range.end, blockLength: range.blockLength,
+      places: range.places, blockCount: range.blockCount,
+      probes: try probes.probes(in: pinned, range: range))
   }
 }

@@ -74,6 +74,7 @@ package struct CoordinatorCore: Sendable {
     if job.state == .queued { enter(.pending, id, into: &effects) }
     effects.append(
       .log(id, .info, "planned: shards: \(plan.shardCount), files: \(plan.inputs.count)"))
+    mergeIfComplete(id, into: &effects)  // a plan may have no shard
   }
 
   private func table(for plan: Plan) -> LeaseTable {

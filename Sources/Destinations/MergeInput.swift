@@ -18,13 +18,16 @@ package struct MergeInput: Sendable {
   package var counts: RecordCounts
   /// Written at the start of each result file, such as the line of column names of a CSV file.
   package var resultHeader: [UInt8]
+  /// The columns of the results: the instance's, then the prediction's; what a CSV file's header
+  /// names.
+  package var resultColumns: [ResultColumn]
   /// All that may differ between two runs of the same job: times, workers, cost.
   package var execution: JSONValue
 
   package init(
     job: JobID, request: JobRequest, plan: Plan, model: PlannedModel, modelName: String,
     createdNanoseconds: Int64, counts: RecordCounts, resultHeader: [UInt8] = [],
-    execution: JSONValue = .object([])
+    resultColumns: [ResultColumn] = [], execution: JSONValue = .object([])
   ) {
     self.job = job
     self.request = request
@@ -34,6 +37,7 @@ package struct MergeInput: Sendable {
     self.createdNanoseconds = createdNanoseconds
     self.counts = counts
     self.resultHeader = resultHeader
+    self.resultColumns = resultColumns
     self.execution = execution
   }
 
@@ -76,6 +80,15 @@ struct Configuration: Hashable, Codable {
   let compression: JobRequest.OutputCompression
   let modelParameters: JobRequest.ModelParameters
   let blockByteCount: UInt64
+  let generateExplanation: Bool?
+  let schema: [String: ColumnType]?
+  let filter: String?
+  let onParseError: JobRequest.OnParseError?
+  let hivePartitioning: Bool?
+  let query: String?
+  let splitColumn: String?
+  let outputFields: [String]?
+  let topK: Int?
 
   init(_ request: JobRequest) {
     instancesFormat = request.inputConfig.instancesFormat
@@ -86,6 +99,15 @@ struct Configuration: Hashable, Codable {
     compression = request.outputConfig.compression
     modelParameters = request.modelParameters
     blockByteCount = request.blockByteCount
+    generateExplanation = request.generateExplanation
+    schema = request.inputConfig.schema
+    filter = request.inputConfig.filter
+    onParseError = request.inputConfig.onParseError
+    hivePartitioning = request.inputConfig.hivePartitioning
+    query = request.inputConfig.query
+    splitColumn = request.inputConfig.splitColumn
+    outputFields = request.outputConfig.outputFields
+    topK = request.outputConfig.topK
   }
 
   /// JSON with sorted keys, without spaces.

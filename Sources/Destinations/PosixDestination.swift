@@ -9,7 +9,7 @@ import Partials
 ///
 /// Everything is written and fsynced below the job's work folder; one rename without replacing
 /// then makes it appear, whole, under its final name.
-package struct PosixDestination: Sendable {
+package struct PosixDestination: Destination {
   private let input: MergeInput
   /// Whether the file system is asked to rename without replacing; tests say no.
   private let usesRename: Bool

@@ -66,6 +66,15 @@ package struct PublishedFolder: Sendable {
     request.outputConfig.compression = configuration.compression
     request.modelParameters = configuration.modelParameters
     request.blockByteCount = configuration.blockByteCount
+    request.generateExplanation = configuration.generateExplanation
+    request.inputConfig.schema = configuration.schema
+    request.inputConfig.filter = configuration.filter
+    request.inputConfig.onParseError = configuration.onParseError
+    request.inputConfig.hivePartitioning = configuration.hivePartitioning
+    request.inputConfig.query = configuration.query
+    request.inputConfig.splitColumn = configuration.splitColumn
+    request.outputConfig.outputFields = configuration.outputFields
+    request.outputConfig.topK = configuration.topK
     return request
   }
 

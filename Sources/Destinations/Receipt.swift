@@ -60,6 +60,10 @@ struct Receipt: Hashable, Decodable {
     var byteCount: UInt64
     var modified: String
     var compression: String
+    /// Of an object; absent for a file.
+    var version: String?
+    /// Offsets and places of the plan's cuts, one after the other; absent where there are none.
+    var cuts: [UInt64]?
     var firstShard: Int
     var shardCount: Int
     /// XXH3-128 of its shards' digests one after the other; `nil` if one of them is not known.
@@ -86,10 +90,12 @@ struct Receipt: Hashable, Decodable {
       planned.append(
         PlannedInput(
           path: input.path, byteCount: input.byteCount, modifiedNanoseconds: 0, inode: 0,
-          compression: compression))
+          compression: compression, version: input.version ?? "",
+          cuts: input.plannedCuts))
     }
     // A refusal means that the receipt is not one of ours.
-    let remade = try? Plan(inputs: planned, blockByteCount: plan.blockByteCount)
+    let remade = try? Plan(
+      inputs: planned, blockByteCount: plan.blockByteCount, allowsNone: true)
     guard let remade, remade.shardCount == shards.inputDigests.count else { return nil }
     return remade
   }
@@ -102,6 +108,16 @@ struct Receipt: Hashable, Decodable {
       hash.update(digest.bytes)
     }
     return hash.finish()
+  }
+}
+
+extension Receipt.Input {
+  /// The cuts again; an odd number at the end is dropped, and the plan then refuses them.
+  var plannedCuts: [InputCut] {
+    let numbers = cuts ?? []
+    return stride(from: 0, to: numbers.count - 1, by: 2).map {
+      InputCut(offset: numbers[$0], place: numbers[$0 + 1])
+    }
   }
 }
 
@@ -158,13 +174,20 @@ struct ShardTotals {
     let input = plan.inputs[index]
     let shards = plan.shards(ofInput: index)
     let digest = Receipt.digest(over: inputDigests[shards])
-    return .members([
-      "path": .string(input.path), "byteCount": .unsigned(input.byteCount),
-      "modified": .string(OutputName.timestamp(input.modifiedNanoseconds)),
-      "compression": .string(input.compression.rawValue),
-      "firstShard": .integer(Int64(shards.lowerBound)),
-      "shardCount": .integer(Int64(shards.count)),
-      "digest": digest.map { .string($0.description) } ?? .null,
-    ])
+    var members: [JSONValue.Member] = [
+      .init("path", .string(input.path)), .init("byteCount", .unsigned(input.byteCount)),
+      .init("modified", .string(OutputName.timestamp(input.modifiedNanoseconds))),
+      .init("compression", .string(input.compression.rawValue)),
+    ]
+    if !input.version.isEmpty { members.append(.init("version", .string(input.version))) }
+    if !input.cuts.isEmpty {
+      members.append(.init("cuts", .numbers(input.cuts.flatMap { [$0.offset, $0.place] })))
+    }
+    members += [
+      .init("firstShard", .integer(Int64(shards.lowerBound))),
+      .init("shardCount", .integer(Int64(shards.count))),
+      .init("digest", digest.map { .string($0.description) } ?? .null),
+    ]
+    return .object(members)
   }
 }

@@ -18,12 +18,26 @@ package struct JobRequest: Hashable, Sendable, Codable {
 
   package struct InputConfig: Hashable, Sendable, Codable {
     package var instancesFormat = InstancesFormat.csv
-    /// Paths, globs and folders, absolute; read in the order given, each sorted by name.
+    /// Paths, globs, folders and URIs, absolute; read in the order given, each sorted by name.
     package var uris: [String]
     /// One byte between two fields.
     package var delimiter = ","
     /// Unquoted fields that mean "missing"; `nil` for the built-in list.
     package var nullWords: [String]?
+    /// Types of columns, over what the table says of itself; `nil` for none.
+    package var schema: [String: ColumnType]?
+    /// Which records are scored, see `RecordFilter`; `nil` for all.
+    package var filter: String?
+    /// What becomes of a value that is not of its column's type; `nil` for an error record.
+    package var onParseError: OnParseError?
+    /// Whether `key=value` folders are columns; `nil` is no.
+    package var hivePartitioning: Bool?
+    /// Whether a pattern may stand for no file; `nil` is no.
+    package var allowEmpty: Bool?
+    /// What a database is asked, for `postgresql`.
+    package var query: String?
+    /// The integer column by whose values a query's rows are ordered and divided.
+    package var splitColumn: String?
 
     package init(uris: [String]) {
       self.uris = uris
@@ -31,7 +45,15 @@ package struct JobRequest: Hashable, Sendable, Codable {
   }
 
   package enum InstancesFormat: String, Hashable, Sendable, Codable, CaseIterable {
-    case csv
+    case csv, jsonl, parquet, orc, arrow
+    /// Each file is one record: its path and its bytes.
+    case files
+    /// The rows of a query.
+    case postgresql
+  }
+
+  package enum OnParseError: String, Hashable, Sendable, Codable, CaseIterable {
+    case error, null
   }
 
   package struct InstanceConfig: Hashable, Sendable, Codable {
@@ -52,8 +74,20 @@ package struct JobRequest: Hashable, Sendable, Codable {
   package struct OutputConfig: Hashable, Sendable, Codable {
     package var predictionsFormat = PredictionsFormat.jsonl
     package var compression = OutputCompression.zstd
-    /// Folder below which the `prediction-…` folder is published, absolute.
+    /// Folder or prefix below which the `prediction-…` folder is published, or a database.
     package var uri: String
+    /// The table that a database gets the predictions in.
+    package var table: String?
+    /// How the table takes them; `nil` is `append`.
+    package var writeMode: WriteMode?
+    /// Columns that tell for `upsert` which rows are the same.
+    package var upsertKeys: [String]?
+    /// Where error records go; `nil` for beside the predictions.
+    package var errorsUri: String?
+    /// The model's outputs that are written; `nil` for all.
+    package var outputFields: [String]?
+    /// The best classes that are written; `nil` for all.
+    package var topK: Int?
 
     package init(uri: String) {
       self.uri = uri
@@ -61,7 +95,11 @@ package struct JobRequest: Hashable, Sendable, Codable {
   }
 
   package enum PredictionsFormat: String, Hashable, Sendable, Codable, CaseIterable {
-    case jsonl, csv
+    case jsonl, csv, parquet, arrow
+  }
+
+  package enum WriteMode: String, Hashable, Sendable, Codable, CaseIterable {
+    case append, replace, upsert
   }
 
   package enum OutputCompression: String, Hashable, Sendable, Codable, CaseIterable {

@@ -11,6 +11,8 @@ package enum Limits {
   package static let smallestBlockByteCount: UInt64 = 1 << 8
   /// Largest block a job may ask for; a worker holds a few of them in memory.
   package static let largestBlockByteCount: UInt64 = 1 << 24
+  /// What the blocks between two cuts are a multiple of: records in a tile.
+  package static let blockLengthUnit: UInt64 = 1_024
   /// Shards in one job: 32-bit numbers, and 64 bytes each in memory (640 MB at the limit).
   package static let shardsPerJob = 10_000_000
   /// Shards whose blocks go to one result file: about 1 GiB of input.

@@ -104,7 +104,7 @@ extension Journal {
       throw row.damaged("\(inputs.count) inputs of \(inputCount)")
     }
     do {
-      let plan = try Plan(inputs: inputs, blockByteCount: blockByteCount)
+      let plan = try Plan(inputs: inputs, blockByteCount: blockByteCount, allowsNone: true)
       return (plan, PlannedModel(digest: digest, byteCount: modelByteCount))
     } catch {
       throw row.damaged("the plan is refused: \(error)")
@@ -113,6 +113,7 @@ extension Journal {
 
   private static func inputs(of job: JobID, _ database: Database) throws -> [PlannedInput] {
     var inputs: [PlannedInput] = []
+    let pins = try pins(of: job, database)
     let rows = try Row.fetchCursor(
       database, sql: "SELECT * FROM input WHERE job = ? ORDER BY place",
       arguments: [Int64(bitPattern: job.rawValue)])
@@ -132,9 +133,37 @@ extension Journal {
       inputs.append(
         PlannedInput(
           path: path, byteCount: byteCount, modifiedNanoseconds: modified, inode: inode,
-          compression: compression))
+          compression: compression, version: pins[inputs.count]?.version ?? "",
+          cuts: pins[inputs.count]?.cuts ?? []))
     }
     return inputs
+  }
+
+  private static func pins(
+    of job: JobID, _ database: Database
+  ) throws -> [Int: (version: String, cuts: [InputCut])] {
+    var pins: [Int: (version: String, cuts: [InputCut])] = [:]
+    let rows = try Row.fetchCursor(
+      database, sql: "SELECT * FROM pin WHERE job = ?",
+      arguments: [Int64(bitPattern: job.rawValue)])
+    while let found = try rows.next() {
+      var row = StoredRow(found, of: "pin")
+      _ = row.job()
+      let place = Int(row.number())
+      let version = row.text()
+      let bytes = row.bytes()
+      try row.finish()
+      let numbers = stride(from: 0, to: bytes.count - bytes.count % 8, by: 8).map { start in
+        bytes[start..<start + 8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      }
+      pins[place] = (
+        version,
+        stride(from: 0, to: numbers.count - 1, by: 2).map {
+          InputCut(offset: numbers[$0], place: numbers[$0 + 1])
+        }
+      )
+    }
+    return pins
   }
 
   /// A job's committed blocks by shard and first block.

@@ -86,7 +86,27 @@ extension Journal {
       row.add(Int64(bitPattern: input.inode))
       row.add(input.compression.rawValue)
       try row.insert()
+      if !input.version.isEmpty || !input.cuts.isEmpty {
+        try writePin(job, place, input, database)
+      }
     }
+  }
+
+  /// Writes what an input has beyond a plain file: 16 bytes a cut, the highest byte first.
+  private static func writePin(
+    _ job: JobID, _ place: Int, _ input: PlannedInput, _ database: Database
+  ) throws {
+    var row = try NewRow(database, into: "pin")
+    row.add(job)
+    row.add(Int64(place))
+    row.add(input.version)
+    row.add(
+      input.cuts.flatMap { cut in
+        [cut.offset, cut.place].flatMap { number in
+          (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * UInt64($0))) }
+        }
+      })
+    try row.insert()
   }
 
   private static func writeCommit(

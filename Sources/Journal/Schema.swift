@@ -1,12 +1,12 @@
 import GRDB
 
-/// The journal's tables, version 1.
+/// The journal's tables, version 2; version 1 lacked `pin`.
 ///
 /// One table for each kind of entry, so that each row is written once and its sum covers all of
 /// it. 64-bit numbers without sign are stored with the same bits. `committed` is in the order of
 /// the merge.
 enum Schema {
-  static let version: Int64 = 1
+  static let version: Int64 = 2
 
   /// Name and text of each table; the text is compared at each start.
   static let tables: [(name: String, sql: String)] = [
@@ -60,6 +60,16 @@ enum Schema {
       CREATE TABLE input (
         job INTEGER NOT NULL, place INTEGER NOT NULL, path TEXT NOT NULL, bytes INTEGER NOT NULL,
         modified INTEGER NOT NULL, inode INTEGER NOT NULL, compression TEXT NOT NULL,
+        sum INTEGER NOT NULL, PRIMARY KEY (job, place)
+      ) STRICT, WITHOUT ROWID
+      """
+    ),
+    // Of inputs that have a version or cuts.
+    (
+      "pin",
+      """
+      CREATE TABLE pin (
+        job INTEGER NOT NULL, place INTEGER NOT NULL, version TEXT NOT NULL, cuts BLOB NOT NULL,
         sum INTEGER NOT NULL, PRIMARY KEY (job, place)
       ) STRICT, WITHOUT ROWID
       """
@@ -141,11 +151,18 @@ enum Schema {
         context: "the journal \(path) has schema \(stored.number), this release knows \(version): "
           + "start the release of Nightshift that wrote it, or a later one")
     }
-    guard stored?.number == version else {
-      throw JournalError(corruption: "no schema version in \(path)")
-    }
-    let texts = Dictionary(
+    var texts = Dictionary(
       found.map { ($0[0] as String? ?? "", $0[1] as String? ?? "") }, uniquingKeysWith: { $1 })
+    switch stored?.number {
+    case version: break
+    case 1 where texts["pin"] == nil:
+      for table in tables where table.name == "pin" {
+        try database.execute(sql: table.sql)
+        texts[table.name] = table.sql
+      }
+      try MetaRow(name: "schema", number: version).write(database)
+    default: throw JournalError(corruption: "no schema version in \(path)")
+    }
     for table in tables where texts[table.name] != table.sql {
       throw JournalError(corruption: "table \(table.name) in \(path) is not as it was made")
     }

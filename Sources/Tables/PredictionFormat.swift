@@ -1,3 +1,4 @@
+package import Jobs
 package import Models
 
 /// How the numbers that a model gives for a record become text.
@@ -117,23 +118,32 @@ package struct PredictionFormat: Sendable {
   /// The names of the columns: `prediction` for one number, numbered for several; with the
   /// output's name before them where there are several outputs.
   package func appendCSVHeader(delimiter: UInt8, to text: inout TextBuffer) {
+    for column in resultColumns {
+      text.append(delimiter)
+      appendCSV(column.name, delimiter: delimiter, to: &text)
+    }
+  }
+
+  /// The columns of a prediction, as the header of a CSV file names them.
+  package var resultColumns: [ResultColumn] {
+    var columns: [ResultColumn] = []
     for output in outputs {
       let name = outputs.count == 1 ? "prediction" : output.name
       for element in 0..<output.width {
-        text.append(delimiter)
         let suffix = output.elementNames.isEmpty ? "\(element)" : output.elementNames[element]
         let isAlone = output.width == 1 && output.elementNames.isEmpty
-        appendCSV(isAlone ? name : "\(name)_\(suffix)", delimiter: delimiter, to: &text)
+        columns.append(
+          ResultColumn(name: isAlone ? name : "\(name)_\(suffix)", type: output.columnType))
       }
     }
-    guard !explained.isEmpty else { return }
+    guard !explained.isEmpty else { return columns }
     for number in 0..<width {
       let prefix = width == 1 ? "attribution" : "attribution_\(number)"
-      for name in explained + ["baseline"] {
-        text.append(delimiter)
-        appendCSV("\(prefix)_\(name)", delimiter: delimiter, to: &text)
+      columns += (explained + ["baseline"]).map {
+        ResultColumn(name: "\(prefix)_\($0)", type: .number)
       }
     }
+    return columns
   }
 
   /// Appends the numbers, a delimiter before each.
@@ -141,6 +151,10 @@ package struct PredictionFormat: Sendable {
     _ numbers: UnsafeBufferPointer<Double>, explanation: UnsafeBufferPointer<Double>,
     delimiter: UInt8, to text: inout TextBuffer
   ) {
+    if isOneNumber, explanation.isEmpty {
+      text.append(delimiter)
+      return text.append(unsafe numbers[0])
+    }
     var start = 0
     for (index, output) in outputs.enumerated() {
       for element in 0..<output.width {
@@ -182,5 +196,17 @@ package struct PredictionFormat: Sendable {
     var text = TextBuffer(capacity: 64)
     text.appendJSONString(value)
     return text.copy()
+  }
+}
+
+extension ModelOutput {
+  /// What its values are in a table.
+  fileprivate var columnType: ColumnType {
+    switch kind {
+    case .float64: .number
+    case .float32: .float
+    case .integer: .integer
+    case .label: .text
+    }
   }
 }

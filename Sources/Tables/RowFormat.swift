@@ -8,17 +8,18 @@ package struct RowFormat: Sendable {
   /// Columns that the instance in the output has, in the order of the table.
   private let instanceColumns: [Int]
   private let columns: [String]
+  private let types: [ColumnType]?
   private let prediction: PredictionFormat
   private let csv: CSVOptions
 
   /// - Parameters:
-  ///   - request: what the job asks for.
-  ///   - columns: the table's.
+  ///   - configuration: What the job asks for, and the table's columns and types.
   ///   - prediction: how the model's numbers are written.
   /// - Throws: `TableError` naming a column of the request that the table lacks, with the table's.
   package init(
-    request: JobRequest, columns: [String], prediction: PredictionFormat
+    configuration: JobConfiguration, prediction: PredictionFormat
   ) throws(TableError) {
+    let (request, columns) = (configuration.request, configuration.columns)
     let instance = request.instanceConfig
     let named =
       instance.includedFields + instance.excludedFields + [instance.keyField].compactMap { $0 }
@@ -29,6 +30,9 @@ package struct RowFormat: Sendable {
           + columns.joined(separator: ", "))
     }
     format = request.outputConfig.predictionsFormat
+    guard format == .csv || format == .jsonl else {
+      throw TableError(code: .unsupported, context: "\(format.rawValue) is not written yet")
+    }
     instanceType = instance.instanceType
     keyColumn = instance.keyField.flatMap { columns.firstIndex(of: $0) }
     instanceColumns = columns.indices.filter { index in
@@ -37,8 +41,21 @@ package struct RowFormat: Sendable {
         : instance.includedFields.contains(columns[index])
     }
     self.columns = columns
+    types = configuration.types
     self.prediction = prediction
     csv = try CSVOptions(request: request)
+  }
+
+  /// The columns whose fields are written.
+  package var columnsRead: Set<Int> { Set(keyColumn.map { [$0] } ?? instanceColumns) }
+
+  /// The results' columns with their types, named as in the header of a CSV file.
+  package var resultColumns: [ResultColumn] {
+    let instance = (keyColumn.map { [$0] } ?? instanceColumns).map { column in
+      ResultColumn(
+        name: column == keyColumn ? "key" : columns[column], type: types?[column] ?? .text)
+    }
+    return instance + prediction.resultColumns
   }
 
   /// What stands at the start of each result file: a header for CSV, nothing for JSONL.
@@ -106,6 +123,7 @@ package struct RowWriter: ~Copyable {
       unsafe prediction.appendCSV(
         numbers, explanation: explanation, delimiter: delimiter, to: &text)
       text.append(UInt8(ascii: "\n"))
+    case .parquet, .arrow: preconditionFailure("columnar rows have a writer of their own")
     }
   }
 
@@ -142,6 +160,9 @@ extension CSVOptions {
         code: .unsupported, context: "delimiter \"\(input.delimiter)\": it has to be one byte")
     }
     try self.init(
-      delimiter: delimiter[0], nullWords: input.nullWords ?? CSVOptions.standardNullWords)
+      delimiter: delimiter[0],
+      // JSON has a null of its own.
+      nullWords: input.nullWords
+        ?? (input.instancesFormat == .jsonl ? [] : CSVOptions.standardNullWords))
   }
 }

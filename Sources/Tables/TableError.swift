@@ -15,6 +15,8 @@ package struct TableError: Error, Hashable {
     case header
     /// Two files of one job have different headers.
     case headerMismatch
+    /// An input is not the one that was planned.
+    case inputChanged
     /// A file has become shorter than it was.
     case inputShrank
     /// A source that can only be read forwards was asked to go back.

@@ -21,24 +21,27 @@ package struct SealedGrant: Hashable, Sendable {
 /// Where a shard's bytes lie, and how a worker knows that it sees the same file.
 package struct GrantDetails: Hashable, Sendable {
   package let input: GrantInput
-  /// Nominal first byte of the shard, in bytes of text.
+  /// Nominal begin of the shard, in bytes of text, rows or key values.
   package let rangeOffset: UInt64
   /// Nominal end; `nil` where a compressed input ends wherever it ends.
   package let rangeEnd: UInt64?
-  package let blockByteCount: UInt64
+  package let blockLength: UInt64
+  /// Where a reader starts and where the next shard's does; `nil` where the offset alone tells.
+  package let places: Range<UInt64>?
   /// Blocks of the whole shard, not of the lease.
   package let blockCount: Int
   /// At most `WireLimits.probesPerGrant`.
   package let probes: [InputProbe]
 
   package init(
-    input: GrantInput, rangeOffset: UInt64, rangeEnd: UInt64?, blockByteCount: UInt64,
-    blockCount: Int, probes: [InputProbe]
+    input: GrantInput, rangeOffset: UInt64, rangeEnd: UInt64?, blockLength: UInt64,
+    places: Range<UInt64>? = nil, blockCount: Int, probes: [InputProbe]
   ) {
     self.input = input
     self.rangeOffset = rangeOffset
     self.rangeEnd = rangeEnd
-    self.blockByteCount = blockByteCount
+    self.blockLength = blockLength
+    self.places = places
     self.blockCount = blockCount
     self.probes = probes
   }
@@ -53,14 +56,18 @@ package struct GrantInput: Hashable, Sendable {
   /// Time of the last change, nanoseconds since 1970.
   package let modifiedNanoseconds: Int64
   package let compression: InputCompression
+  /// The ETag, version or generation of an object; empty for a file.
+  package let version: String
 
   package init(
-    path: String, byteCount: UInt64, modifiedNanoseconds: Int64, compression: InputCompression
+    path: String, byteCount: UInt64, modifiedNanoseconds: Int64, compression: InputCompression,
+    version: String = ""
   ) {
     self.path = path
     self.byteCount = byteCount
     self.modifiedNanoseconds = modifiedNanoseconds
     self.compression = compression
+    self.version = version
   }
 }
 
@@ -110,7 +117,12 @@ extension SealedGrant {
         unsafe message.optional_range_end_case = WIRE__GRANT__OPTIONAL_RANGE_END_RANGE_END
         unsafe message.range_end = rangeEnd
       }
-      unsafe message.block_byte_count = details.blockByteCount
+      unsafe message.block_length = details.blockLength
+      if let places = details.places {
+        unsafe message.optional_places_end_case = WIRE__GRANT__OPTIONAL_PLACES_END_PLACES_END
+        unsafe message.places_begin = places.lowerBound
+        unsafe message.places_end = places.upperBound
+      }
       unsafe message.block_count = UInt32(clamping: details.blockCount)
       unsafe fillProbes(of: &message, arena)
     }
@@ -140,8 +152,9 @@ extension GrantDetails {
     if let rangeEnd, rangeEnd < rangeOffset {
       throw .invalid("grant.range_end", "\(rangeEnd) is before \(rangeOffset)")
     }
-    blockByteCount = try unsafe Field.count(message.block_byte_count, "grant.block_byte_count")
-    guard blockByteCount > 0 else { throw .invalid("grant.block_byte_count", "0") }
+    blockLength = try unsafe Field.count(message.block_length, "grant.block_length")
+    guard blockLength > 0 else { throw .invalid("grant.block_length", "0") }
+    places = try unsafe Self.places(of: message)
     blockCount = try unsafe Field.number(
       message.block_count, in: 1...Limits.blocksPerShard, "grant.block_count")
     probes = try unsafe Self.probes(message)
@@ -171,12 +184,23 @@ extension GrantDetails {
   }
 }
 
+extension GrantDetails {
+  private static func places(of message: Wire__Grant) throws(WireError) -> Range<UInt64>? {
+    guard unsafe message.optional_places_end_case == WIRE__GRANT__OPTIONAL_PLACES_END_PLACES_END
+    else { return nil }
+    let (begin, end) = unsafe (message.places_begin, message.places_end)
+    guard begin <= end else { throw .invalid("grant.places_end", "\(end) before \(begin)") }
+    return begin..<end
+  }
+}
+
 extension GrantInput {
   init(reading message: Wire__Input) throws(WireError) {
     path = try unsafe Field.text(message.path, limit: WireLimits.pathByteCount, "input.path")
     guard !path.isEmpty else { throw .invalid("input.path", "empty") }
     byteCount = try unsafe Field.count(message.byte_count, "input.byte_count")
     modifiedNanoseconds = unsafe message.modified_nanoseconds
+    version = try unsafe Field.text(message.version, limit: 1_024, "input.version")
     switch unsafe message.compression {
     case WIRE__COMPRESSION__COMPRESSION_NONE: compression = .none
     case WIRE__COMPRESSION__COMPRESSION_GZIP: compression = .gzip
@@ -191,6 +215,7 @@ extension GrantInput {
       unsafe message.path = arena.text(path, limit: WireLimits.pathByteCount, "input.path")
       unsafe message.byte_count = byteCount
       unsafe message.modified_nanoseconds = modifiedNanoseconds
+      unsafe message.version = arena.text(version, limit: 1_024, "input.version")
       unsafe message.compression =
         switch compression {
         case .none: WIRE__COMPRESSION__COMPRESSION_NONE

@@ -14,6 +14,7 @@ final class JobContext: Sendable {
   let model: Model
   let mapping: ColumnMapping
   let csv: CSVOptions
+  let table: InputTable
   let prediction: PredictionFormat
   let output: RowFormat
 
@@ -29,7 +30,23 @@ final class JobContext: Sendable {
     prediction = PredictionFormat(
       outputs: model.outputs,
       explained: request.generateExplanation == true ? try model.explainedInputs() : [])
-    output = try RowFormat(request: request, columns: columns, prediction: prediction)
+    output = try RowFormat(configuration: configuration, prediction: prediction)
+    table = try InputTable(
+      configuration: configuration,
+      needs: ColumnNeeds(model: model, mapping: mapping, output: output))
+  }
+}
+
+extension ColumnNeeds {
+  /// What the model and the output need of a table.
+  init(model: Model, mapping: ColumnMapping, output: RowFormat) {
+    self.init(numbers: [], texts: output.columnsRead)
+    for (input, column) in zip(model.inputs, mapping.columnIndices) where input.isUsed {
+      switch input.kind {
+      case .numeric, .categorical(nil): numbers.insert(column)
+      case .categorical(.some), .text: texts.insert(column)
+      }
+    }
   }
 }
 

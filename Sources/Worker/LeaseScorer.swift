@@ -22,12 +22,10 @@ func scoreLease(
     return .stopped
   } catch let error as Unanswered {
     return .failed(.environment, "no input from the coordinator \(error.context)")
-  } catch let error as TableError where error.code == .inputShrank {
+  } catch let error as TableError where error.code == .inputShrank || error.code == .inputChanged {
     return .failed(.inputChanged, error.context)
   } catch let error as Refusal where error.code == .changed {
     return .failed(.inputChanged, error.text)
-  } catch let error as InputDiffers {
-    return .failed(.inputChanged, error.context)
   } catch let error as WorkerError {
     return .failed(.environment, error.context)
   } catch let error as PartialError where error.code == .file(.diskFull) {
@@ -41,18 +39,12 @@ func scoreLease(
   }
 }
 
-/// The input is not the one that was planned.
-struct InputDiffers: Error {
-  let context: String
-}
-
 /// The state of scoring one lease.
 private struct LeaseScorer: ~Copyable {
   private let grant: Grant
   private let slot: ScoringSlot
-  private let source: HashingSource
   private let file: ScratchFile
-  private var parser: CSVRangeParser
+  private let reader: any TileReader
   private var tile = RecordTile()
   private var scorer: TileScorer
   private var writer: PartialWriter
@@ -61,27 +53,27 @@ private struct LeaseScorer: ~Copyable {
   private var blockResults: [BlockResult] = []
   private var counts = RecordCounts()
   private var recordCount: UInt64 = 0
+  /// Records of the block under way that the filter spared reading, as far as they are counted.
+  private var prunedCount: UInt64 = 0
 
   init(
     _ sealed: SealedGrant, context: JobContext, slot: ScoringSlot, link: CoordinatorLink,
     options: WorkerOptions
   ) throws {
     let (lease, details) = (sealed.grant.lease, sealed.details)
-    let begin = details.rangeOffset + UInt64(lease.blocks.first) * details.blockByteCount
-    let end = Self.end(of: lease, details)
-    let header =
-      begin == 0 ? try checkHeader(openText(sealed, slot, link, options), sealed, context) : nil
-    let text = try openText(sealed, slot, link, options)
+    let begin = details.rangeOffset + UInt64(lease.blocks.first) * details.blockLength
+    let range = LeaseRange(
+      path: details.input.path, begin: begin, end: Self.end(of: lease, details),
+      blockLength: details.blockLength, blockCount: lease.blocks.count,
+      shardOffset: details.rangeOffset, places: details.places, entry: lease.entry)
+    let reader = try context.table.reader(of: range, compression: details.input.compression) {
+      try openInput(
+        sealed, slot: slot, link: link, alwaysFetches: options.alwaysFetchesInput)
+    }
     file = try ScratchFile(in: options.scratchFolder)
     grant = sealed.grant
     self.slot = slot
-    source = HashingSource(
-      text, begin: begin, end: end, blockByteCount: details.blockByteCount,
-      blockCount: lease.blocks.count)
-    parser = CSVRangeParser(
-      source: source, range: begin..<end, blockByteCount: details.blockByteCount,
-      entryState: lease.entry, headerOffset: header?.offset, fieldCount: context.columns.count,
-      options: context.csv)
+    self.reader = reader
     scorer = TileScorer(context: context, inputPath: details.input.path)
     writer = PartialWriter(
       descriptor: file.descriptor, path: options.scratchFolder, job: grant.job,
@@ -92,7 +84,7 @@ private struct LeaseScorer: ~Copyable {
   /// The lease's nominal end in the text; the largest number where that ends wherever it ends.
   private static func end(of lease: Lease, _ details: GrantDetails) -> UInt64 {
     guard Int(lease.blocks.end) < details.blockCount else { return details.rangeEnd ?? .max }
-    return details.rangeOffset + UInt64(lease.blocks.end) * details.blockByteCount
+    return details.rangeOffset + UInt64(lease.blocks.end) * details.blockLength
   }
 
   /// Scores block after block until the lease or the worker's patience ends.
@@ -108,7 +100,7 @@ private struct LeaseScorer: ~Copyable {
 
   /// Scores the lease's blocks; false where the slot is told to stop before the last one.
   private mutating func scoreBlocks() throws -> Bool {
-    while try parser.readTile(into: &tile) {
+    while try reader.readTile(into: &tile) {
       // The last block of a compressed input takes all that is left.
       let block = min(tile.blockIndex, grant.lease.blocks.count - 1)
       while blockResults.count < block {
@@ -124,7 +116,15 @@ private struct LeaseScorer: ~Copyable {
     return true
   }
 
+  /// Counts the records that were passed over since this was asked last.
+  private mutating func countPruned() {
+    let pruned = reader.prunedCount(ofBlock: blockResults.count)
+    counts.filtered += pruned - prunedCount
+    prunedCount = pruned
+  }
+
   private mutating func score() throws {
+    countPruned()
     let added = scorer.score(
       tile, firstOrdinal: counts.total, results: &results, errors: &errors)
     counts += added
@@ -137,6 +137,8 @@ private struct LeaseScorer: ~Copyable {
   /// Ends the block under way.
   private mutating func endBlock() throws {
     Failpoint.workerScoring.hit()
+    countPruned()
+    prunedCount = 0
     // A block without records has no results.
     if counts.ok > 0 {
       scorer.endBlock(results: &results)
@@ -144,12 +146,12 @@ private struct LeaseScorer: ~Copyable {
       results.removeAll()
     }
     let isLast = blockResults.count + 1 == grant.lease.blocks.count
-    let states = parser.boundStates
+    let states = reader.boundStates
     let exit =
       isLast ? states.last ?? .recordStart : states[min(blockResults.count + 1, states.count - 1)]
     let result = BlockResult(counts: counts, exit: exit)
     try writer.endBlock(
-      counts: counts, exit: exit, inputDigest: source.digest(ofBlock: blockResults.count),
+      counts: counts, exit: exit, inputDigest: reader.inputDigest(ofBlock: blockResults.count),
       errors: errors.copy())
     errors.removeAll()
     blockResults.append(result)
@@ -173,33 +175,4 @@ private struct LeaseScorer: ~Copyable {
     else { return .stopped }
     return .scored(result, FinishedPartial(name: name, file: file))
   }
-}
-
-/// The lease's input as text.
-private func openText(
-  _ sealed: SealedGrant, _ slot: ScoringSlot, _ link: CoordinatorLink, _ options: WorkerOptions
-) throws -> any ByteSource {
-  let stored = try openInput(
-    sealed, slot: slot, link: link, alwaysFetches: options.alwaysFetchesInput)
-  let compression: TextCompression
-  switch sealed.details.input.compression {
-  case .none: return stored
-  case .gzip: compression = .gzip
-  case .zstd: compression = .zstd
-  }
-  return DecompressingSource(stored, compression: compression, name: sealed.details.input.path)
-}
-
-/// Reads the header at the begin of a file, which has to be the job's.
-private func checkHeader(
-  _ source: any ByteSource, _ sealed: SealedGrant, _ context: JobContext
-) throws -> CSVHeader {
-  let path = sealed.details.input.path
-  let header = try CSVHeader.read(from: source, path: path, options: context.csv)
-  guard header.names == context.columns else {
-    throw InputDiffers(
-      context: "input changed: \(path) has the columns \(header.names.joined(separator: ", ")); "
-        + "the job was planned with \(context.columns.joined(separator: ", "))")
-  }
-  return header
 }

@@ -73,21 +73,21 @@ package struct RecordReplay: Sendable {
     let context = try JobContext(
       id: JobID(0), configuration: JobConfiguration(request: request, columns: header.names),
       model: Model(bundle: model, summation: request.summation))
-    let source = HashingSource(
-      try openText(), begin: 0, end: end ?? .max, blockByteCount: blockByteCount,
-      blockCount: blockCount)
-    var parser = CSVRangeParser(
-      source: source, range: 0..<(end ?? .max), blockByteCount: blockByteCount,
-      headerOffset: header.offset, fieldCount: header.names.count, options: options)
+    let reader = try context.table.reader(
+      of: LeaseRange(
+        path: input.path, begin: 0, end: end ?? .max, blockLength: blockByteCount,
+        blockCount: blockCount),
+      compression: input.compression
+    ) { try FileSource(path: input.path) }
     var tile = RecordTile()
     var outcome = Outcome(recordCount: 0, blockDigests: [])
-    while try parser.readTile(into: &tile) {
+    while try reader.readTile(into: &tile) {
       if row >= outcome.recordCount, row - outcome.recordCount < UInt64(tile.count) {
         outcome.trace = trace(Int(row - outcome.recordCount), of: tile, context)
       }
       outcome.recordCount += UInt64(tile.count)
     }
-    outcome.blockDigests = (0..<blockCount).map { source.digest(ofBlock: $0) }
+    outcome.blockDigests = (0..<blockCount).map { reader.inputDigest(ofBlock: $0) }
     return outcome
   }
 

@@ -167,7 +167,7 @@ import Testing
     let folder = try PublishedFolder(path: try publish(fixture, .none))
     let place = try folder.place(ofRow: folder.recordCount - 1)
     let text = try bytes(place.input.path)
-    let size = Int(place.range.blockByteCount)
+    let size = Int(place.range.blockLength)
     var digests = stride(from: 0, to: text.count, by: size).map {
       XXH3.digest(of: Array(text[$0..<min($0 + size, text.count)]))
     }

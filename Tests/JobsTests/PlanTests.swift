@@ -79,10 +79,10 @@ struct PlanTests {
     #expect(range.offset == 0)
     #expect(range.end == nil)
     #expect(range.blockCount == 64)
-    #expect(range.blockByteCount % Self.unit == 0)
-    #expect(range.blockByteCount >= Self.unit)
-    #expect(range.blockByteCount * 63 >= byteCount * 8)
-    #expect(range.blockOffset(1) == range.blockByteCount)
+    #expect(range.blockLength % Self.unit == 0)
+    #expect(range.blockLength >= Self.unit)
+    #expect(range.blockLength * 63 >= byteCount * 8)
+    #expect(range.blockOffset(1) == range.blockLength)
     #expect(range.blockOffset(64) == nil)
   }
 
@@ -135,6 +135,6 @@ struct PlanTests {
       try Plan(inputs: [Self.input(.max)], blockByteCount: Limits.largestBlockByteCount)
     }
     let compressed = try Plan(inputs: [Self.input(.max, .zstd)]).range(of: ShardID(0))
-    #expect(compressed.blockOffset(63) == 63 * compressed.blockByteCount)
+    #expect(compressed.blockOffset(63) == 63 * compressed.blockLength)
   }
 }

@@ -156,7 +156,8 @@ extension SeededGenerator {
     let details = GrantDetails(
       input: inputs[number(0...inputs.count - 1)], rangeOffset: offset,
       rangeEnd: maybe { offset + $0.count(upTo: 1 << 59) },
-      blockByteCount: 1 + count(upTo: 1 << 24),
+      blockLength: 1 + count(upTo: 1 << 24),
+      places: maybe { offset..<offset + $0.count(upTo: 1 << 59) },
       blockCount: blockCount, probes: probes)
     return SealedGrant(grant: lease.grant, seal: lease.seal, details: details)
   }

@@ -236,7 +236,7 @@ import Wire
     Invalid("grant.block_count: 0", grants { $0.varint(7, 0) }),
     Invalid("grant.block_count: 65", grants { $0.varint(7, 65) }),
     Invalid("grant.block_count: 7 for 4..<8", grants { $0.varint(7, 7) }),
-    Invalid("grant.block_byte_count: 0", grants { $0.varint(6, 0) }),
+    Invalid("grant.block_length: 0", grants { $0.varint(6, 0) }),
     Invalid(
       "grant.range_end: 4 is before 5",
       grants {

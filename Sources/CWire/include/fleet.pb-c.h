@@ -375,10 +375,14 @@ struct  Wire__Input
   uint64_t byte_count;
   int64_t modified_nanoseconds;
   Wire__Compression compression;
+  /*
+   * The ETag, version or generation of an object; empty for a file.
+   */
+  char *version;
 };
 #define WIRE__INPUT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__input__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0, WIRE__COMPRESSION__COMPRESSION_UNSPECIFIED }
+    , (char *)protobuf_c_empty_string, 0, 0, WIRE__COMPRESSION__COMPRESSION_UNSPECIFIED, (char *)protobuf_c_empty_string }
 
 
 typedef enum {
@@ -386,6 +390,12 @@ typedef enum {
   WIRE__GRANT__OPTIONAL_RANGE_END_RANGE_END = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__GRANT__OPTIONAL_RANGE_END__CASE)
 } Wire__Grant__OptionalRangeEndCase;
+
+typedef enum {
+  WIRE__GRANT__OPTIONAL_PLACES_END__NOT_SET = 0,
+  WIRE__GRANT__OPTIONAL_PLACES_END_PLACES_END = 12
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__GRANT__OPTIONAL_PLACES_END__CASE)
+} Wire__Grant__OptionalPlacesEndCase;
 
 struct  Wire__Grant
 {
@@ -397,11 +407,11 @@ struct  Wire__Grant
   uint32_t milliseconds_left;
   uint32_t input;
   /*
-   * The shard's range, in bytes of text; the end is absent where a compressed input ends wherever
-   * it ends.
+   * The shard's range, in bytes of text, rows or key values; the end is absent where a compressed
+   * input ends wherever it ends.
    */
   uint64_t range_offset;
-  uint64_t block_byte_count;
+  uint64_t block_length;
   uint32_t block_count;
   /*
    * Ranges of the stored input to check before a worker trusts its own copy: one offset and byte
@@ -412,14 +422,22 @@ struct  Wire__Grant
   size_t n_probe_byte_counts;
   uint32_t *probe_byte_counts;
   ProtobufCBinaryData probe_digests;
+  /*
+   * The stored byte or row group where a reader of the shard starts, and of the next shard.
+   */
+  uint64_t places_begin;
   Wire__Grant__OptionalRangeEndCase optional_range_end_case;
   union {
     uint64_t range_end;
   };
+  Wire__Grant__OptionalPlacesEndCase optional_places_end_case;
+  union {
+    uint64_t places_end;
+  };
 };
 #define WIRE__GRANT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__grant__descriptor) \
-    , NULL, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, {0,NULL}, WIRE__GRANT__OPTIONAL_RANGE_END__NOT_SET, {0} }
+    , NULL, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, {0,NULL}, 0, WIRE__GRANT__OPTIONAL_RANGE_END__NOT_SET, {0}, WIRE__GRANT__OPTIONAL_PLACES_END__NOT_SET, {0} }
 
 
 struct  Wire__Alive

@@ -1,0 +1,84 @@
+import Compression
+package import Jobs
+
+/// How a job's inputs are read as a table: fixed by its request, its columns and what is needed.
+package struct InputTable: Sendable {
+  package let columns: [String]
+  /// What the columns' values are; nil where they are read as text.
+  package let types: [ColumnType]?
+  package let needs: ColumnNeeds
+  package let csv: CSVOptions
+  private let format: JobRequest.InstancesFormat
+  /// Where the rows come from a query.
+  private let sql: SQLInput?
+
+  /// - Throws: `TableError.unsupported` for options that are none.
+  package init(
+    configuration: JobConfiguration, needs: ColumnNeeds
+  ) throws(TableError) {
+    columns = configuration.columns
+    types = configuration.types
+    self.needs = needs
+    csv = try CSVOptions(request: configuration.request)
+    format = configuration.request.inputConfig.instancesFormat
+    sql = format == .postgresql ? try SQLInput(request: configuration.request) : nil
+  }
+
+  /// Makes a reader of a part of an input.
+  ///
+  /// - Parameters:
+  ///   - range: What to read.
+  ///   - compression: How the input's text is packed.
+  ///   - goesOn: Asked while a database is waited for: false stops the reader.
+  ///   - open: Gives the input's stored bytes, from its begin, anew each time.
+  /// - Returns: The reader; nothing is read yet but a header.
+  /// - Throws: `TableError`, or what `open` fails with.
+  package func reader(
+    of range: LeaseRange, compression: InputCompression,
+    goesOn: @escaping @Sendable () -> Bool = { true }, open: () throws -> any ByteSource
+  ) throws -> any TileReader {
+    switch format {
+    case .csv:
+      return try csvReader(of: range) { try text(of: range, compression, open: open) }
+    case .postgresql:
+      guard let sql else { fatalError("a query without its input") }
+      return try SQLTileReader(
+        sql, range: range, columns: columns, needs: needs, goesOn: goesOn)
+    case .jsonl, .parquet, .orc, .arrow, .files:
+      throw TableError(
+        code: .unsupported, context: "\(range.path): \(format.rawValue) is not read yet")
+    }
+  }
+
+  private func csvReader(
+    of range: LeaseRange, open: () throws -> any ByteSource
+  ) throws -> any TileReader {
+    var headerOffset: UInt64?
+    if range.begin == 0 {
+      let header = try CSVHeader.read(from: open(), path: range.path, options: csv)
+      guard header.names == columns else {
+        throw TableError(
+          code: .inputChanged,
+          context: "input changed: \(range.path) has the columns "
+            + "\(header.names.joined(separator: ", ")); the job was planned with "
+            + columns.joined(separator: ", "))
+      }
+      headerOffset = header.offset
+    }
+    return CSVTileReader(
+      text: try open(), range: range, headerOffset: headerOffset, fieldCount: columns.count,
+      options: csv)
+  }
+
+  /// The input's text, decompressed where it is packed.
+  private func text(
+    of range: LeaseRange, _ compression: InputCompression, open: () throws -> any ByteSource
+  ) throws -> any ByteSource {
+    let stored = try open()
+    return switch compression {
+    case .none: stored
+    case .gzip: DecompressingSource(stored, compression: .gzip, name: range.path)
+    case .zstd: DecompressingSource(stored, compression: .zstd, name: range.path)
+    }
+  }
+}

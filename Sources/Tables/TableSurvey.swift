@@ -1,0 +1,99 @@
+package import Compression
+package import Database
+package import Jobs
+
+/// What planning finds out about a job's inputs.
+package struct SurveyedTable: Sendable {
+  /// Names of the columns, in order.
+  package var columns: [String]
+  /// What their values are; nil where nobody asks.
+  package var types: [ColumnType]?
+  /// One for each input.
+  package var inputs: [PlannedInput]
+  /// What a user should know, such as a file that cannot be divided; a sentence each.
+  package var notes: [String] = []
+  /// What all readers of a query share; whoever planned it keeps it until the last row is read.
+  package var snapshot: SnapshotHolder?
+}
+
+/// Reads of a job's inputs what a plan needs: columns, types, and where they may be cut.
+package struct TableSurvey {
+  private let request: JobRequest
+  private let open: (InputFile) throws -> any ByteSource
+
+  /// - Parameters:
+  ///   - request: What the job asks for.
+  ///   - open: Gives a file's stored bytes.
+  package init(request: JobRequest, open: @escaping (InputFile) throws -> any ByteSource) {
+    self.request = request
+    self.open = open
+  }
+
+  /// Surveys the inputs; they are at least one, unless a query is asked.
+  ///
+  /// - Throws: `TableError`, or what an input fails with.
+  package func run(_ files: [InputFile]) throws -> SurveyedTable {
+    switch request.inputConfig.instancesFormat {
+    case .csv: return try surveyCSV(files)
+    case .postgresql: return try SurveyedTable(queryOf: request)
+    case .jsonl, .parquet, .orc, .arrow, .files:
+      throw TableError(
+        code: .unsupported,
+        context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
+    }
+  }
+
+  // MARK: CSV
+
+  private func surveyCSV(_ files: [InputFile]) throws -> SurveyedTable {
+    let options = try CSVOptions(request: request)
+    let header = try readHeader(files[0], options)
+    for file in files.dropFirst() {
+      try header.requireSame(as: readHeader(file, options), at: file.path, path: files[0].path)
+    }
+    return SurveyedTable(columns: header.names, inputs: files.map { PlannedInput($0) })
+  }
+
+  private func readHeader(_ file: InputFile, _ options: CSVOptions) throws -> CSVHeader {
+    let header = try CSVHeader.read(from: text(of: file), path: file.path, options: options)
+    // Only whoever reads a file's first block looks for the header.
+    guard header.offset < Limits.smallestBlockByteCount else {
+      throw TableError(
+        code: .header,
+        context: "\(file.path): the header begins at byte \(header.offset); remove the blank "
+          + "lines before it")
+    }
+    return header
+  }
+
+  private func text(of file: InputFile) throws -> any ByteSource {
+    let stored = try open(file)
+    guard let compression = file.compression else { return stored }
+    return DecompressingSource(stored, compression: compression, name: file.path)
+  }
+}
+
+extension PlannedInput {
+  /// How its text is packed, nil for plain text.
+  package var textCompression: TextCompression? {
+    switch compression {
+    case .none: nil
+    case .gzip: .gzip
+    case .zstd: .zstd
+    }
+  }
+
+  /// A listed file as planned.
+  package init(_ file: InputFile, cuts: [InputCut] = []) {
+    let compression: InputCompression =
+      switch file.compression {
+      case nil: .none
+      case .gzip: .gzip
+      case .zstd: .zstd
+      }
+    self.init(
+      path: file.path, byteCount: file.byteCount,
+      modifiedNanoseconds: file.modificationNanoseconds, inode: file.inode,
+      compression: compression, version: file.version, cuts: cuts)
+  }
+}
