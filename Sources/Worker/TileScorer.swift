@@ -25,7 +25,7 @@ import Tables
   private var suspects = RecordSet()
   private var scratch = ScoringScratch()
   private var rows: RowWriter
-  private var unescaped: [UInt8] = []
+  private var unescaped = TextBuffer(capacity: 256)
   /// Under a job that fits a plan, what the block's records gave so far.
   private var fit: FitState?
   /// Whether the block under way has records that were gathered.
@@ -232,37 +232,21 @@ import Tables
 
   /// The text that a field stands for; null words outside of quotes are missing.
   private mutating func text(of field: RecordTile.Field) -> TextSpan {
-    if unsafe !field.isQuoted, unsafe context.csv.nullWords.contains(field.bytes) {
-      return unsafe .missing
-    }
-    guard unsafe field.hasEscapedQuotes else {
+    if unsafe field.isMissing(context.csv.nullWords) { return unsafe .missing }
+    guard unsafe field.isEscaped else {
       return unsafe TextSpan(start: field.bytes.baseAddress, count: field.bytes.count)
     }
     let copy = unsafe scratch.reserve(UInt8.self, count: field.bytes.count)
-    var count = 0
-    var isSecond = false
-    for index in unsafe field.bytes.indices {
-      let byte = unsafe field.bytes[index]
-      isSecond = byte == UInt8(ascii: "\"") && !isSecond
-      guard !isSecond else { continue }
-      unsafe copy[count] = byte
-      count += 1
-    }
-    return unsafe TextSpan(start: copy, count: count)
+    return unsafe TextSpan(start: copy, count: field.unescape(into: copy))
   }
 
   private mutating func code(of field: RecordTile.Field, in table: CategoryTable) -> Double {
-    if unsafe !field.isQuoted, unsafe context.csv.nullWords.contains(field.bytes) { return .nan }
-    guard unsafe field.hasEscapedQuotes else {
+    if unsafe field.isMissing(context.csv.nullWords) { return .nan }
+    guard unsafe field.isEscaped else {
       return unsafe table.code(for: UnsafeRawBufferPointer(field.bytes))
     }
-    unescaped.removeAll(keepingCapacity: true)
-    var isSecond = false
-    for index in unsafe field.bytes.indices {
-      let byte = unsafe field.bytes[index]
-      isSecond = byte == UInt8(ascii: "\"") && !isSecond
-      if !isSecond { unescaped.append(byte) }
-    }
+    unescaped.removeAll()
+    unsafe unescaped.append(text: field)
     return unsafe unescaped.withUnsafeBytes { unsafe table.code(for: $0) }
   }
 
@@ -350,6 +334,8 @@ import Tables
         "longer than \(Limits.recordByteLimit) bytes: its begin is shown, reading went on after it"
       )
     case .record(.invalidUTF8): ("INVALID_UTF8", "the record is not UTF-8")
+    case .record(.invalidJSON): ("INVALID_JSON", "the line is not one JSON object and nothing else")
+    case .record(.notAnObject): ("NOT_AN_OBJECT", "the line is JSON, but no object")
     }
   }
 }
