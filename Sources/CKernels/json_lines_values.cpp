@@ -99,7 +99,7 @@ size_t ns_json_unescape(const uint8_t *text, size_t count, uint8_t *output) {
   return static_cast<size_t>(to - output);
 }
 
-uint32_t ns_json_numbers(const uint8_t *window, const ns_csv_record *records, uint32_t count,
+uint32_t ns_json_numbers(ns_isa isa, const uint8_t *window, const ns_csv_record *records, uint32_t count,
                          const ns_csv_field *fields, uint32_t column, const ns_csv_words *nulls,
                          double *output, size_t stride, uint64_t *failures) {
   static const uint8_t none = 0;
@@ -107,8 +107,8 @@ uint32_t ns_json_numbers(const uint8_t *window, const ns_csv_record *records, ui
   static const ns_csv_words empty_word = {&none, &no_end, 1, 1, 0};
   const double missing = std::numeric_limits<double>::quiet_NaN();
   uint64_t failed[16] = {};
-  uint32_t failure_count = ns_csv_numbers(window, records, count, fields, column, &empty_word,
-                                          output, stride, failed);
+  uint32_t failure_count = ns_csv_number_columns(isa, window, records, count, fields, &column, 1,
+                                                 &empty_word, output, 0, stride, failed, 0);
   uint32_t flags = 0;
   for (uint32_t i = 0; i < count; i++) {
     // An error's first_field is in the list, or one past it; so the list must have room for that.

@@ -70,7 +70,8 @@ extension RecordTile {
       guard let words = words.baseAddress else { return 0 }
       if isJSON {
         let failureCount = unsafe ns_json_numbers(
-          window, records, recordCount, fields, column, nullWords.raw, start, stride, words)
+          instructions.kernel, window, records, recordCount, fields, column, nullWords.raw, start,
+          stride, words)
         return Int(failureCount)
       }
       let failureCount = unsafe ns_csv_number_columns(

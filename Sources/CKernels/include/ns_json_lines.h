@@ -87,8 +87,9 @@ int64_t ns_json_lines_end(const uint8_t *_Nonnull window, int64_t begin, int64_t
 /// A missing or null value and what is in records that are errors becomes NaN, true 1 and false 0.
 /// A string is no number, whatever is in it, unless it is one of the words in `nulls`: then NaN.
 /// Everything else becomes NaN and sets bit i of failures. Returns the number of bits set.
-uint32_t ns_json_numbers(const uint8_t *_Nonnull window, const ns_csv_record *_Nonnull records,
-                         uint32_t count, const ns_csv_field *_Nonnull fields, uint32_t column,
+uint32_t ns_json_numbers(ns_isa isa, const uint8_t *_Nonnull window,
+                         const ns_csv_record *_Nonnull records, uint32_t count,
+                         const ns_csv_field *_Nonnull fields, uint32_t column,
                          const ns_csv_words *_Nonnull nulls, double *_Nonnull output,
                          size_t stride, uint64_t *_Nonnull failures);
 
