@@ -17,7 +17,7 @@ ONE_THREAD = {name: "1" for name in [
     "ARROW_IO_THREADS", "NUMEXPR_NUM_THREADS"]}
 TRIAL_SHARE = 1 / 8
 # Bytes of published output for one record of the scoring table, and what the spool takes besides.
-OUTPUT_ROW_BYTES, SPARE_SHARE = 12, 1.3
+OUTPUT_ROW_BYTES, SPARE_SHARE = 11, 1.15
 FREE_SPARE_BYTES = 4 * 10**9
 
 
@@ -159,7 +159,7 @@ class Bench:
             "bytes": table.stat().st_size * count, "files": count, "rows": rows,
             "outputBytes": sum(path.stat().st_size for path in folder.iterdir()),
             "diskBytes": free - min(lowest, default=free), "receipts": 1,
-            "verified": verified["output"].strip().split("\n")[-1][:120]}
+            "verified": verified["output"].strip().split("\n")[-1].rpartition("Z: ")[2][:80]}
         (self.folder / f"memory-{name}.svg").write_text(
             plot.svg(case.title, result["curves"], case_limit(case)))
         remove(output)
