@@ -151,6 +151,10 @@ package struct PredictionFormat: Sendable {
     _ numbers: UnsafeBufferPointer<Double>, explanation: UnsafeBufferPointer<Double>,
     delimiter: UInt8, to text: inout TextBuffer
   ) {
+    if isOneNumber, explanation.isEmpty {
+      text.append(delimiter)
+      return text.append(unsafe numbers[0])
+    }
     var start = 0
     for (index, output) in outputs.enumerated() {
       for element in 0..<output.width {

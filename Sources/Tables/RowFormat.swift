@@ -160,6 +160,9 @@ extension CSVOptions {
         code: .unsupported, context: "delimiter \"\(input.delimiter)\": it has to be one byte")
     }
     try self.init(
-      delimiter: delimiter[0], nullWords: input.nullWords ?? CSVOptions.standardNullWords)
+      delimiter: delimiter[0],
+      // JSON has a null of its own.
+      nullWords: input.nullWords
+        ?? (input.instancesFormat == .jsonl ? [] : CSVOptions.standardNullWords))
   }
 }

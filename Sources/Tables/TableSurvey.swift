@@ -1,4 +1,5 @@
 package import Compression
+package import Database
 package import Jobs
 
 /// What planning finds out about a job's inputs.
@@ -11,6 +12,8 @@ package struct SurveyedTable: Sendable {
   package var inputs: [PlannedInput]
   /// What a user should know, such as a file that cannot be divided; a sentence each.
   package var notes: [String] = []
+  /// What all readers of a query share; whoever planned it keeps it until the last row is read.
+  package var snapshot: SnapshotHolder?
 }
 
 /// Reads of a job's inputs what a plan needs: columns, types, and where they may be cut.
@@ -26,13 +29,14 @@ package struct TableSurvey {
     self.open = open
   }
 
-  /// Surveys the inputs; they are at least one.
+  /// Surveys the inputs; they are at least one, unless a query is asked.
   ///
   /// - Throws: `TableError`, or what an input fails with.
   package func run(_ files: [InputFile]) throws -> SurveyedTable {
     switch request.inputConfig.instancesFormat {
     case .csv: return try surveyCSV(files)
-    case .jsonl, .parquet, .orc, .arrow, .files, .postgresql:
+    case .postgresql: return try SurveyedTable(queryOf: request)
+    case .jsonl, .parquet, .orc, .arrow, .files:
       throw TableError(
         code: .unsupported,
         context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")

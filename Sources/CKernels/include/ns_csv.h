@@ -8,6 +8,8 @@
 // or at the first line feed more than `record_byte_limit` bytes after its begin, wherever that is.
 // Lines that are empty but for a CR are no records.
 
+#include "ns_isa.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,18 +17,18 @@
 extern "C" {
 #endif
 
-// Instruction sets with a variant of their own; ns_csv_best_isa picks what this CPU has.
-enum { NS_ISA_SSE2 = 0, NS_ISA_AVX2 = 1 };
-int ns_csv_best_isa(void);
-
 // Bytes after the text that may be read (and are ignored).
 #define NS_CSV_PADDING 64
 
+// Fields beyond the capacity that may be written (and are ignored).
+#define NS_CSV_FIELD_SLACK 96
+
 // Flags in a field's upper bits. A quoted field's span excludes its quotes; "escaped" says that
-// doubled quotes are inside.
+// doubled quotes are inside, "JSON escaped" that backslashes of a JSON string are.
 #define NS_CSV_QUOTED 0x80000000u
 #define NS_CSV_ESCAPED 0x40000000u
-#define NS_CSV_LENGTH_MASK 0x3FFFFFFFu
+#define NS_CSV_JSON_ESCAPED 0x20000000u
+#define NS_CSV_LENGTH_MASK 0x1FFFFFFFu
 
 typedef struct {
   uint32_t start;
@@ -74,7 +76,7 @@ enum {
 // Positions are indexes into the window; negative ones lie before it.
 typedef struct {
   uint8_t delimiter;
-  uint8_t isa;
+  uint8_t isa;                 // an ns_isa
   uint8_t mode;                // private: unquoted, quoted, closed
   uint8_t record_error;        // private
   uint8_t discards_record;     // the record under way is not put into the tile
@@ -98,8 +100,9 @@ typedef struct {
   uint32_t record_count;
   uint32_t field_count;
   uint32_t field_capacity;
+  uint64_t non_ascii;      // not 0 where a byte above 127 may have been seen; never set to 0 here
   ns_csv_record *records;  // room for tile_record_limit
-  ns_csv_field *fields;
+  ns_csv_field *fields;    // room for field_capacity and NS_CSV_FIELD_SLACK
 } ns_csv_scanner;
 
 // Makes a record begin at `position`.
@@ -133,14 +136,17 @@ typedef struct {
 
 int ns_csv_is_word(const ns_csv_words *words, const uint8_t *text, size_t count);
 
-// Reads one column of a tile as doubles: output[i * stride] for record i.
+// Reads columns of a tile as doubles: field `columns[c]` of record i becomes
+// output[c * column_stride + i * stride].
 //
 // Null words become NaN, with or without spaces and tabs around them; so does everything in
-// records that are errors. A field that is no number becomes NaN and sets bit i of failures.
-// Returns the number of bits set.
-uint32_t ns_csv_numbers(const uint8_t *window, const ns_csv_record *records, uint32_t count,
-                        const ns_csv_field *fields, uint32_t column, const ns_csv_words *nulls,
-                        double *output, size_t stride, uint64_t *failures);
+// records that are errors. A field that is no number becomes NaN and sets bit i % 64 of
+// failures[c * failure_stride + i / 64]. Returns the number of bits set.
+uint32_t ns_csv_number_columns(ns_isa isa, const uint8_t *window, const ns_csv_record *records,
+                               uint32_t count, const ns_csv_field *fields, const uint32_t *columns,
+                               uint32_t column_count, const ns_csv_words *nulls, double *output,
+                               size_t column_stride, size_t stride, uint64_t *failures,
+                               size_t failure_stride);
 
 // Which columns are written as JSON, and their names.
 typedef struct {
