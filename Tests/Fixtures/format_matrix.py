@@ -3,6 +3,7 @@
 
   Tests/Fixtures/format_matrix.py make FOLDER          [--model bench/models/flights.txt]
   Tests/Fixtures/format_matrix.py check RESULTS FOLDER [--any-order] [--readers pyarrow,duckdb,…]
+                                                       [--table NAME]
   Tests/Fixtures/format_matrix.py damage FOLDER
 
 `make` writes 3,000 seeded records with the columns of the flights table and an `id` (their ordinal,
@@ -14,8 +15,9 @@ to psql.
 
 `check` reads a published folder, JSONL, CSV, Parquet or Arrow, with PyArrow, DuckDB and Polars, and
 compares: every record once and in order (unless --any-order), the key or every value of the
-instance, and every prediction, within 1e-15 of LightGBM's own. Prints what was compared; ends with
-1 at the first difference.
+instance, and every prediction, within 1e-15 of LightGBM's own. RESULTS may be a file too: CSV, as
+psql writes it, or with --table a SQLite database. Prints what was compared; ends with 1 at the first
+difference.
 
 `damage` writes files that must be refused, or read but for some records, and damage.json: `name`,
 `inputs`, `arguments`, and `expect`, which is `refused` (a located error, nothing published), `rows`
@@ -144,6 +146,7 @@ def main():
     checking.add_argument("folder", type=pathlib.Path)
     checking.add_argument("--any-order", action="store_true")
     checking.add_argument("--readers", default="pyarrow,duckdb,polars")
+    checking.add_argument("--table")
     damaging = commands.add_parser("damage")
     damaging.add_argument("folder", type=pathlib.Path)
     try:
@@ -154,6 +157,10 @@ def main():
         make(options.folder, options.model)
     elif options.command == "check":
         import matrix_check
+        if options.results.is_file():
+            sys.exit(matrix_check.check_file(options.results, options.folder,
+                                             table_name=options.table,
+                                             in_order=not options.any_order))
         sys.exit(matrix_check.check(options.results, options.folder,
                                     readers=options.readers.split(","),
                                     in_order=not options.any_order))

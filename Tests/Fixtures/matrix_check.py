@@ -198,6 +198,11 @@ def check_with(reader, files, kind, table, scores, in_order):
         if found is None:
             return None
         rows += found
+    return check_rows(rows, table, scores, in_order)
+
+
+def check_rows(rows, table, scores, in_order):
+    """How many values beside the predictions were compared."""
     seen, values = set(), 0
     for place, row in enumerate(rows):
         values += compare_row(row, place, table, scores, in_order, seen)
@@ -212,6 +217,33 @@ def has_mixed_arrays(files, kind):
         return False
     with open(files[0]) as lines:
         return isinstance(json.loads(lines.readline()).get("instance"), list)
+
+
+def sqlite_rows(path, name):
+    """The rows of a table in a SQLite file, in the order of the records."""
+    import sqlite3
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    columns = [row["name"] for row in connection.execute(f'PRAGMA table_info("{name}")')]
+    order = ' ORDER BY "record_ordinal"' if "record_ordinal" in columns else ""
+    return [{key: value for key, value in dict(row).items() if key != "record_ordinal"}
+            for row in connection.execute(f'SELECT * FROM "{name}"{order}')]
+
+
+def check_file(path, folder, *, table_name, in_order):
+    """A CSV file, as psql's COPY … TO writes one, or a table of a SQLite file."""
+    table, scores = expected(folder)
+    try:
+        if table_name:
+            rows = sqlite_rows(path, table_name)
+        else:
+            rows = read_pyarrow(path, "csv")
+        values = check_rows(rows, table, scores, in_order)
+    except Differs as error:
+        print(f"{path} differs: {error}")
+        return 1
+    print(f"{len(table):,} predictions and {values:,} other values equal in {path.name}")
+    return 0
 
 
 def check(results, folder, *, readers, in_order):
