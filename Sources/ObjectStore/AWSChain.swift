@@ -34,7 +34,8 @@ struct AWSChain: Sendable {
     if let found = try machine() { return found }
     throw ObjectError(
       code: .denied,
-      context: "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE "
+      context:
+        "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE "
         + "with ~/.aws/credentials, or run where a role is attached (looked at variables, web "
         + "identity, profile \"\(profileName)\", container and machine); for buckets that everyone "
         + "may read set AWS_SKIP_SIGNATURE=true")
@@ -79,7 +80,8 @@ struct AWSChain: Sendable {
       throw ObjectError(
         code: .denied,
         context: "AWS: the profile \"\(name)\" uses \(key), which is not supported here; run "
-          + "`aws configure export-credentials --profile \(name) --format env` and set what it says")
+          + "`aws configure export-credentials --profile \(name) --format env` and set what it says"
+      )
     }
     return nil
   }

@@ -39,7 +39,12 @@ final class GoogleStore: StoreBackend {
       base = url.hasSuffix("/") ? String(url.dropLast()) : url
       tokens = nil
     } else {
-      base = "https://storage.googleapis.com"
+      let url =
+        sender.environment.variable("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE")
+        ?? "https://storage.googleapis.com"
+      // A token goes to no place where others could read it.
+      let safe = LocalAddress.mayBeToldSecrets(url) ? url : "https://storage.googleapis.com"
+      base = safe.hasSuffix("/") ? String(safe.dropLast()) : safe
       let search = GoogleTokens(sender: sender)
       tokens = CredentialCache(sender.environment) { () throws(ObjectError) in try search.find() }
     }
@@ -87,7 +92,8 @@ final class GoogleStore: StoreBackend {
     }
   }
 
-  private func objectURL(_ uri: ObjectURI, _ items: [(name: String, value: String)] = []) -> String {
+  private func objectURL(_ uri: ObjectURI, _ items: [(name: String, value: String)] = []) -> String
+  {
     let url =
       "\(base)/storage/v1/b/\(PercentCoding.escaped(uri.bucket, keeping: .none))/o/"
       + PercentCoding.escaped(uri.key, keeping: .none)

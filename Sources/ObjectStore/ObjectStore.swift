@@ -138,8 +138,10 @@ package final class ObjectStore: Sendable {
 
   /// Begins an upload in parts.
   package func beginUpload(to uri: ObjectURI) throws(ObjectError) -> UploadSession {
-    let mark = randomBytes(count: 16).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
-      .joined()
+    let mark = randomBytes(count: 16).map {
+      String($0 >> 4, radix: 16) + String($0 & 15, radix: 16)
+    }
+    .joined()
     return try backend(uri).beginUpload(to: uri, mark: mark)
   }
 
@@ -223,7 +225,8 @@ package struct ObjectPages {
     let page = try backend.page(
       of: prefix, stoppingAtSlash: stoppingAtSlash, continuation: continuation)
     for entry in page.entries {
-      guard entry.uri.key.hasPrefix(prefix.key), lastKey.map({ $0.utf8 < entry.uri.key.utf8 }) ?? true
+      guard entry.uri.key.hasPrefix(prefix.key),
+        lastKey.map({ $0.utf8 < entry.uri.key.utf8 }) ?? true
       else {
         throw ObjectError(
           code: .malformed,

@@ -69,13 +69,23 @@ package final class ObjectUpload {
         context: "\(uri): \(byteCount) bytes were sent, the store has \(status.byteCount)")
     }
     self.session = nil
+    try abortTwins(of: session)
     return status
+  }
+
+  /// Ends what a lost answer to the beginning left open: nobody else writes this key.
+  private func abortTwins(of session: UploadSession) throws(ObjectError) {
+    guard session.mayHaveTwin else { return }
+    for upload in try store.openUploads(below: uri) where upload.uri == uri {
+      try store.abort(upload)
+    }
   }
 
   /// Gives the upload up; the store keeps none of it.
   package func abort() throws(ObjectError) {
     guard let session else { return }
     try store.abort(session)
+    try abortTwins(of: session)
     self.session = nil
   }
 }

@@ -32,9 +32,10 @@
       let first = offset + UInt64(done)
       let last = unsafe offset + UInt64(buffer.count) - 1
       let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
-      return unsafe (
-        [HTTPHeader("range", "bytes=\(first)-\(last)")], .buffer(rest, offset: first)
-      )
+      // With the whole object stores send the digest that they keep; with a range they do not.
+      let isWhole = first == 0 && last + 1 == byteCount
+      let headers = isWhole ? [] : [HTTPHeader("range", "bytes=\(first)-\(last)")]
+      return unsafe (headers, .buffer(rest, offset: first))
     }
     return (answer, done + answer.filledCount)
   }
@@ -74,7 +75,7 @@
             + "from \(offset) on")
       }
       total = said.total
-    } else if let total, total > limits.wholeObjectByteLimit {
+    } else if let total, total > limits.wholeObjectByteLimit, offset > 0 || total != UInt64(count) {
       throw ObjectError(
         code: .unsupported,
         context: "\(uri.nameForMessages): the server does not send ranges, and the object has "
@@ -102,7 +103,8 @@
   /// An ETag without its quotes; nil for a weak one, which pins nothing.
   static func tag(_ header: String) -> String? {
     guard !header.hasPrefix("W/") else { return nil }
-    let tag = header.hasPrefix("\"") && header.hasSuffix("\"") && header.utf8.count >= 2
+    let tag =
+      header.hasPrefix("\"") && header.hasSuffix("\"") && header.utf8.count >= 2
       ? String(header.dropFirst().dropLast()) : header
     return tag.isEmpty ? nil : tag
   }

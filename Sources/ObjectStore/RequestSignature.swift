@@ -54,7 +54,8 @@ package struct RequestSignature {
       + signed.map { "\($0.name):\($0.value)\n" }.joined() + "\n\(names)\n\(bodyDigest)"
     let scope = "\(stamp.prefix(8))/\(region)/\(service)/aws4_request"
     let text =
-      "AWS4-HMAC-SHA256\n\(stamp)\n\(scope)\n" + SHA256.digest(of: Array(canonical.utf8)).description
+      "AWS4-HMAC-SHA256\n\(stamp)\n\(scope)\n"
+      + SHA256.digest(of: Array(canonical.utf8)).description
     let signature = SHA256.authenticationCode(
       of: Array(text.utf8), key: key(day: String(stamp.prefix(8))))
     added.append(

@@ -85,6 +85,7 @@ extension S3Store {
     call.headers =
       Self.headers(condition) + [
         HTTPHeader("content-type", "application/octet-stream"),
+        HTTPHeader("x-amz-sdk-checksum-algorithm", "SHA256"),
         HTTPHeader(
           "x-amz-checksum-sha256",
           Data(SHA256.digest(of: bytes).bytes).base64EncodedString()),

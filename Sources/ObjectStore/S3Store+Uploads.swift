@@ -8,11 +8,14 @@ extension S3Store {
       HTTPHeader("x-amz-meta-nightshift-upload", mark),
     ]
     call.errand.isBroken = { leaf("UploadId", in: $0.body) == nil }
-    let answer = try send(call).answer
+    let outcome = try send(call)
+    let answer = outcome.answer
     guard answer.status == 200, let id = leaf("UploadId", in: answer.body), !id.isEmpty else {
       throw failure(answer, call.errand.name)
     }
-    return UploadSession(uri: uri, id: id, mark: mark)
+    var session = UploadSession(uri: uri, id: id, mark: mark)
+    session.mayHaveTwin = outcome.isRepeated
+    return session
   }
 
   func upload(

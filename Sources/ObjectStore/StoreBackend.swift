@@ -19,6 +19,8 @@ package struct UploadSession: Hashable, Sendable {
   /// The parts so far, in order.
   package internal(set) var parts: [UploadedPart] = []
 
+  /// Whether the beginning was asked for twice, so that a second upload may be open.
+  var mayHaveTwin = false
   /// The object, where the last part has made it.
   var finished: ObjectStatus?
 

@@ -70,7 +70,9 @@ package enum Timestamp {
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
     let place = (5 * dayOfYear + 2) / 153
     let month = place < 10 ? place + 3 : place - 9
-    return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * place + 2) / 5 + 1)
+    return (
+      yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * place + 2) / 5 + 1
+    )
   }
 
   private static func floored(_ value: Int64, _ divisor: Int64) -> (Int64, Int64) {

@@ -145,7 +145,7 @@ def proxy(port):
                 return self.control(body)
             line = f"{self.command} {self.path}"
             headers = {name.lower(): value for name, value in self.headers.items()}
-            kept = {k: v for k, v in headers.items() if k != "authorization"}
+            kept = dict(headers)
             with state.mutex:
                 state.log.append({"line": line, "headers": kept, "time": time.monotonic()})
             rule = state.rule_for(line) or {"fault": "none"}
@@ -226,6 +226,8 @@ class FileHandler(Handler):
         if style == "moved":
             target = urllib.parse.parse_qs(parts.query)["to"][0]
             return self.answer(302, b"", {"Location": target})
+        if style == "loop":
+            return self.answer(302, b"", {"Location": self.path})
         if parts.path not in FileHandler.files:
             return self.answer(404)
         if style == "signed" and self.command == "HEAD":
@@ -338,7 +340,7 @@ def start_rclone(ports, folder, children):
             [
                 program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key",
                 f"{KEY},{SECRET}", "--config", "", "--vfs-cache-mode", "off",
-                "--dir-cache-time", "0s", folder,
+                folder,
             ],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )

@@ -18,7 +18,8 @@ import Testing
 
   @Test(arguments: [
     ("abfs://container@account/x", ObjectError.Code.unsupported), ("ftp://x/y", .unsupported),
-    ("/local/path", .malformed), ("s3:///key", .malformed), ("http://user:secret@host/x", .malformed),
+    ("/local/path", .malformed), ("s3:///key", .malformed),
+    ("http://user:secret@host/x", .malformed),
     ("s3://a b/x", .malformed), ("s3://../x", .malformed),
   ])
   func otherAddressesAreRefused(text: String, expected: ObjectError.Code) {

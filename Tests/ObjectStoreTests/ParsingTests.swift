@@ -22,7 +22,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<a>&x;</a>", "<a>", "<a></b>", "<a", "<", "<a>&lt",
+    "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<a>&x;</a>", "<a>", "<a></b>", "<a", "<",
+    "<a>&lt",
     "<a>&#xD800;</a>", "</a>", "<a b='>", "<!--", "<a>&#;</a>", "<a>&#-1;</a>",
     String(repeating: "<a>", count: 40),
   ])
@@ -32,7 +33,8 @@ import Testing
 
   @Test func noBytesTrapTheReader() {
     let base = Array(
-      "<?xml?><Error><Code>SlowDown</Code><M a='1'>&lt;&#x41;<![CDATA[x]]><!--y--></M></Error>".utf8)
+      "<?xml?><Error><Code>SlowDown</Code><M a='1'>&lt;&#x41;<![CDATA[x]]><!--y--></M></Error>".utf8
+    )
     var state: UInt64 = 7
     func draw(_ bound: Int) -> Int {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -74,7 +76,8 @@ import Testing
     #expect(
       Timestamp.nanoseconds(ofRFC3339: "2026-03-01T06:00:00.123Z") == 1_772_344_800_123_000_000)
     #expect(Timestamp.nanoseconds(ofRFC3339: "1970-01-01T00:00:00Z") == 0)
-    #expect(Timestamp.nanoseconds(ofRFC3339: "2000-02-29T23:59:59.999999999Z") == 951_868_799_999_999_999)
+    #expect(
+      Timestamp.nanoseconds(ofRFC3339: "2000-02-29T23:59:59.999999999Z") == 951_868_799_999_999_999)
     #expect(Timestamp.compact(1_369_353_600) == "20130524T000000Z")
     #expect(Timestamp.compact(951_868_799) == "20000229T235959Z")
     for text in ["", "2026-13-01T00:00:00Z", "2026-03-01 06:00:00Z", "2026-03-01T06:00:00+01:00"] {

@@ -46,7 +46,8 @@ import Testing
     arguments: Kind.allCases,
     [
       "odd/a b+c&d=e%41?f#g", "odd/ü/日本.csv", "odd/it's \"quoted\" <x>;(1)[2]{3}!*~@,$",
-    ]) func oddKeysAreKept(kind: Kind, key: String) throws {
+    ]) func oddKeysAreKept(kind: Kind, key: String) throws
+  {
     let store = kind.store
     let uri = try kind.uri(key)
     let bytes = Array("content of \(key)".utf8)
