@@ -18,7 +18,7 @@ package struct SurveyedTable: Sendable {
 
 /// Reads of a job's inputs what a plan needs: columns, types, and where they may be cut.
 package struct TableSurvey {
-  private let request: JobRequest
+  let request: JobRequest
   private let open: (InputFile) throws -> any ByteSource
 
   /// - Parameters:
@@ -35,8 +35,9 @@ package struct TableSurvey {
   package func run(_ files: [InputFile]) throws -> SurveyedTable {
     switch request.inputConfig.instancesFormat {
     case .csv: return try surveyCSV(files)
+    case .jsonl: return try surveyJSONL(files)
     case .postgresql: return try SurveyedTable(queryOf: request)
-    case .jsonl, .parquet, .orc, .arrow, .files:
+    case .parquet, .orc, .arrow, .files:
       throw TableError(
         code: .unsupported,
         context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
@@ -82,7 +83,8 @@ package struct TableSurvey {
     return header
   }
 
-  private func text(of file: InputFile) throws -> any ByteSource {
+  /// A file's text, decompressed where it is packed.
+  func text(of file: InputFile) throws -> any ByteSource {
     let stored = try open(file)
     guard let compression = file.compression else { return stored }
     return DecompressingSource(stored, compression: compression, name: file.path)
