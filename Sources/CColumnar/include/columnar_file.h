@@ -59,7 +59,7 @@ typedef struct {
   int32_t scale;        // see ns_column
   int32_t unit_digits;  // see ns_column
   int32_t has_zone;     // see ns_column
-  int32_t index_kind;   // ns_column_kind of a dictionary's indices; -1: no dictionary in the schema
+  int32_t index_kind;   // ns_column_kind of a dictionary's indices; -1: never arrives with one
   int32_t is_nullable;
   const char *_Nonnull type_name;  // Arrow's name of the type, for messages
 } ns_columnar_column;

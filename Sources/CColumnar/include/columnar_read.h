@@ -50,7 +50,7 @@ typedef struct {
 /// offset and no index of a dictionary points outside. The text may be no UTF-8.
 ///
 /// Array i is of its column's kind, or has a `dictionary` that is: its indices are then of the
-/// column's index_kind, or int32 where that is -1. The caller releases each array; they may
+/// column's index_kind. The caller releases each array; they may
 /// outlive stream and file. Returns 1, 0 at the end, -1 where it failed: the stream is then of no
 /// more use.
 int32_t ns_columnar_next(ns_columnar_stream *_Nonnull stream,
