@@ -9,6 +9,8 @@ package struct InputTable: Sendable {
   package let needs: ColumnNeeds
   package let csv: CSVOptions
   private let format: JobRequest.InstancesFormat
+  /// Where the rows come from a query.
+  private let sql: SQLInput?
 
   /// - Throws: `TableError.unsupported` for options that are none.
   package init(
@@ -19,6 +21,7 @@ package struct InputTable: Sendable {
     self.needs = needs
     csv = try CSVOptions(request: configuration.request)
     format = configuration.request.inputConfig.instancesFormat
+    sql = format == .postgresql ? try SQLInput(request: configuration.request) : nil
   }
 
   /// Makes a reader of a part of an input.
@@ -26,16 +29,22 @@ package struct InputTable: Sendable {
   /// - Parameters:
   ///   - range: What to read.
   ///   - compression: How the input's text is packed.
+  ///   - goesOn: Asked while a database is waited for: false stops the reader.
   ///   - open: Gives the input's stored bytes, from its begin, anew each time.
   /// - Returns: The reader; nothing is read yet but a header.
   /// - Throws: `TableError`, or what `open` fails with.
   package func reader(
-    of range: LeaseRange, compression: InputCompression, open: () throws -> any ByteSource
+    of range: LeaseRange, compression: InputCompression,
+    goesOn: @escaping @Sendable () -> Bool = { true }, open: () throws -> any ByteSource
   ) throws -> any TileReader {
     switch format {
     case .csv:
       return try csvReader(of: range) { try text(of: range, compression, open: open) }
-    case .jsonl, .parquet, .orc, .arrow, .files, .postgresql:
+    case .postgresql:
+      guard let sql else { fatalError("a query without its input") }
+      return try SQLTileReader(
+        sql, range: range, columns: columns, needs: needs, goesOn: goesOn)
+    case .jsonl, .parquet, .orc, .arrow, .files:
       throw TableError(
         code: .unsupported, context: "\(range.path): \(format.rawValue) is not read yet")
     }

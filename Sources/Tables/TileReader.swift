@@ -36,6 +36,8 @@ extension TileReader {
 package struct LeaseRange: Hashable, Sendable {
   /// Path or URI, for messages.
   package let path: String
+  /// `PlannedInput.version`: what pins an input that is no file.
+  package let version: String
   /// Nominal begin of the first block, in the input's units.
   package let begin: UInt64
   /// Nominal end of the last block; `UInt64.max` where the input ends wherever it ends.
@@ -51,10 +53,12 @@ package struct LeaseRange: Hashable, Sendable {
   package let entry: RangeState
 
   package init(
-    path: String, begin: UInt64, end: UInt64, blockLength: UInt64, blockCount: Int,
-    shardOffset: UInt64 = 0, places: Range<UInt64>? = nil, entry: RangeState = .recordStart
+    path: String, version: String = "", begin: UInt64, end: UInt64, blockLength: UInt64,
+    blockCount: Int, shardOffset: UInt64 = 0, places: Range<UInt64>? = nil,
+    entry: RangeState = .recordStart
   ) {
     self.path = path
+    self.version = version
     self.begin = begin
     self.end = end
     self.blockLength = blockLength
