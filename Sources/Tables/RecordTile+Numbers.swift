@@ -91,10 +91,10 @@ extension RecordTile {
     }
   }
 
-  /// Whether all columns come as text.
+  /// Whether all columns are text, CSV or JSON, and none is given as numbers.
   package var isText: Bool { typedNumbers == nil }
 
-  /// Reads several columns that come as text as numbers, all of a few records at a time.
+  /// Reads several columns of text as numbers, all of a few records at a time.
   ///
   /// That is faster than one column after the other, because a record's text is looked at once
   /// while it is in the nearest cache. The rules are those of `readNumbers(column:)`.
