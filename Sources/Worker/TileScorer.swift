@@ -26,6 +26,8 @@ import Tables
   private let numericRuns: [(firstInput: Int, columns: [UInt32])]
   /// Records of that tile that are errors, or whose prediction is not all numbers.
   private var suspects = RecordSet()
+  /// Tells which records are scored; nil for all.
+  private var sieve: RecordSieve?
   private var scratch = ScoringScratch()
   private var rows: RowWriter
   private var unescaped = TextBuffer(capacity: 256)
@@ -51,6 +53,11 @@ import Tables
     numericRuns = Self.numericRuns(of: context)
     rows = context.output.writer()
     fit = context.model.fitting?.emptyState
+    sieve = context.filter.map { filter in
+      RecordSieve(
+        filter, nullWords: context.csv.nullWords,
+        failuresAreNull: context.request.inputConfig.onParseError == .null)
+    }
   }
 
   /// Scores one tile, appends its lines and counts them.
@@ -62,12 +69,39 @@ import Tables
     errors: inout TextBuffer
   ) -> RecordCounts {
     if fit != nil { return gather(tile, firstOrdinal: firstOrdinal, errors: &errors) }
+    if sieve != nil {
+      return scoreSifted(tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
+    }
     evaluate(tile)
     var counts = RecordCounts()
     for record in 0..<tile.count {
       let isScored = append(
         record, of: tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
       if isScored { counts.ok += 1 } else { counts.error += 1 }
+    }
+    return counts
+  }
+
+  /// Scores the records of a tile that the filter keeps.
+  private mutating func scoreSifted(
+    _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
+    errors: inout TextBuffer
+  ) -> RecordCounts {
+    var counts = RecordCounts()
+    counts.filtered = UInt64(sieve?.sift(tile) ?? 0)
+    guard let (kept, failed) = sieve.map({ ($0.kept, $0.failed) }), counts.filtered < tile.count
+    else { return counts }
+    evaluate(tile)
+    for record in 0..<tile.count {
+      if kept.contains(record) {
+        let isScored = append(
+          record, of: tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
+        if isScored { counts.ok += 1 } else { counts.error += 1 }
+      } else if failed.contains(record) {
+        let reason = sieve?.reason(of: record) ?? ""
+        append(.filter(reason), of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
+        counts.error += 1
+      }
     }
     return counts
   }
@@ -88,19 +122,23 @@ import Tables
     let mark = scratch.mark
     defer { scratch.release(to: mark) }
     readFeatures(tile)
+    let leftOutCount = sieve?.sift(tile) ?? 0
     var counts = RecordCounts()
     var first = 0
     for record in 0..<tile.count {
-      guard let problem = problem(of: record, in: tile) else { continue }
-      append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
+      let problem = problem(of: record, sifted: tile)
+      guard problem != nil || sieve?.kept.contains(record) == false else { continue }
+      if let problem {
+        append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
+        counts.error += 1
+      }
       gather(first..<record)
       first = record + 1
-      counts.error += 1
     }
     gather(first..<tile.count)
     counts.filtered = UInt64(tile.count) - counts.error
     // The block's one line stands for its first record that can be read.
-    if !hasLine, counts.filtered > 0 {
+    if !hasLine, counts.filtered > leftOutCount {
       counts.ok = 1
       counts.filtered -= 1
       hasLine = true
@@ -332,6 +370,14 @@ import Tables
     case record(RecordError)
     case notANumber(column: String)
     case notFinite
+    /// The filter cannot tell, and why.
+    case filter(String)
+  }
+
+  /// The problem of a record that the filter does not leave out; nil for others.
+  private func problem(of record: Int, sifted tile: borrowing RecordTile) -> Problem? {
+    guard let sieve, !sieve.kept.contains(record) else { return problem(of: record, in: tile) }
+    return sieve.failed.contains(record) ? .filter(sieve.reason(of: record)) : nil
   }
 
   private func problem(of record: Int, in tile: borrowing RecordTile) -> Problem? {
@@ -379,6 +425,7 @@ import Tables
     case .notANumber(let column):
       ("NOT_A_NUMBER", "column \(column) holds text that is neither a number nor a null word")
     case .notFinite: ("NOT_FINITE", "the prediction is not a finite number")
+    case .filter(let reason): ("FILTER", reason)
     case .record(.fieldCount(let expected, let found)):
       ("FIELD_COUNT", "the header has \(expected) fields, the record \(found)")
     case .record(.textAfterQuote):
