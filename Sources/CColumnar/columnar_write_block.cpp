@@ -9,9 +9,9 @@
 
 #include "columnar_write_common.h"
 
-using namespace nightshift::columnar;
+using namespace ns::results;
 
-struct ns_columnar_encoder {
+struct ns_result_encoder {
   std::shared_ptr<arrow::Schema> schema;
   arrow::ipc::IpcWriteOptions options = arrow::ipc::IpcWriteOptions::Defaults();
   std::shared_ptr<CallerStream> stream;
@@ -22,11 +22,11 @@ struct ns_columnar_encoder {
 // Bytes of a row's value of a fixed size, or 0.
 static int64_t value_size(int type) {
   switch (type) {
-    case NS_COLUMNAR_INTEGER:
-    case NS_COLUMNAR_NUMBER:
-    case NS_COLUMNAR_TIMESTAMP: return 8;
-    case NS_COLUMNAR_FLOAT:
-    case NS_COLUMNAR_DATE: return 4;
+    case NS_RESULT_INTEGER:
+    case NS_RESULT_NUMBER:
+    case NS_RESULT_TIMESTAMP: return 8;
+    case NS_RESULT_FLOAT:
+    case NS_RESULT_DATE: return 4;
     default: return 0;
   }
 }
@@ -38,14 +38,14 @@ static std::shared_ptr<arrow::Buffer> view(const void *bytes, int64_t count) {
 
 static std::shared_ptr<arrow::ArrayData> array_data(const std::shared_ptr<arrow::DataType> &type,
                                                     int64_t rows,
-                                                    const ns_columnar_column &column) {
+                                                    const ns_result_column &column) {
   int64_t bitmap_size = (rows + 7) / 8;
   arrow::BufferVector buffers{column.validity ? view(column.validity, bitmap_size) : nullptr};
   int code = type_code(*type);
   if (column.offsets != nullptr) {
     buffers.push_back(view(column.offsets, (rows + 1) * 4));
     buffers.push_back(view(column.values, column.offsets[rows]));
-  } else if (code == NS_COLUMNAR_BOOLEAN) {
+  } else if (code == NS_RESULT_BOOLEAN) {
     buffers.push_back(view(column.values, bitmap_size));
   } else {
     buffers.push_back(view(column.values, rows * value_size(code)));
@@ -54,8 +54,8 @@ static std::shared_ptr<arrow::ArrayData> array_data(const std::shared_ptr<arrow:
                                 column.validity ? arrow::kUnknownNullCount : 0);
 }
 
-static arrow::Status append_batch(ns_columnar_encoder &encoder, size_t row_count,
-                                  const ns_columnar_column *columns) {
+static arrow::Status append_batch(ns_result_encoder &encoder, size_t row_count,
+                                  const ns_result_column *columns) {
   auto rows = static_cast<int64_t>(row_count);
   std::vector<std::shared_ptr<arrow::ArrayData>> all;
   all.reserve(static_cast<size_t>(encoder.schema->num_fields()));
@@ -76,19 +76,19 @@ static arrow::Status append_batch(ns_columnar_encoder &encoder, size_t row_count
       *arrow::RecordBatch::Make(encoder.schema, rows, std::move(all)));
 }
 
-static auto code_for(const ns_columnar_encoder &encoder) {
+static auto code_for(const ns_result_encoder &encoder) {
   return [&encoder](const arrow::Status &) {
-    return encoder.stream->failed ? NS_COLUMNAR_CALLER_FAILED : NS_COLUMNAR_FAILED;
+    return encoder.stream->failed ? NS_RESULT_CALLER_FAILED : NS_RESULT_FAILED;
   };
 }
 
-ns_columnar_encoder *ns_columnar_encoder_make(const ns_columnar_field *fields, size_t field_count,
+ns_result_encoder *ns_result_encoder_make(const ns_result_field *fields, size_t field_count,
                                               char **error) {
-  std::unique_ptr<ns_columnar_encoder> encoder;
+  std::unique_ptr<ns_result_encoder> encoder;
   int code = guarded(
       error,
       [&]() -> arrow::Status {
-        encoder = std::make_unique<ns_columnar_encoder>();
+        encoder = std::make_unique<ns_result_encoder>();
         ARROW_ASSIGN_OR_RAISE(encoder->schema, make_schema(fields, field_count));
         encoder->stream = std::make_shared<CallerStream>();
         encoder->options.use_threads = false;
@@ -96,19 +96,19 @@ ns_columnar_encoder *ns_columnar_encoder_make(const ns_columnar_field *fields, s
         encoder->options.metadata_version = arrow::ipc::MetadataVersion::V5;
         return arrow::Status::OK();
       },
-      [](const arrow::Status &) { return NS_COLUMNAR_FAILED; });
-  return code == NS_COLUMNAR_OK ? encoder.release() : nullptr;
+      [](const arrow::Status &) { return NS_RESULT_FAILED; });
+  return code == NS_RESULT_OK ? encoder.release() : nullptr;
 }
 
-int ns_columnar_encoder_append(ns_columnar_encoder *encoder, size_t row_count,
-                               const ns_columnar_column *columns, ns_columnar_write write,
+int ns_result_encoder_append(ns_result_encoder *encoder, size_t row_count,
+                               const ns_result_column *columns, ns_result_write write,
                                void *context, char **error) {
   encoder->stream->set(write, context);
   return guarded(
       error, [&] { return append_batch(*encoder, row_count, columns); }, code_for(*encoder));
 }
 
-int ns_columnar_encoder_end_block(ns_columnar_encoder *encoder, ns_columnar_write write,
+int ns_result_encoder_end_block(ns_result_encoder *encoder, ns_result_write write,
                                   void *context, char **error) {
   encoder->stream->set(write, context);
   return guarded(
@@ -128,4 +128,4 @@ int ns_columnar_encoder_end_block(ns_columnar_encoder *encoder, ns_columnar_writ
       code_for(*encoder));
 }
 
-void ns_columnar_encoder_free(ns_columnar_encoder *encoder) { delete encoder; }
+void ns_result_encoder_free(ns_result_encoder *encoder) { delete encoder; }

@@ -14,14 +14,14 @@
 
 #include "columnar_write_common.h"
 
-using namespace nightshift::columnar;
+using namespace ns::results;
 
 namespace {
 
 // A file that a caller's function reads.
 class CallerFile final : public arrow::io::RandomAccessFile {
  public:
-  explicit CallerFile(const ns_columnar_source &source) : source_(source) {}
+  explicit CallerFile(const ns_result_source &source) : source_(source) {}
 
   arrow::Result<int64_t> ReadAt(int64_t position, int64_t count, void *out) override {
     auto size = static_cast<int64_t>(source_.byte_count);
@@ -70,7 +70,7 @@ class CallerFile final : public arrow::io::RandomAccessFile {
   bool failed = false;
 
  private:
-  ns_columnar_source source_;
+  ns_result_source source_;
   int64_t position_ = 0;
   bool closed_ = false;
 };
@@ -131,8 +131,8 @@ arrow::ipc::IpcReadOptions read_options() {
 arrow::Result<std::pair<Batch, int64_t>> find_row(const std::shared_ptr<CallerFile> &file,
                                                   int format, uint64_t row) {
   switch (format) {
-    case NS_COLUMNAR_PARQUET: return parquet_row(file, row);
-    case NS_COLUMNAR_ARROW: {
+    case NS_RESULT_PARQUET: return parquet_row(file, row);
+    case NS_RESULT_ARROW: {
       ARROW_ASSIGN_OR_RAISE(auto reader,
                             arrow::ipc::RecordBatchFileReader::Open(file, read_options()));
       int index = 0;
@@ -141,7 +141,7 @@ arrow::Result<std::pair<Batch, int64_t>> find_row(const std::shared_ptr<CallerFi
         return reader->ReadRecordBatch(index++);
       });
     }
-    case NS_COLUMNAR_STREAM: {
+    case NS_RESULT_STREAM: {
       std::shared_ptr<arrow::io::InputStream> input = file;
       ARROW_ASSIGN_OR_RAISE(auto reader,
                             arrow::ipc::RecordBatchStreamReader::Open(input, read_options()));
@@ -153,13 +153,13 @@ arrow::Result<std::pair<Batch, int64_t>> find_row(const std::shared_ptr<CallerFi
 
 arrow::Result<int64_t> count_rows(const std::shared_ptr<CallerFile> &file, int format) {
   switch (format) {
-    case NS_COLUMNAR_PARQUET: return open_parquet(file)->metadata()->num_rows();
-    case NS_COLUMNAR_ARROW: {
+    case NS_RESULT_PARQUET: return open_parquet(file)->metadata()->num_rows();
+    case NS_RESULT_ARROW: {
       ARROW_ASSIGN_OR_RAISE(auto reader,
                             arrow::ipc::RecordBatchFileReader::Open(file, read_options()));
       return reader->CountRows();
     }
-    case NS_COLUMNAR_STREAM: {
+    case NS_RESULT_STREAM: {
       std::shared_ptr<arrow::io::InputStream> input = file;
       ARROW_ASSIGN_OR_RAISE(auto reader,
                             arrow::ipc::RecordBatchStreamReader::Open(input, read_options()));
@@ -177,13 +177,13 @@ arrow::Result<int64_t> count_rows(const std::shared_ptr<CallerFile> &file, int f
 // Hands one value of a fixed size to the caller.
 template <typename Array>
 void visit_value(const arrow::Array &array, int64_t row, const std::string &name, int type,
-                 ns_columnar_visit visit, void *context) {
+                 ns_result_visit visit, void *context) {
   auto value = static_cast<const Array &>(array).Value(row);
   visit(context, name.data(), name.size(), type, &value, sizeof value);
 }
 
 arrow::Status visit_column(const arrow::Field &field, const arrow::Array &array, int64_t row,
-                           ns_columnar_visit visit, void *context) {
+                           ns_result_visit visit, void *context) {
   int type = type_code(*array.type());
   const std::string &name = field.name();
   if (type < 0) return arrow::Status::Invalid("column ", name, " is ", array.type()->ToString());
@@ -192,22 +192,22 @@ arrow::Status visit_column(const arrow::Field &field, const arrow::Array &array,
     return arrow::Status::OK();
   }
   switch (type) {
-    case NS_COLUMNAR_BOOLEAN:
+    case NS_RESULT_BOOLEAN:
       visit_value<arrow::BooleanArray>(array, row, name, type, visit, context);
       break;
-    case NS_COLUMNAR_INTEGER:
+    case NS_RESULT_INTEGER:
       visit_value<arrow::Int64Array>(array, row, name, type, visit, context);
       break;
-    case NS_COLUMNAR_NUMBER:
+    case NS_RESULT_NUMBER:
       visit_value<arrow::DoubleArray>(array, row, name, type, visit, context);
       break;
-    case NS_COLUMNAR_FLOAT:
+    case NS_RESULT_FLOAT:
       visit_value<arrow::FloatArray>(array, row, name, type, visit, context);
       break;
-    case NS_COLUMNAR_DATE:
+    case NS_RESULT_DATE:
       visit_value<arrow::Date32Array>(array, row, name, type, visit, context);
       break;
-    case NS_COLUMNAR_TIMESTAMP:
+    case NS_RESULT_TIMESTAMP:
       visit_value<arrow::TimestampArray>(array, row, name, type, visit, context);
       break;
     default: {
@@ -221,14 +221,14 @@ arrow::Status visit_column(const arrow::Field &field, const arrow::Array &array,
 
 auto code_for(const std::shared_ptr<CallerFile> &file) {
   return [file](const arrow::Status &status) {
-    if (file->failed) return NS_COLUMNAR_CALLER_FAILED;
-    return is_corruption(status) ? NS_COLUMNAR_CORRUPT : NS_COLUMNAR_FAILED;
+    if (file->failed) return NS_RESULT_CALLER_FAILED;
+    return is_corruption(status) ? NS_RESULT_CORRUPT : NS_RESULT_FAILED;
   };
 }
 
 }  // namespace
 
-int ns_columnar_count_rows(const ns_columnar_source *source, uint64_t *row_count, char **error) {
+int ns_result_count_rows(const ns_result_source *source, uint64_t *row_count, char **error) {
   auto file = std::make_shared<CallerFile>(*source);
   return guarded(
       error,
@@ -241,7 +241,7 @@ int ns_columnar_count_rows(const ns_columnar_source *source, uint64_t *row_count
       code_for(file));
 }
 
-int ns_columnar_read_row(const ns_columnar_source *source, uint64_t row, ns_columnar_visit visit,
+int ns_result_read_row(const ns_result_source *source, uint64_t row, ns_result_visit visit,
                          void *context, char **error) {
   auto file = std::make_shared<CallerFile>(*source);
   return guarded(

@@ -17,7 +17,7 @@
 
 #include "columnar_write.h"
 
-namespace nightshift::columnar {
+namespace ns::results {
 
 // A message for the caller, or NULL where there is no memory for it.
 inline void tell(char **error, const std::string &text) {
@@ -25,7 +25,7 @@ inline void tell(char **error, const std::string &text) {
 }
 
 // The schema that a caller's fields stand for.
-arrow::Result<std::shared_ptr<arrow::Schema>> make_schema(const ns_columnar_field *fields,
+arrow::Result<std::shared_ptr<arrow::Schema>> make_schema(const ns_result_field *fields,
                                                           size_t count);
 
 // The type code of an Arrow type, or -1 where it is none of ours.
@@ -36,7 +36,7 @@ int type_code(const arrow::DataType &type);
 // After a failure `failed` stays true, so that the caller's failure can be told from the library's.
 class CallerStream final : public arrow::io::OutputStream {
  public:
-  void set(ns_columnar_write write, void *context) {
+  void set(ns_result_write write, void *context) {
     write_ = write;
     context_ = context;
   }
@@ -62,7 +62,7 @@ class CallerStream final : public arrow::io::OutputStream {
   bool failed = false;
 
  private:
-  ns_columnar_write write_ = nullptr;
+  ns_result_write write_ = nullptr;
   void *context_ = nullptr;
   int64_t position_ = 0;
   bool closed_ = false;
@@ -81,13 +81,13 @@ int guarded(char **error, Body body, Code code) {
   *error = nullptr;
   try {
     arrow::Status status = body();
-    if (status.ok()) return NS_COLUMNAR_OK;
+    if (status.ok()) return NS_RESULT_OK;
     int answer = code(status);
     tell(error, status.message());
     return answer;
   } catch (const std::bad_alloc &) {
     tell(error, "out of memory");
-    return NS_COLUMNAR_FAILED;
+    return NS_RESULT_FAILED;
   } catch (const std::exception &exception) {
     // Parquet throws where Arrow answers.
     try {
@@ -95,12 +95,12 @@ int guarded(char **error, Body body, Code code) {
       tell(error, exception.what());
       return answer;
     } catch (...) {
-      return NS_COLUMNAR_FAILED;
+      return NS_RESULT_FAILED;
     }
   } catch (...) {
     tell(error, "an exception of no known kind");
-    return NS_COLUMNAR_FAILED;
+    return NS_RESULT_FAILED;
   }
 }
 
-}  // namespace nightshift::columnar
+}  // namespace ns::results

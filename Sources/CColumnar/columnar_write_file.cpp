@@ -18,7 +18,7 @@
 
 #include "columnar_write_common.h"
 
-using namespace nightshift::columnar;
+using namespace ns::results;
 
 namespace {
 
@@ -36,7 +36,7 @@ class GroupWriter {
 class ParquetWriter final : public GroupWriter {
  public:
   static arrow::Result<std::unique_ptr<GroupWriter>> make(
-      const std::shared_ptr<arrow::Schema> &schema, const ns_columnar_file_options &options,
+      const std::shared_ptr<arrow::Schema> &schema, const ns_result_file_options &options,
       const std::shared_ptr<const arrow::KeyValueMetadata> &metadata,
       const std::shared_ptr<CallerStream> &stream) {
     parquet::WriterProperties::Builder builder;
@@ -85,7 +85,7 @@ class ParquetWriter final : public GroupWriter {
 class ArrowWriter final : public GroupWriter {
  public:
   static arrow::Result<std::unique_ptr<GroupWriter>> make(
-      const std::shared_ptr<arrow::Schema> &schema, const ns_columnar_file_options &options,
+      const std::shared_ptr<arrow::Schema> &schema, const ns_result_file_options &options,
       const std::shared_ptr<const arrow::KeyValueMetadata> &metadata,
       const std::shared_ptr<CallerStream> &stream) {
     auto ipc = arrow::ipc::IpcWriteOptions::Defaults();
@@ -156,7 +156,7 @@ class BlockListener final : public arrow::ipc::Listener {
 
 }  // namespace
 
-struct ns_columnar_writer {
+struct ns_result_writer {
   std::shared_ptr<arrow::Schema> schema;
   std::shared_ptr<CallerStream> stream;
   std::unique_ptr<GroupWriter> group_writer;
@@ -174,7 +174,7 @@ struct ns_columnar_writer {
   bool is_reading = false;
 };
 
-static arrow::Status write_group(ns_columnar_writer &writer) {
+static arrow::Status write_group(ns_result_writer &writer) {
   if (writer.pending_row_count == 0) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(
       auto table, arrow::Table::FromRecordBatches(writer.schema, std::move(writer.pending)));
@@ -201,7 +201,7 @@ static int64_t value_byte_count(const arrow::RecordBatch &batch) {
 }
 
 // Moves what was decoded to the group under way.
-static arrow::Status take_batches(ns_columnar_writer &writer) {
+static arrow::Status take_batches(ns_result_writer &writer) {
   for (auto &batch : writer.listener->batches) {
     if (batch->num_rows() == 0) continue;
     writer.block_row_count += static_cast<uint64_t>(batch->num_rows());
@@ -217,7 +217,7 @@ static arrow::Status take_batches(ns_columnar_writer &writer) {
   return arrow::Status::OK();
 }
 
-static arrow::Status append_bytes(ns_columnar_writer &writer, const void *bytes, size_t count) {
+static arrow::Status append_bytes(ns_result_writer &writer, const void *bytes, size_t count) {
   if (count == 0) return arrow::Status::OK();
   if (!writer.decoder) {
     writer.listener = std::make_shared<BlockListener>(writer.schema);
@@ -243,7 +243,7 @@ static arrow::Status append_bytes(ns_columnar_writer &writer, const void *bytes,
   return take_batches(writer);
 }
 
-static arrow::Status end_block(ns_columnar_writer &writer, uint64_t *row_count) {
+static arrow::Status end_block(ns_result_writer &writer, uint64_t *row_count) {
   *row_count = 0;
   if (!writer.decoder) return arrow::Status::OK();  // a block without records has no stream
   if (!writer.listener->is_complete) {
@@ -260,8 +260,8 @@ static arrow::Status end_block(ns_columnar_writer &writer, uint64_t *row_count) 
   return write_group(writer);
 }
 
-static arrow::Status start(ns_columnar_writer &writer, const ns_columnar_field *fields,
-                           size_t field_count, const ns_columnar_file_options &options) {
+static arrow::Status start(ns_result_writer &writer, const ns_result_field *fields,
+                           size_t field_count, const ns_result_file_options &options) {
   ARROW_ASSIGN_OR_RAISE(writer.schema, make_schema(fields, field_count));
   std::vector<std::string> keys, values;
   for (size_t index = 0; index < options.property_count; ++index) {
@@ -271,10 +271,10 @@ static arrow::Status start(ns_columnar_writer &writer, const ns_columnar_field *
   auto metadata = arrow::key_value_metadata(std::move(keys), std::move(values));
   writer.group_row_count = static_cast<int64_t>(options.group_row_count);
   writer.group_byte_count = static_cast<int64_t>(options.group_byte_count);
-  if (options.format == NS_COLUMNAR_PARQUET) {
+  if (options.format == NS_RESULT_PARQUET) {
     ARROW_ASSIGN_OR_RAISE(writer.group_writer,
                           ParquetWriter::make(writer.schema, options, metadata, writer.stream));
-  } else if (options.format == NS_COLUMNAR_ARROW) {
+  } else if (options.format == NS_RESULT_ARROW) {
     ARROW_ASSIGN_OR_RAISE(writer.group_writer,
                           ArrowWriter::make(writer.schema, options, metadata, writer.stream));
   } else {
@@ -283,42 +283,42 @@ static arrow::Status start(ns_columnar_writer &writer, const ns_columnar_field *
   return arrow::Status::OK();
 }
 
-static auto code_for(const ns_columnar_writer &writer) {
+static auto code_for(const ns_result_writer &writer) {
   return [&writer](const arrow::Status &status) {
-    if (writer.stream->failed) return NS_COLUMNAR_CALLER_FAILED;
-    return writer.is_reading && is_corruption(status) ? NS_COLUMNAR_CORRUPT : NS_COLUMNAR_FAILED;
+    if (writer.stream->failed) return NS_RESULT_CALLER_FAILED;
+    return writer.is_reading && is_corruption(status) ? NS_RESULT_CORRUPT : NS_RESULT_FAILED;
   };
 }
 
-ns_columnar_writer *ns_columnar_writer_make(const ns_columnar_field *fields, size_t field_count,
-                                            const ns_columnar_file_options *options,
-                                            ns_columnar_write write, void *context,
+ns_result_writer *ns_result_writer_make(const ns_result_field *fields, size_t field_count,
+                                            const ns_result_file_options *options,
+                                            ns_result_write write, void *context,
                                             char **error) {
-  std::unique_ptr<ns_columnar_writer> writer;
+  std::unique_ptr<ns_result_writer> writer;
   int code = guarded(
       error,
       [&]() -> arrow::Status {
-        writer = std::make_unique<ns_columnar_writer>();
+        writer = std::make_unique<ns_result_writer>();
         writer->stream = std::make_shared<CallerStream>();
         writer->stream->set(write, context);
         return start(*writer, fields, field_count, *options);
       },
-      [](const arrow::Status &) { return NS_COLUMNAR_FAILED; });
-  return code == NS_COLUMNAR_OK ? writer.release() : nullptr;
+      [](const arrow::Status &) { return NS_RESULT_FAILED; });
+  return code == NS_RESULT_OK ? writer.release() : nullptr;
 }
 
-int ns_columnar_writer_append(ns_columnar_writer *writer, const void *bytes, size_t count,
+int ns_result_writer_append(ns_result_writer *writer, const void *bytes, size_t count,
                               char **error) {
   writer->is_reading = true;
   return guarded(error, [&] { return append_bytes(*writer, bytes, count); }, code_for(*writer));
 }
 
-int ns_columnar_writer_end_block(ns_columnar_writer *writer, uint64_t *row_count, char **error) {
+int ns_result_writer_end_block(ns_result_writer *writer, uint64_t *row_count, char **error) {
   writer->is_reading = true;
   return guarded(error, [&] { return end_block(*writer, row_count); }, code_for(*writer));
 }
 
-int ns_columnar_writer_finish(ns_columnar_writer *writer, char **error) {
+int ns_result_writer_finish(ns_result_writer *writer, char **error) {
   writer->is_reading = false;
   return guarded(
       error,
@@ -330,7 +330,7 @@ int ns_columnar_writer_finish(ns_columnar_writer *writer, char **error) {
       code_for(*writer));
 }
 
-void ns_columnar_writer_free(ns_columnar_writer *writer) {
+void ns_result_writer_free(ns_result_writer *writer) {
   // Parquet's writer closes its file when it goes, and what it then writes is for nobody.
   if (writer != nullptr) writer->stream->failed = true;
   delete writer;

@@ -2,7 +2,6 @@
 #include "digits.h"
 #include "ns_csv.h"
 #include "ns_numbers.h"
-#include "ns_text.h"
 
 #include <cstring>
 #include <limits>
@@ -111,20 +110,4 @@ uint32_t ns_csv_number_columns(ns_isa isa, const uint8_t *window, const ns_csv_r
     }
   }
   return failure_count;
-}
-
-uint32_t ns_csv_mark_invalid_utf8(const uint8_t *window, ns_csv_record *records, uint32_t count) {
-  if (count == 0) return 0;
-  const ns_csv_record &last = records[count - 1];
-  if (ns_is_utf8(window + records[0].start, last.start + last.length - records[0].start)) {
-    return 0;
-  }
-  uint32_t invalid_count = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    if (records[i].error != NS_CSV_OK) continue;
-    if (ns_is_utf8(window + records[i].start, records[i].length)) continue;
-    records[i].error = NS_CSV_INVALID_UTF8;
-    invalid_count++;
-  }
-  return invalid_count;
 }

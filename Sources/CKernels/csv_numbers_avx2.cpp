@@ -75,10 +75,12 @@ inline bool read_short(const uint8_t *stop, size_t length, bool is_negative, dou
   const uint32_t place = static_cast<uint32_t>(__builtin_ctz(marks | 0x10000));
   // Place 16 is the byte after the field, which nobody looks at.
   const bool is_number =
-      (marks & (marks - 1)) == 0 && (marks == 0 || (stop[static_cast<int>(place) - 16] == '.' && length > 1));
+      (marks & (marks - 1)) == 0 &&
+      (marks == 0 || (stop[static_cast<int>(place) - 16] == '.' && length > 1));
   const __m128i through = lowest(marks == 0 ? 0 : place + 1);
   const uint64_t whole = number(_mm_blendv_epi8(values, _mm_slli_si128(values, 1), through));
-  *output = with_sign(static_cast<double>(static_cast<int64_t>(whole)) / kDivisors[place], is_negative);
+  const double number = static_cast<double>(static_cast<int64_t>(whole));
+  *output = with_sign(number / kDivisors[place], is_negative);
   return is_number && whole <= uint64_t{1} << 53;
 }
 

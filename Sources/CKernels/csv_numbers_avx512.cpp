@@ -1,280 +1,179 @@
-// Eight fields at once: each in sixteen bytes of a register, its last byte in the highest place.
+// Eight fields at once, each in a lane of eight bytes or two of them.
 
 #if defined(__x86_64__)
 
-#include "csv_numbers.h"
+#include "csv_numbers_avx512.h"
 
 #include <immintrin.h>
 
-#include <cstring>
 #include <limits>
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push( \
     __attribute__((target( \
-        "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vbmi,avx2,fma,bmi,bmi2"))), \
+        "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vbmi,avx512vbmi2,avx2,fma,bmi,bmi2"))), \
     apply_to = function)
 
 namespace ns_csv_numbers {
 namespace {
 
-alignas(64) constexpr double kPowers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                          1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                          1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-constexpr int64_t kLargestPower = 22;
+alignas(64) constexpr double kPowers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                          1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+alignas(64) constexpr double kInverses[] = {1e0,  1e-1, 1e-2,  1e-3,  1e-4,  1e-5,  1e-6,  1e-7,
+                                            1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15};
 
-// Sixteen bytes of each of eight fields: four in each register.
-struct Bytes {
-  __m512i lower, upper;
-};
-
-// The same bits of eight fields, sixteen or 32 for each.
-struct Masks {
-  __mmask64 lower, upper;
-};
-
-// Sixteen bytes from each of eight addresses.
-inline Bytes load(const uint8_t *window, __m512i offsets) {
-  alignas(64) uint64_t at[8];
-  _mm512_store_si512(at, offsets);
-  auto text = [&](int i) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i *>(window + at[i]));
-  };
-  auto four = [&](int i) __attribute__((always_inline)) {
-    __m512i bytes = _mm512_castsi128_si512(text(i));
-    bytes = _mm512_mask_broadcast_i32x4(bytes, 0x00F0, text(i + 1));
-    bytes = _mm512_mask_broadcast_i32x4(bytes, 0x0F00, text(i + 2));
-    return _mm512_mask_broadcast_i32x4(bytes, 0xF000, text(i + 3));
-  };
-  return {four(0), four(4)};
+// The bytes of a field that are in a word, as ones; `gap` is how many bits are before them.
+inline __m512i inside(__m512i gap) {
+  const __m512i all = _mm512_set1_epi64(-1);
+  return _mm512_sllv_epi64(all, _mm512_max_epi64(gap, _mm512_setzero_si512()));
 }
 
-inline Masks spread(__m128i words) {
-  return {_cvtu64_mask64(static_cast<uint64_t>(_mm_cvtsi128_si64(words))),
-          _cvtu64_mask64(static_cast<uint64_t>(_mm_extract_epi64(words, 1)))};
+// Digits as their values; 0 where `inside` is.
+inline __m512i values(__m512i text, __m512i inside) {
+  constexpr int kXorAnd = 0x28;
+  return _mm512_ternarylogic_epi64(text, _mm512_set1_epi8('0'), inside, kXorAnd);
 }
 
-inline __m128i gather(Masks masks) {
-  return _mm_set_epi64x(static_cast<int64_t>(_cvtmask64_u64(masks.upper)),
-                        static_cast<int64_t>(_cvtmask64_u64(masks.lower)));
+// Not 0 in bytes that are no digits.
+inline __m512i others(__m512i values) {
+  constexpr int kOrAnd = 0xA8;
+  const __m512i sums = _mm512_add_epi8(values, _mm512_set1_epi8(6));
+  return _mm512_ternarylogic_epi64(sums, values, _mm512_set1_epi8(static_cast<char>(0xF0)), kOrAnd);
 }
 
-inline Masks equal(Bytes bytes, char value) {
-  const __m512i wanted = _mm512_set1_epi8(value);
-  return {_mm512_cmpeq_epi8_mask(bytes.lower, wanted), _mm512_cmpeq_epi8_mask(bytes.upper, wanted)};
+inline __m512i points(__m512i values) {
+  return _mm512_movm_epi8(_mm512_cmpeq_epi8_mask(values, _mm512_set1_epi8('.' ^ '0')));
 }
 
-// The values of the bytes as digits, 0 where they are not wanted.
-inline Bytes digits(Bytes text, Masks wanted) {
-  const __m512i zero = _mm512_set1_epi8('0');
-  return {_mm512_maskz_sub_epi8(wanted.lower, text.lower, zero),
-          _mm512_maskz_sub_epi8(wanted.upper, text.upper, zero)};
+inline __m512i first_bit(__m512i points) {
+  return _mm512_and_si512(points, _mm512_set1_epi8(1));
 }
 
-inline Masks digit_places(Bytes values) {
-  const __m512i ten = _mm512_set1_epi8(10);
-  return {_mm512_cmplt_epu8_mask(values.lower, ten), _mm512_cmplt_epu8_mask(values.upper, ten)};
+// `moved` up to the point and with it, `values` above.
+inline __m512i without_point(__m512i values, __m512i moved, __m512i points, __m512i first_bits) {
+  constexpr int kSelect = 0xCA;
+  const __m512i through =
+      _mm512_or_si512(points, _mm512_add_epi64(first_bits, _mm512_set1_epi64(-1)));
+  return _mm512_ternarylogic_epi64(through, moved, values, kSelect);
 }
 
-inline Bytes keep(Masks places, Bytes values) {
-  return {_mm512_maskz_mov_epi8(places.lower, values.lower),
-          _mm512_maskz_mov_epi8(places.upper, values.upper)};
+inline __mmask8 is_several(__m512i first_bits) {
+  return _mm512_test_epi64_mask(first_bits, _mm512_add_epi64(first_bits, _mm512_set1_epi64(-1)));
 }
 
-// Moves the bytes at `places` one place up; what comes in at the lowest is `before`'s highest.
-inline Bytes move_up(Masks places, Bytes values, Bytes before) {
-  return {_mm512_mask_alignr_epi8(values.lower, places.lower, values.lower, before.lower, 15),
-          _mm512_mask_alignr_epi8(values.upper, places.upper, values.upper, before.upper, 15)};
-}
-
-// What sixteen digits stand for, in the fields' order.
-inline __m512i number(Bytes digits) {
+// What the digits in a field's last eight bytes and the eight before them stand for.
+template <bool has_head>
+inline __m512i whole_number(__m512i head, __m512i tail) {
   const __m512i tens = _mm512_set1_epi16(0x010A);
   const __m512i hundreds = _mm512_set1_epi32(0x00010064);
-  const __m512i myriads = _mm512_set1_epi32(0x00012710);
-  const __m512i quads = _mm512_packus_epi32(
-      _mm512_madd_epi16(_mm512_maddubs_epi16(digits.lower, tens), hundreds),
-      _mm512_madd_epi16(_mm512_maddubs_epi16(digits.upper, tens), hundreds));
-  const __m512i octets = _mm512_madd_epi16(quads, myriads);
-  const __m512i all = _mm512_add_epi64(_mm512_mul_epu32(octets, _mm512_set1_epi64(100000000)),
-                                       _mm512_srli_epi64(octets, 32));
-  return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), all);
-}
-
-// Where eight fields are: offsets in the window, and their lengths.
-struct Spans {
-  __m512i stops, lengths;
-};
-
-// What one attempt has read.
-struct Attempt {
-  __m512d values;
-  __mmask8 is_read;
-};
-
-inline __m512d negate(__m512d values, __mmask8 where) {
-  return _mm512_mask_xor_pd(values, where, values, _mm512_set1_pd(-0.0));
-}
-
-// Reads fields of up to 16 bytes: a minus, digits with a value up to 2^53, a point among them.
-inline Attempt read_short(const uint8_t *window, Spans spans) {
-  const __m512i sixteen = _mm512_set1_epi64(16);
-  const __mmask8 is_short =
-      _mm512_cmple_epu64_mask(_mm512_sub_epi64(spans.lengths, _mm512_set1_epi64(1)),
-                              _mm512_set1_epi64(15)) &
-      _mm512_cmpge_epu64_mask(spans.stops, sixteen);
-  const Bytes text =
-      load(window, _mm512_sub_epi64(_mm512_max_epu64(spans.stops, sixteen), sixteen));
-  const __m512i empty_places = _mm512_sub_epi64(sixteen, spans.lengths);
-  const __m128i first =
-      _mm512_cvtepi64_epi16(_mm512_sllv_epi64(_mm512_set1_epi64(1), empty_places));
-  const __m128i inside = _mm_sub_epi16(_mm_setzero_si128(), first);
-  const Bytes values = digits(text, spread(inside));
-  const Masks digit_masks = digit_places(values);
-  const Masks point_masks = equal(values, '.' - '0');
-  const __m128i points = gather(point_masks);
-  const __m128i others = _mm_andnot_si128(gather(digit_masks), _mm_set1_epi8(-1));
-  const __m128i minuses = _mm_and_si128(gather(equal(values, '-' - '0')), first);
-  const __m128i below = _mm_add_epi16(points, _mm_set1_epi16(-1));
-  const __m128i nothing = _mm_setzero_si128();
-  const __mmask8 is_number =
-      _mm_cmpeq_epi16_mask(others, _mm_or_si128(points, minuses)) &
-      _mm_cmpeq_epi16_mask(_mm_and_si128(points, below), nothing) &
-      _mm_cmpneq_epi16_mask(inside, others);
-  const __mmask8 has_point = _mm_cmpneq_epi16_mask(points, nothing);
-  Bytes kept = keep(digit_masks, values);
-  __m512d divisors = _mm512_set1_pd(1);
-  if (has_point != 0) {
-    const __m128i through = _mm_maskz_mov_epi16(has_point, _mm_xor_si128(points, below));
-    const Bytes none = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-    kept = move_up(spread(through), kept, none);
-    // The count of leading zeros of a 64-bit lane: 48 and the number of digits after the point.
-    const __m512i places = _mm512_lzcnt_epi64(_mm512_cvtepu16_epi64(points));
-    divisors = _mm512_permutex2var_pd(_mm512_load_pd(kPowers), places, _mm512_load_pd(kPowers + 8));
+  if (!has_head) {
+    const __m512i quads = _mm512_madd_epi16(_mm512_maddubs_epi16(tail, tens), hundreds);
+    const __m512i shifted = _mm512_madd_epi16(quads, _mm512_set1_epi64(0x0000000100002710));
+    return _mm512_and_si512(_mm512_add_epi64(shifted, _mm512_srli_epi64(shifted, 32)),
+                            _mm512_set1_epi64(0xFFFFFFFF));
   }
-  const __m512i whole = number(kept);
-  const __mmask8 is_exact = _mm512_cmple_epu64_mask(whole, _mm512_set1_epi64(int64_t{1} << 53));
-  __m512d result = _mm512_cvtepi64_pd(whole);
-  if (has_point != 0) result = _mm512_div_pd(result, divisors);
-  result = negate(result, _mm_cmpneq_epi16_mask(minuses, nothing));
-  return {result, static_cast<__mmask8>(is_short & is_number & is_exact)};
+  const __m512i even = _mm512_unpacklo_epi64(head, tail);
+  const __m512i odd = _mm512_unpackhi_epi64(head, tail);
+  const __m512i quads = _mm512_packus_epi32(
+      _mm512_madd_epi16(_mm512_maddubs_epi16(even, tens), hundreds),
+      _mm512_madd_epi16(_mm512_maddubs_epi16(odd, tens), hundreds));
+  const __m512i octets = _mm512_madd_epi16(quads, _mm512_set1_epi32(0x00012710));
+  return _mm512_add_epi64(_mm512_mul_epu32(octets, _mm512_set1_epi64(100000000)),
+                          _mm512_srli_epi64(octets, 32));
 }
 
-// The exponent of fields that end in e±dd, and where what comes before it ends.
-struct Exponents {
-  __mmask8 has_one;
-  __m512i values, stops;
-};
-
-inline Exponents read_exponents(const uint8_t *window, Spans spans, __mmask8 wanted) {
-  const __m512i four = _mm512_set1_epi64(4);
-  const __mmask8 is_long = wanted & _mm512_cmpgt_epu64_mask(spans.lengths, four);
-  const __m512i ends = _mm512_and_si512(
-      _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), is_long,
-                                  _mm512_sub_epi64(spans.stops, four), window, 1),
-      _mm512_set1_epi64(0xFFFFFFFF));
-  const __m512i sign = _mm512_and_si512(ends, _mm512_set1_epi64(0xFF00));
-  const __m512i tens = _mm512_sub_epi64(
-      _mm512_and_si512(_mm512_srli_epi64(ends, 16), _mm512_set1_epi64(0xFF)),
-      _mm512_set1_epi64('0'));
-  const __m512i ones =
-      _mm512_sub_epi64(_mm512_srli_epi64(ends, 24), _mm512_set1_epi64('0'));
-  const __m512i ten = _mm512_set1_epi64(10);
-  const __mmask8 is_negative = _mm512_cmpeq_epi64_mask(sign, _mm512_set1_epi64('-' << 8));
-  const __mmask8 has_sign =
-      is_negative | _mm512_cmpeq_epi64_mask(sign, _mm512_set1_epi64('+' << 8));
-  const __m512i letter =
-      _mm512_and_si512(_mm512_or_si512(ends, _mm512_set1_epi64(0x20)), _mm512_set1_epi64(0xFF));
-  const __mmask8 has_one = has_sign & _mm512_cmpeq_epi64_mask(letter, _mm512_set1_epi64('e')) &
-                           _mm512_cmplt_epu64_mask(tens, ten) & _mm512_cmplt_epu64_mask(ones, ten);
-  const __m512i power = _mm512_add_epi64(_mm512_mul_epu32(tens, ten), ones);
-  const __m512i zero = _mm512_setzero_si512();
-  const __m512i signed_power = _mm512_mask_sub_epi64(power, is_negative, zero, power);
-  return {has_one, _mm512_maskz_mov_epi64(has_one, signed_power),
-          _mm512_mask_sub_epi64(spans.stops, has_one, spans.stops, four)};
-}
-
-// whole / 10^power as the nearest double, or "not read" where that takes more to tell.
+// whole / 10^power as the nearest double, for whole up to 2^53 and power up to 15.
 //
-// With h the double nearest to whole and q that nearest to h / p, the remainder r = h - q p is a
-// double (a fused multiply-add gives it), and the quotient is q + t with t = (r + whole - h) / p.
-// t is known to a relative 2^-51; where q + t rounds to the same double at both ends of what t can
-// be, that is the nearest.
-inline Attempt divide(__m512i whole, __m512i power) {
-  const __m512d divisors = _mm512_i64gather_pd(power, kPowers, 8);
-  const __m512d high = _mm512_cvtepu64_pd(whole);
-  const __m512d low = _mm512_cvtepi64_pd(_mm512_sub_epi64(whole, _mm512_cvttpd_epu64(high)));
-  const __m512d quotient = _mm512_div_pd(high, divisors);
-  const __m512d rest = _mm512_add_pd(_mm512_fnmadd_pd(quotient, divisors, high), low);
-  const __m512d more = _mm512_div_pd(rest, divisors);
-  const __m512d doubt = _mm512_mul_pd(more, _mm512_set1_pd(0x1p-50));
-  const __m512d least = _mm512_add_pd(quotient, _mm512_sub_pd(more, doubt));
-  const __m512d most = _mm512_add_pd(quotient, _mm512_add_pd(more, doubt));
-  return {least, _mm512_cmp_pd_mask(least, most, _CMP_EQ_OQ)};
+// After P. Markstein, "IA-64 and elementary functions" (2000), 8.2: with y the double nearest to
+// 1 / p and q that to whole y, the remainder r = whole - q p is exact, because p has at most 35
+// bits that count, and q + r y is off the quotient by less than 2^-52 of q's last place before it
+// is rounded. No quotient of such numbers is nearer than 2^-37 to the middle of two doubles.
+inline __m512d divide_short(__m512i whole, __m512i power) {
+  const __m512d divisors = _mm512_permutex2var_pd(_mm512_load_pd(kPowers), power,
+                                                  _mm512_load_pd(kPowers + 8));
+  const __m512d inverses = _mm512_permutex2var_pd(_mm512_load_pd(kInverses), power,
+                                                  _mm512_load_pd(kInverses + 8));
+  const __m512d number = _mm512_cvtepi64_pd(whole);
+  const __m512d quotient = _mm512_mul_pd(number, inverses);
+  const __m512d rest = _mm512_fnmadd_pd(quotient, divisors, number);
+  return _mm512_fmadd_pd(rest, inverses, quotient);
 }
 
-// Reads fields of up to 32 bytes: a minus, up to 19 digits with a point among them, perhaps e±dd.
-__attribute__((noinline)) Attempt read_long(const uint8_t *window, Spans spans, __mmask8 wanted) {
-  const Exponents exponents = read_exponents(window, spans, wanted);
-  const __m512i lengths = _mm512_sub_epi64(
-      spans.lengths, _mm512_sub_epi64(spans.stops, exponents.stops));
-  const __m512i wide = _mm512_set1_epi64(32);
-  const __mmask8 is_short =
-      _mm512_cmple_epu64_mask(_mm512_sub_epi64(lengths, _mm512_set1_epi64(1)),
-                              _mm512_set1_epi64(31)) &
-      _mm512_cmpge_epu64_mask(exponents.stops, wide);
-  const __m512i starts = _mm512_sub_epi64(_mm512_max_epu64(exponents.stops, wide), wide);
-  const __m256i one = _mm256_set1_epi32(1);
-  const __m256i first = _mm256_sllv_epi32(one, _mm512_cvtepi64_epi32(_mm512_sub_epi64(wide, lengths)));
-  const __m256i nothing = _mm256_setzero_si256();
-  const __m256i inside = _mm256_sub_epi32(nothing, first);
-  auto lower = [](__m256i masks) __attribute__((always_inline)) {
-    return spread(_mm256_cvtepi32_epi16(masks));
-  };
-  auto upper = [](__m256i masks) __attribute__((always_inline)) {
-    return spread(_mm256_cvtepi32_epi16(_mm256_srli_epi32(masks, 16)));
-  };
-  auto join = [](Masks lower, Masks upper) __attribute__((always_inline)) {
-    return _mm256_or_si256(_mm256_cvtepu16_epi32(gather(lower)),
-                           _mm256_slli_epi32(_mm256_cvtepu16_epi32(gather(upper)), 16));
-  };
-  const Bytes head = digits(load(window, starts), lower(inside));
-  const Bytes tail = digits(load(window, _mm512_add_epi64(starts, _mm512_set1_epi64(16))),
-                            upper(inside));
-  const Masks head_digits = digit_places(head);
-  const Masks tail_digits = digit_places(tail);
-  const __m256i points = join(equal(head, '.' - '0'), equal(tail, '.' - '0'));
-  const __m256i minuses = _mm256_and_si256(join(equal(head, '-' - '0'), equal(tail, '-' - '0')), first);
-  const __m256i others = _mm256_xor_si256(join(head_digits, tail_digits), _mm256_set1_epi32(-1));
-  const __m256i below = _mm256_add_epi32(points, _mm256_set1_epi32(-1));
-  const __mmask8 is_number =
-      _mm256_cmpeq_epi32_mask(others, _mm256_or_si256(points, minuses)) &
-      _mm256_cmpeq_epi32_mask(_mm256_and_si256(points, below), nothing) &
-      _mm256_cmpneq_epi32_mask(inside, others);
-  const __mmask8 has_point = _mm256_cmpneq_epi32_mask(points, nothing);
-  const __m256i through = _mm256_maskz_xor_epi32(has_point, points, below);
-  const Bytes kept_head = keep(head_digits, head);
-  const Bytes none = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-  const __m512i low = number(move_up(upper(through), keep(tail_digits, tail), kept_head));
-  const __m512i high = number(move_up(lower(through), kept_head, none));
-  // Twice by 10^8, because 10^16 is more than one multiplication takes.
-  const __m512i shifted = _mm512_mul_epu32(high, _mm512_set1_epi64(100000000));
-  const __m512i whole = _mm512_add_epi64(
-      _mm512_add_epi64(
-          _mm512_mul_epu32(shifted, _mm512_set1_epi64(100000000)),
-          _mm512_slli_epi64(_mm512_mul_epu32(_mm512_srli_epi64(shifted, 32),
-                                             _mm512_set1_epi64(100000000)), 32)),
-      low);
-  const __m512i fraction = _mm512_maskz_mov_epi64(
-      has_point, _mm512_cvtepu32_epi64(_mm256_lzcnt_epi32(points)));
-  const __m512i power = _mm512_sub_epi64(fraction, exponents.values);
-  const __mmask8 is_exact =
-      _mm512_cmple_epu64_mask(high, _mm512_set1_epi64(999)) &
-      _mm512_cmple_epu64_mask(power, _mm512_set1_epi64(kLargestPower));
-  const __mmask8 is_known = wanted & is_short & is_number & is_exact;
-  const Attempt result = divide(whole, _mm512_maskz_mov_epi64(is_known, power));
-  return {negate(result.values, _mm256_cmpneq_epi32_mask(minuses, nothing)),
-          static_cast<__mmask8>(is_known & result.is_read)};
+// Reads fields of up to 8 bytes, or 16 with a head: a minus, digits with a value up to 2^53, a
+// point among them. Eight bytes of each field are in one lane, the last the highest.
+template <bool has_head>
+inline Attempt read_short(const uint8_t *window, Spans spans, __mmask8 wanted) {
+  const __m512i zero = _mm512_setzero_si512();
+  const __m512i word = _mm512_set1_epi64(64);
+  __m512i tail = _mm512_mask_i64gather_epi64(zero, wanted, spans.stops, window - 8, 1);
+  __m512i head = zero;
+  if (has_head) head = _mm512_mask_i64gather_epi64(zero, wanted, spans.stops, window - 16, 1);
+
+  // How many bits before the field are in its tail; that there are more in its head shows below 0,
+  // where a shift to the right gives 0 because the count is taken as very large.
+  __m512i gap = _mm512_sub_epi64(word, _mm512_slli_epi64(spans.lengths, 3));
+  __m512i first = _mm512_srlv_epi64(tail, gap);
+  if (has_head) {
+    first = _mm512_or_si512(first, _mm512_srlv_epi64(head, _mm512_add_epi64(gap, word)));
+  }
+  const __mmask8 is_negative = _mm512_testn_epi64_mask(
+      _mm512_xor_si512(first, _mm512_set1_epi64('-')), _mm512_set1_epi64(0xFF));
+  gap = _mm512_mask_add_epi64(gap, is_negative, gap, _mm512_set1_epi64(8));
+
+  const __m512i in_tail = inside(gap);
+  tail = values(tail, in_tail);
+  __m512i other = others(tail);
+  if (has_head) {
+    head = values(head, inside(_mm512_add_epi64(gap, word)));
+    other = _mm512_or_si512(other, others(head));
+  }
+  __mmask8 is_number = wanted & _mm512_test_epi64_mask(in_tail, in_tail);
+  const __mmask8 has_others = _mm512_test_epi64_mask(other, other);
+  __m512i power = zero;
+  if (has_others != 0) {
+    const __m512i tail_points = points(tail);
+    const __m512i tail_bits = first_bit(tail_points);
+    const __mmask8 in_tail_bits = _mm512_test_epi64_mask(tail_bits, tail_bits);
+    is_number &= _mm512_test_epi64_mask(_mm512_andnot_si512(tail_points, in_tail),
+                                        _mm512_set1_epi64(-1));
+    is_number &= static_cast<__mmask8>(~is_several(tail_bits));
+    __m512i places = _mm512_lzcnt_epi64(tail_bits);
+    if (has_head) {
+      const __m512i head_points = points(head);
+      const __m512i head_bits = first_bit(head_points);
+      const __mmask8 in_head_bits = _mm512_test_epi64_mask(head_bits, head_bits);
+      is_number &= static_cast<__mmask8>(~(is_several(head_bits) | (in_tail_bits & in_head_bits)));
+      const __m512i wrong = _mm512_or_si512(_mm512_andnot_si512(tail_points, others(tail)),
+                                            _mm512_andnot_si512(head_points, others(head)));
+      is_number &= _mm512_testn_epi64_mask(wrong, wrong);
+      const __m512i moved_tail = _mm512_shldi_epi64(tail, head, 8);
+      const __m512i moved_head = _mm512_slli_epi64(head, 8);
+      tail = _mm512_mask_mov_epi64(tail, in_tail_bits,
+                                   without_point(tail, moved_tail, tail_points, tail_bits));
+      head = _mm512_mask_mov_epi64(head, in_head_bits,
+                                   without_point(head, moved_head, head_points, head_bits));
+      head = _mm512_mask_mov_epi64(head, in_tail_bits, moved_head);
+      places = _mm512_mask_add_epi64(places, static_cast<__mmask8>(~in_tail_bits),
+                                     _mm512_lzcnt_epi64(head_bits), word);
+    } else {
+      const __m512i wrong = _mm512_andnot_si512(tail_points, other);
+      is_number &= _mm512_testn_epi64_mask(wrong, wrong);
+      tail = _mm512_mask_mov_epi64(
+          tail, in_tail_bits,
+          without_point(tail, _mm512_slli_epi64(tail, 8), tail_points, tail_bits));
+      places = _mm512_maskz_mov_epi64(in_tail_bits, places);
+    }
+    // Eight bits a place: 0 where the point is last, 128 (of which the power does not see the 16)
+    // where there is none.
+    power = _mm512_srli_epi64(places, 3);
+  }
+  const __m512i whole = whole_number<has_head>(head, tail);
+  if (has_head) {
+    is_number &= _mm512_cmple_epu64_mask(whole, _mm512_set1_epi64(int64_t{1} << 53));
+  }
+  const __m512d result =
+      has_others == 0 ? _mm512_cvtepi64_pd(whole) : divide_short(whole, power);
+  return {negate(result, is_negative), is_number};
 }
 
 }  // namespace
@@ -297,11 +196,20 @@ uint64_t read_avx512(const Tile &tile, const Rows &rows, uint32_t column, double
         _mm512_and_si512(_mm512_srli_epi64(fields, 32), _mm512_set1_epi64(NS_CSV_LENGTH_MASK));
     const __m512i starts = _mm512_and_si512(fields, _mm512_set1_epi64(0xFFFFFFFF));
     const Spans spans = {_mm512_add_epi64(starts, lengths), lengths};
-    Attempt attempt = read_short(tile.window, spans);
     const __mmask8 is_empty = _mm512_testn_epi64_mask(lengths, lengths);
+    const __mmask8 is_there = readable & static_cast<__mmask8>(~is_empty) &
+                              _mm512_cmpge_epu64_mask(spans.stops, _mm512_set1_epi64(16));
+    const __mmask8 is_wide = is_there & _mm512_cmpgt_epu64_mask(lengths, _mm512_set1_epi64(8));
+    const __mmask8 is_long = is_wide & _mm512_cmpgt_epu64_mask(lengths, _mm512_set1_epi64(16));
+    Attempt attempt = {none, 0};
+    if (is_wide == 0) {
+      attempt = read_short<false>(tile.window, spans, is_there);
+    } else if (is_long == 0) {
+      attempt = read_short<true>(tile.window, spans, is_there);
+    }
     __mmask8 is_done = attempt.is_read | static_cast<__mmask8>(~readable);
     if (is_empty_null) is_done |= is_empty;
-    __m512d values = _mm512_mask_mov_pd(none, attempt.is_read & readable, attempt.values);
+    __m512d values = _mm512_mask_mov_pd(none, attempt.is_read, attempt.values);
     if (is_done != 0xFF && !checks_words_first) {
       attempt = read_long(tile.window, spans, static_cast<__mmask8>(~is_done));
       values = _mm512_mask_mov_pd(values, attempt.is_read, attempt.values);

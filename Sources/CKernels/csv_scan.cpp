@@ -140,7 +140,8 @@ inline Marks find(const uint8_t *text, uint8_t delimiter) {
 }  // namespace portable
 
 #if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))), \
+                             apply_to = function)
 namespace avx2 {
 
 inline Marks find(const uint8_t *text, uint8_t delimiter) {

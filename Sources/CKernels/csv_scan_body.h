@@ -223,7 +223,7 @@ inline uint64_t take_block(ns_csv_scanner &s, const uint8_t *window, int64_t bas
   if (s.field_ordinal > s.expected_field_count) return all;
   put_fields(fields, block.stops, block.quoted_stops, static_cast<uint32_t>(base), previous);
   uint32_t flags = begins_inside ? s.field_flags & NS_CSV_ESCAPED : 0;
-  if (count > 0) {
+  if (flags != 0 && count > 0) {
     fields[0].length_and_flags |= flags;
     flags = 0;
   }

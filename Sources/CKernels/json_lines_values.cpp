@@ -99,44 +99,79 @@ size_t ns_json_unescape(const uint8_t *text, size_t count, uint8_t *output) {
   return static_cast<size_t>(to - output);
 }
 
-uint32_t ns_json_numbers(const uint8_t *window, const ns_csv_record *records, uint32_t count,
-                         const ns_csv_field *fields, uint32_t column, const ns_csv_words *nulls,
-                         double *output, size_t stride, uint64_t *failures) {
-  static const uint8_t none = 0;
-  static const uint32_t no_end = 0;
-  static const ns_csv_words empty_word = {&none, &no_end, 1, 1, 0};
-  const double missing = std::numeric_limits<double>::quiet_NaN();
-  uint64_t failed[16] = {};
-  uint32_t failure_count = ns_csv_numbers(window, records, count, fields, column, &empty_word,
-                                          output, stride, failed);
-  uint32_t flags = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    // An error's first_field is in the list, or one past it; so the list must have room for that.
-    if (records[i].error == NS_CSV_OK) {
-      flags |= fields[records[i].first_field + column].length_and_flags;
-    }
-  }
-  if (failure_count == 0 && !(flags & NS_CSV_QUOTED)) return 0;
-  failure_count = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    if (records[i].error != NS_CSV_OK) continue;
-    const ns_csv_field field = fields[records[i].first_field + column];
-    const uint8_t *text = window + field.start;
+namespace {
+
+// Columns whose failures are looked at together, and words of failures for each.
+constexpr uint32_t kGroup = 32;
+constexpr uint32_t kWordCount = 16;
+
+struct Tile {
+  const uint8_t *window;
+  const ns_csv_record *records;
+  const ns_csv_field *fields;
+  uint32_t count;
+};
+
+// Corrects what a column was read as where it has strings, true or false. Answers how many of its
+// values are no numbers; `failed` gets their bits.
+__attribute__((noinline)) uint32_t correct(const Tile &tile, uint32_t column,
+                                           const ns_csv_words *nulls, double *output,
+                                           size_t stride, uint64_t *failed) {
+  uint32_t failure_count = 0;
+  for (uint32_t i = 0; i < tile.count; i++) {
+    if (tile.records[i].error != NS_CSV_OK) continue;
+    const ns_csv_field field = tile.fields[tile.records[i].first_field + column];
+    const uint8_t *text = tile.window + field.start;
     const uint64_t bit = uint64_t{1} << (i % 64);
     double &value = output[i * stride];
     if (field.length_and_flags & NS_CSV_QUOTED) {
-      value = missing;
-      failed[i / 64] |= bit;
-      if (ns_csv_is_word(nulls, text, field.length_and_flags & NS_CSV_LENGTH_MASK)) {
-        failed[i / 64] &= ~bit;
-      }
+      value = std::numeric_limits<double>::quiet_NaN();
+      const bool is_null =
+          ns_csv_is_word(nulls, text, field.length_and_flags & NS_CSV_LENGTH_MASK) != 0;
+      failed[i / 64] = is_null ? failed[i / 64] & ~bit : failed[i / 64] | bit;
     } else if ((failed[i / 64] & bit) && (*text == 't' || *text == 'f')) {
       value = *text == 't' ? 1 : 0;
       failed[i / 64] &= ~bit;
     }
     failure_count += failed[i / 64] >> (i % 64) & 1;
   }
-  for (uint32_t i = 0; i < (count + 63) / 64; i++) failures[i] |= failed[i];
+  return failure_count;
+}
+
+}  // namespace
+
+uint32_t ns_json_number_columns(ns_isa isa, const uint8_t *window, const ns_csv_record *records,
+                                uint32_t count, const ns_csv_field *fields,
+                                const uint32_t *columns, uint32_t column_count,
+                                const ns_csv_words *nulls, double *output, size_t column_stride,
+                                size_t stride, uint64_t *failures, size_t failure_stride) {
+  static const uint8_t none = 0;
+  static const uint32_t no_end = 0;
+  static const ns_csv_words empty_word = {&none, &no_end, 1, 1, 0};
+  const Tile tile = {window, records, fields, count};
+  uint32_t failure_count = 0;
+  for (uint32_t first = 0; first < column_count; first += kGroup) {
+    const uint32_t group = column_count - first < kGroup ? column_count - first : kGroup;
+    uint64_t failed[kGroup * kWordCount] = {};
+    uint32_t flags[kGroup] = {};
+    double *to = output + first * column_stride;
+    ns_csv_number_columns(isa, window, records, count, fields, columns + first, group, &empty_word,
+                          to, column_stride, stride, failed, kWordCount);
+    for (uint32_t i = 0; i < count; i++) {
+      if (records[i].error != NS_CSV_OK) continue;
+      const ns_csv_field *row = fields + records[i].first_field;
+      for (uint32_t c = 0; c < group; c++) flags[c] |= row[columns[first + c]].length_and_flags;
+    }
+    for (uint32_t c = 0; c < group; c++) {
+      uint64_t *words = failed + c * kWordCount;
+      uint64_t any = flags[c] & NS_CSV_QUOTED;
+      for (uint32_t i = 0; i < kWordCount; i++) any |= words[i];
+      if (any == 0) continue;
+      failure_count += correct(tile, columns[first + c], nulls, to + c * column_stride, stride, words);
+      uint64_t *target = failures + (first + c) * failure_stride;
+      for (uint32_t i = 0; i < (count + 63) / 64; i++) target[i] |= words[i];
+    }
+  }
   return failure_count;
 }
 

@@ -27,7 +27,7 @@ package import Jobs
 @safe package struct ColumnarBlockEncoder: ~Copyable {
   private let raw: OpaquePointer
   private let columnCount: Int
-  private var columns: [ns_columnar_column] = unsafe []
+  private var columns: [ns_result_column] = unsafe []
 
   /// Takes bytes of a block.
   package typealias Sink = (UnsafeRawBufferPointer) -> Void
@@ -38,16 +38,16 @@ package import Jobs
     let fields = ColumnarFields(columns)
     var message: UnsafeMutablePointer<CChar>?
     let made = unsafe withExtendedLifetime(fields) {
-      unsafe ns_columnar_encoder_make(fields.fields, fields.fields.count, &message)
+      unsafe ns_result_encoder_make(fields.fields, fields.fields.count, &message)
     }
     guard let made = unsafe made else {
-      throw unsafe ColumnarWriteError("encoder", Int32(NS_COLUMNAR_FAILED), message)
+      throw unsafe ColumnarWriteError("encoder", Int32(NS_RESULT_FAILED), message)
     }
     unsafe raw = made
     columnCount = columns.count
   }
 
-  deinit { unsafe ns_columnar_encoder_free(raw) }
+  deinit { unsafe ns_result_encoder_free(raw) }
 
   /// Encodes the next rows of the block under way; the first ones begin it.
   ///
@@ -63,11 +63,11 @@ package import Jobs
     for index in unsafe spans.indices {
       let span = unsafe spans[index]
       unsafe columns.append(
-        ns_columnar_column(validity: span.validity, values: span.values, offsets: span.offsets))
+        ns_result_column(validity: span.validity, values: span.values, offsets: span.offsets))
     }
     try unsafe check("encode") { error in
       unsafe withContext(sink) { context in
-        unsafe ns_columnar_encoder_append(raw, rowCount, columns, takeBytes, context, error)
+        unsafe ns_result_encoder_append(raw, rowCount, columns, takeBytes, context, error)
       }
     }
   }
@@ -76,7 +76,7 @@ package import Jobs
   package mutating func endBlock(to sink: Sink) throws(ColumnarWriteError) {
     try unsafe check("encode") { error in
       unsafe withContext(sink) { context in
-        unsafe ns_columnar_encoder_end_block(raw, takeBytes, context, error)
+        unsafe ns_result_encoder_end_block(raw, takeBytes, context, error)
       }
     }
   }
@@ -92,7 +92,7 @@ private func withContext(
   }
 }
 
-private let takeBytes: ns_columnar_write = { context, bytes, count in
+private let takeBytes: ns_result_write = { context, bytes, count in
   guard let context = unsafe context else { return -1 }
   let sink = unsafe context.assumingMemoryBound(to: ColumnarBlockEncoder.Sink.self)
   unsafe sink.pointee(UnsafeRawBufferPointer(start: bytes, count: count))

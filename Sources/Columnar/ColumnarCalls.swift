@@ -8,7 +8,7 @@ func check(
 ) throws(ColumnarWriteError) {
   var message: UnsafeMutablePointer<CChar>?
   let status = unsafe call(&message)
-  guard status != Int32(NS_COLUMNAR_OK) else { return }
+  guard status != Int32(NS_RESULT_OK) else { return }
   throw unsafe ColumnarWriteError(name, status, message)
 }
 
@@ -19,8 +19,8 @@ extension ColumnarWriteError {
     let text = unsafe message.map { unsafe String(cString: $0) } ?? "no memory for a message"
     let code: Code =
       switch Int(status) {
-      case NS_COLUMNAR_CALLER_FAILED: .bytes
-      case NS_COLUMNAR_CORRUPT: .corrupt
+      case NS_RESULT_CALLER_FAILED: .bytes
+      case NS_RESULT_CORRUPT: .corrupt
       default: .other(status)
       }
     self.init(code: code, context: "\(name): \(text)")
@@ -32,14 +32,14 @@ extension ColumnType {
   var code: Int32 {
     let number =
       switch self {
-      case .boolean: NS_COLUMNAR_BOOLEAN
-      case .integer: NS_COLUMNAR_INTEGER
-      case .number: NS_COLUMNAR_NUMBER
-      case .float: NS_COLUMNAR_FLOAT
-      case .text: NS_COLUMNAR_TEXT
-      case .binary: NS_COLUMNAR_BINARY
-      case .date: NS_COLUMNAR_DATE
-      case .timestamp: NS_COLUMNAR_TIMESTAMP
+      case .boolean: NS_RESULT_BOOLEAN
+      case .integer: NS_RESULT_INTEGER
+      case .number: NS_RESULT_NUMBER
+      case .float: NS_RESULT_FLOAT
+      case .text: NS_RESULT_TEXT
+      case .binary: NS_RESULT_BINARY
+      case .date: NS_RESULT_DATE
+      case .timestamp: NS_RESULT_TIMESTAMP
       }
     return Int32(number)
   }
@@ -48,7 +48,7 @@ extension ColumnType {
 /// The names of columns where C can see them, and their types.
 @safe final class ColumnarFields {
   private let names: UnsafeMutableBufferPointer<CChar>
-  private(set) var fields: [ns_columnar_field] = unsafe []
+  private(set) var fields: [ns_result_field] = unsafe []
 
   init(_ columns: [ResultColumn]) {
     let byteCount = columns.reduce(0) { $0 + $1.name.utf8.count }
@@ -61,7 +61,7 @@ extension ColumnType {
         next += 1
       }
       guard let base = unsafe names.baseAddress else { continue }
-      let field = unsafe ns_columnar_field(
+      let field = unsafe ns_result_field(
         name: base + start, name_byte_count: next - start, type: column.type.code)
       unsafe fields.append(field)
     }

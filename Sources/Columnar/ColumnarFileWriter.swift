@@ -9,8 +9,8 @@ package enum ColumnarFileFormat: Hashable, Sendable {
 
   var code: Int32 {
     switch self {
-    case .parquet: Int32(NS_COLUMNAR_PARQUET)
-    case .arrow: Int32(NS_COLUMNAR_ARROW)
+    case .parquet: Int32(NS_RESULT_PARQUET)
+    case .arrow: Int32(NS_RESULT_ARROW)
     }
   }
 }
@@ -57,26 +57,26 @@ package enum ColumnarFileFormat: Hashable, Sendable {
     var message: UnsafeMutablePointer<CChar>?
     let made = unsafe withExtendedLifetime((fields, texts)) {
       let pairs = unsafe (0..<all.count).map { index in
-        unsafe ns_columnar_property(key: texts[2 * index + 1], value: texts[2 * index + 2])
+        unsafe ns_result_property(key: texts[2 * index + 1], value: texts[2 * index + 2])
       }
       return unsafe pairs.withUnsafeBufferPointer { pairs in
-        var options = unsafe ns_columnar_file_options(
+        var options = unsafe ns_result_file_options(
           format: format.code, is_compressed: isCompressed ? 1 : 0, created_by: texts[0],
           properties: pairs.baseAddress, property_count: pairs.count,
           group_row_count: rowCountPerGroup, group_byte_count: byteCountPerGroup)
-        return unsafe ns_columnar_writer_make(
+        return unsafe ns_result_writer_make(
           fields.fields, fields.fields.count, &options, giveBytes,
           Unmanaged.passUnretained(box).toOpaque(), &message)
       }
     }
     guard let made = unsafe made else {
-      throw unsafe ColumnarWriteError("start a file", Int32(NS_COLUMNAR_FAILED), message)
+      throw unsafe ColumnarWriteError("start a file", Int32(NS_RESULT_FAILED), message)
     }
     unsafe raw = made
     self.sink = box
   }
 
-  deinit { unsafe ns_columnar_writer_free(raw) }
+  deinit { unsafe ns_result_writer_free(raw) }
 
   /// Adds the next bytes of a block, any part of it.
   ///
@@ -85,7 +85,7 @@ package enum ColumnarFileFormat: Hashable, Sendable {
   package func append(_ bytes: UnsafeRawBufferPointer) throws(ColumnarWriteError) {
     guard let start = bytes.baseAddress else { return }
     try unsafe check("append a block") { error in
-      unsafe ns_columnar_writer_append(raw, start, bytes.count, error)
+      unsafe ns_result_writer_append(raw, start, bytes.count, error)
     }
   }
 
@@ -102,14 +102,14 @@ package enum ColumnarFileFormat: Hashable, Sendable {
   package func endBlock() throws(ColumnarWriteError) -> UInt64 {
     var rowCount: UInt64 = 0
     try unsafe check("append a block") { error in
-      unsafe ns_columnar_writer_end_block(raw, &rowCount, error)
+      unsafe ns_result_writer_end_block(raw, &rowCount, error)
     }
     return rowCount
   }
 
   /// Writes what is left and the footer; every block has ended.
   package func finish() throws(ColumnarWriteError) {
-    try unsafe check("end a file") { error in unsafe ns_columnar_writer_finish(raw, error) }
+    try unsafe check("end a file") { error in unsafe ns_result_writer_finish(raw, error) }
   }
 }
 
@@ -122,7 +122,7 @@ package enum ColumnarFileFormat: Hashable, Sendable {
   }
 }
 
-private let giveBytes: ns_columnar_write = { context, bytes, count in
+private let giveBytes: ns_result_write = { context, bytes, count in
   guard let context = unsafe context else { return -1 }
   let box = unsafe Unmanaged<SinkBox>.fromOpaque(context).takeUnretainedValue()
   return unsafe box.sink(UnsafeRawBufferPointer(start: bytes, count: count)) ? 0 : -1

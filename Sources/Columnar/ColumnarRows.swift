@@ -27,7 +27,7 @@ package enum ColumnarValue: Hashable, Sendable {
     var code: Int32 {
       switch self {
       case .file(let format): format.code
-      case .stream: Int32(NS_COLUMNAR_STREAM)
+      case .stream: Int32(NS_RESULT_STREAM)
       }
     }
   }
@@ -61,7 +61,7 @@ package enum ColumnarValue: Hashable, Sendable {
   package func count() throws(ColumnarWriteError) -> UInt64 {
     var count: UInt64 = 0
     try unsafe check("count rows") { error in
-      unsafe withSource { source in unsafe ns_columnar_count_rows(source, &count, error) }
+      unsafe withSource { source in unsafe ns_result_count_rows(source, &count, error) }
     }
     return count
   }
@@ -77,31 +77,31 @@ package enum ColumnarValue: Hashable, Sendable {
     try unsafe check("read a row") { error in
       unsafe withSource { source in
         unsafe withUnsafeMutablePointer(to: &values) { values in
-          unsafe ns_columnar_read_row(source, row, takeValue, values, error)
+          unsafe ns_result_read_row(source, row, takeValue, values, error)
         }
       }
     }
     return values
   }
 
-  private func withSource(_ body: (UnsafePointer<ns_columnar_source>) -> Int32) -> Int32 {
+  private func withSource(_ body: (UnsafePointer<ns_result_source>) -> Int32) -> Int32 {
     var read = unsafe read
     return unsafe withUnsafeMutablePointer(to: &read) { read in
-      var raw = unsafe ns_columnar_source(
+      var raw = unsafe ns_result_source(
         format: source.code, byte_count: byteCount, read: readBytes, context: read)
       return unsafe body(&raw)
     }
   }
 }
 
-private let readBytes: ns_columnar_read = { context, offset, bytes, count in
+private let readBytes: ns_result_read = { context, offset, bytes, count in
   guard let context = unsafe context else { return -1 }
   let read = unsafe context.assumingMemoryBound(to: ColumnarRows.Read.self)
   let buffer = unsafe UnsafeMutableRawBufferPointer(start: bytes, count: count)
   return unsafe read.pointee(offset, buffer) ? 0 : -1
 }
 
-private let takeValue: ns_columnar_visit = { context, name, nameCount, type, value, count in
+private let takeValue: ns_result_visit = { context, name, nameCount, type, value, count in
   guard let context = unsafe context else { return }
   let all = unsafe context.assumingMemoryBound(
     to: [(name: String, value: ColumnarValue)].self)
@@ -117,13 +117,13 @@ extension ColumnarValue {
   /// A value as C shows it.
   fileprivate init(type: Int, _ bytes: UnsafeRawBufferPointer) {
     switch type {
-    case NS_COLUMNAR_BOOLEAN: self = unsafe .boolean(bytes.loadUnaligned(as: UInt8.self) != 0)
-    case NS_COLUMNAR_INTEGER: self = unsafe .integer(bytes.loadUnaligned(as: Int64.self))
-    case NS_COLUMNAR_NUMBER: self = unsafe .number(bytes.loadUnaligned(as: Double.self))
-    case NS_COLUMNAR_FLOAT: self = unsafe .float(bytes.loadUnaligned(as: Float.self))
-    case NS_COLUMNAR_DATE: self = unsafe .date(bytes.loadUnaligned(as: Int32.self))
-    case NS_COLUMNAR_TIMESTAMP: self = unsafe .timestamp(bytes.loadUnaligned(as: Int64.self))
-    case NS_COLUMNAR_TEXT: self = unsafe .text([UInt8](bytes))
+    case NS_RESULT_BOOLEAN: self = unsafe .boolean(bytes.loadUnaligned(as: UInt8.self) != 0)
+    case NS_RESULT_INTEGER: self = unsafe .integer(bytes.loadUnaligned(as: Int64.self))
+    case NS_RESULT_NUMBER: self = unsafe .number(bytes.loadUnaligned(as: Double.self))
+    case NS_RESULT_FLOAT: self = unsafe .float(bytes.loadUnaligned(as: Float.self))
+    case NS_RESULT_DATE: self = unsafe .date(bytes.loadUnaligned(as: Int32.self))
+    case NS_RESULT_TIMESTAMP: self = unsafe .timestamp(bytes.loadUnaligned(as: Int64.self))
+    case NS_RESULT_TEXT: self = unsafe .text([UInt8](bytes))
     default: self = unsafe .binary([UInt8](bytes))
     }
   }

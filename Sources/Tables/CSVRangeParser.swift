@@ -151,7 +151,8 @@ package import Jobs
     unsafe tile.window = UnsafePointer(window.bytes)
     tile.windowOffset = skippedTileOffset ?? window.offset
     if unsafe scanner.non_ascii != 0 {
-      _ = unsafe ns_csv_mark_invalid_utf8(window.bytes, tile.records, tile.recordCount)
+      _ = unsafe ns_csv_mark_invalid_utf8(
+        ns_isa(UInt32(scanner.isa)), window.bytes, tile.records, tile.recordCount)
     }
     recordCount += UInt64(tile.recordCount)
     if tile.blockIndex == blockIndex {

@@ -97,6 +97,7 @@ package struct JSONLSchema: Hashable, Sendable {
   /// - Parameters:
   ///   - path: What errors call the text.
   ///   - types: Columns whose type the job says; those that did not appear come last, by name.
+  /// - Returns: Columns and types.
   /// - Throws: `TableError.header` where there is no column.
   package func table(
     path: String, types: [String: ColumnType]

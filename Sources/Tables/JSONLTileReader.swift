@@ -45,12 +45,12 @@ package import Jobs
   ///   - range: What to read, in bytes.
   ///   - columns: The members that become fields, in this order; all different.
   ///   - options: How to read.
-  ///   - isa: What the kernels may use.
+  ///   - instructions: What the scanner may use; the CPU has to have it.
   ///   - windowByteCount: Initial size of the window, and how much is read at most at a time.
   /// - Throws: `TableError.system` where there is no memory.
   package init(
     text: any ByteSource, range: LeaseRange, columns: [String], options: JSONLOptions,
-    isa: JSONLTileReader.InstructionSet = .best, windowByteCount: Int = 512 << 10
+    instructions: TextInstructions = .best, windowByteCount: Int = 512 << 10
   ) throws(TableError) {
     precondition(range.blockLength > 0 && range.begin <= range.end)
     self.range = range
@@ -68,32 +68,8 @@ package import Jobs
     unsafe scanner.tile_byte_limit = Int64(RecordTile.byteLimit)
     unsafe scanner.record_byte_limit = Int64(options.recordByteLimit)
     unsafe scanner.accepts_arrays = options.acceptsArrays ? 1 : 0
-    unsafe scanner.isa = isa.raw
+    unsafe scanner.isa = UInt8(instructions.kernel.rawValue)
     unsafe self.scanner = scanner
-  }
-
-  /// Which kernels are used; all give the same.
-  package enum InstructionSet: CaseIterable, Sendable {
-    case portable, avx2, avx512
-
-    /// The best that this CPU has.
-    package static var best: InstructionSet {
-      switch ns_isa_best() {
-      case ns_isa_avx512: .avx512
-      case ns_isa_avx2: .avx2
-      default: .portable
-      }
-    }
-
-    fileprivate var raw: UInt8 {
-      let isa =
-        switch self {
-        case .portable: ns_isa_portable
-        case .avx2: ns_isa_avx2
-        case .avx512: ns_isa_avx512
-        }
-      return UInt8(isa.rawValue)
-    }
   }
 
   /// Reads the next tile.

@@ -43,7 +43,9 @@ extension RecordTile {
   ///
   /// Null words become NaN, whether or not they stand in quotes or between spaces; so does every
   /// field of a record that is an error. Numbers are read as the nearest double. A column that the
-  /// reader gives as numbers is copied, and has no failures.
+  /// reader gives as numbers is copied, and has no failures. In JSON lines true is 1 and false 0,
+  /// null and missing members are NaN, and a string is no number, whatever is in it, unless it is
+  /// a null word.
   ///
   /// - Parameters:
   ///   - column: Which field of each record.
@@ -69,8 +71,9 @@ extension RecordTile {
     return unsafe failures.withUnsafeWords { words in
       guard let words = words.baseAddress else { return 0 }
       if isJSON {
-        let failureCount = unsafe ns_json_numbers(
-          window, records, recordCount, fields, column, nullWords.raw, start, stride, words)
+        let failureCount = unsafe ns_json_number_columns(
+          instructions.kernel, window, records, recordCount, fields, &column, 1, nullWords.raw,
+          start, 0, stride, words, 0)
         return Int(failureCount)
       }
       let failureCount = unsafe ns_csv_number_columns(
@@ -110,6 +113,12 @@ extension RecordTile {
     guard let window = unsafe window, let numbers = output.baseAddress,
       let words = failures.baseAddress
     else { return 0 }
+    if isJSON {
+      let failureCount = unsafe ns_json_number_columns(
+        instructions.kernel, window, records, recordCount, fields, columns, UInt32(columns.count),
+        nullWords.raw, numbers, Self.recordLimit, 1, words, wordCount)
+      return Int(failureCount)
+    }
     let failureCount = unsafe ns_csv_number_columns(
       instructions.kernel, window, records, recordCount, fields, columns, UInt32(columns.count),
       nullWords.raw, numbers, Self.recordLimit, 1, words, wordCount)

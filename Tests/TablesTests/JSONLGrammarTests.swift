@@ -32,7 +32,7 @@ private let others = ["1", "-1.5e3", "true", "null", "\"{}\"", "[]", "[1,{\"a\":
 struct JSONLGrammarTests {
   /// Reads the lines with one instruction set; "{}" first so that no line is the text's first.
   private func errors(
-    _ lines: [String], isa: JSONLTileReader.InstructionSet
+    _ lines: [String], isa: TextInstructions
   ) throws -> [RecordError?] {
     let bytes = Array((["{}"] + lines).joined(separator: "\n").utf8)
     var reading = JSONLReading(columns: ["a", "b"])
@@ -43,8 +43,8 @@ struct JSONLGrammarTests {
     return result.lines.dropFirst().map(\.error)
   }
 
-  @Test(arguments: JSONLTileReader.InstructionSet.forced)
-  func theStandardDecides(isa: JSONLTileReader.InstructionSet) throws {
+  @Test(arguments: TextInstructions.available)
+  func theStandardDecides(isa: TextInstructions) throws {
     for (lines, error) in [
       (accepted, nil), (rejected, .invalidJSON), (others, .notAnObject),
     ] as [([String], RecordError?)] {
@@ -60,8 +60,8 @@ struct JSONLGrammarTests {
     }
   }
 
-  @Test(arguments: JSONLTileReader.InstructionSet.forced)
-  func depthHasALimit(isa: JSONLTileReader.InstructionSet) throws {
+  @Test(arguments: TextInstructions.available)
+  func depthHasALimit(isa: TextInstructions) throws {
     func nested(_ depth: Int, _ open: String, _ close: String) -> String {
       #"{"a":"# + String(repeating: open, count: depth) + "1"
         + String(repeating: close, count: depth) + "}"
@@ -101,8 +101,8 @@ struct JSONLGrammarTests {
   }
 
   /// Every byte of a valid record is changed to every other one.
-  @Test(arguments: JSONLTileReader.InstructionSet.forced)
-  func aChangedByteIsJudgedAsByTheReference(isa: JSONLTileReader.InstructionSet) throws {
+  @Test(arguments: TextInstructions.available)
+  func aChangedByteIsJudgedAsByTheReference(isa: TextInstructions) throws {
     let good = Array(#"{"a":-1.50e+3,"b":"\u00e9x","c":[{"d":null},true]}"#.utf8)
     var bytes: [UInt8] = []
     for index in good.indices {
@@ -142,21 +142,11 @@ struct JSONLGrammarTests {
       let reading = JSONLReading(
         columns: ["a", "b", ""], limit: 1 << 16, acceptsArrays: round % 2 == 0,
         windowByteCount: Int.random(in: 1...2_000, using: &random),
-        isa: JSONLTileReader.InstructionSet.forced[
-          round % JSONLTileReader.InstructionSet.forced.count])
+        isa: TextInstructions.available[
+          round % TextInstructions.available.count])
       try reading.check(
         bytes, ranges: [0..<bytes.count], block: Int.random(in: 1...9_999, using: &random),
         tile: &tile)
-    }
-  }
-}
-
-extension JSONLTileReader.InstructionSet {
-  /// Those that this CPU has.
-  static let forced = allCases.filter { isa in
-    switch (isa, best) {
-    case (.portable, _), (.avx2, .avx2), (_, .avx512): true
-    default: false
     }
   }
 }

@@ -29,12 +29,13 @@ struct JSONLMemoryTests {
     #expect(lines.map(\.offset) == [0, Int(length)])
     #expect(source.largestRead <= 32 << 20)
     // A range that begins inside the line has only what follows it.
-    let (rest, _) = try reading.read(source, 5_000..<length + 100, block: 1 << 20, tile: &tile)
+    let (rest, _) = try reading.read(
+      source, length - 5_000..<length + 100, block: 1 << 20, tile: &tile)
     #expect(rest.map(\.error) == [nil])
   }
 
   @Test func manyColumnsHaveRoom() throws {
-    let columns = (0..<20_000).map { "column \($0)" }
+    let columns = (0..<3_000).map { "column \($0)" }
     let line = "{" + columns.map { "\"\($0)\":1" }.joined(separator: ",") + "}\n"
     let bytes = Array((line + "{\"column 7\":5}\n" + line).utf8)
     let reading = JSONLReading(columns: columns, windowByteCount: 1 << 20)

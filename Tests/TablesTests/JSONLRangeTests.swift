@@ -26,8 +26,6 @@ private let adversarialTexts: [(name: String, text: String)] = [
   ("garbage behind", "{\"a\":1}x\n{\"a\":1}{}\n{\"a\":1},\n{\"a\":1}\r\r\n{\"a\":1} \n{\"a\":1}\r"),
 ]
 
-private let isas = JSONLTileReader.InstructionSet.forced
-
 struct JSONLRangeTests {
   @Test(arguments: adversarialTexts.indices, [20, 1 << 20])
   func everyCutAndBlockSizeGivesTheSameRecords(index: Int, limit: Int) throws {
@@ -39,7 +37,7 @@ struct JSONLRangeTests {
         let reading = JSONLReading(
           columns: ["a", "b"], limit: limit, acceptsArrays: cut % 3 == 0,
           windowByteCount: 1 + (cut * 7 + block) % 40, readLimit: 1 + (cut + block * 5) % 23,
-          isa: isas[(cut + block) % isas.count])
+          isa: TextInstructions.available[(cut + block) % TextInstructions.available.count])
         let ranges = cut < end ? [0..<cut, cut..<end] : [0..<end]
         try reading.check(bytes, ranges: ranges, block: block, tile: &tile)
       }
@@ -66,7 +64,7 @@ struct JSONLRangeTests {
         limit: Bool.random(using: &random) ? 1 << 20 : Int.random(in: 4...30, using: &random),
         acceptsArrays: Bool.random(using: &random),
         windowByteCount: Int.random(in: 1...90, using: &random),
-        readLimit: Int.random(in: 1...90, using: &random), isa: isas[round % isas.count])
+        readLimit: Int.random(in: 1...90, using: &random), isa: TextInstructions.available[round % TextInstructions.available.count])
       let end = max(bytes.count, 1) + Int.random(in: 0...5, using: &random)
       for size in [1, Int.random(in: 1...end, using: &random), end] {
         let ranges = stride(from: 0, to: end, by: size).map { $0..<min($0 + size, end) }
@@ -77,7 +75,7 @@ struct JSONLRangeTests {
   }
 
   /// Records that are mostly alike, as the reader expects them, with something else now and then.
-  @Test(arguments: isas) func longRandomTextAgrees(isa: JSONLTileReader.InstructionSet) throws {
+  @Test(arguments: TextInstructions.available) func longRandomTextAgrees(isa: TextInstructions) throws {
     var random = SplitMix(state: 7)
     var bytes: [UInt8] = []
     while bytes.count < 300_000 {

@@ -250,7 +250,7 @@ struct JSONLReading {
   var acceptsArrays = false
   var windowByteCount = 16
   var readLimit = Int.max
-  var isa = JSONLTileReader.InstructionSet.best
+  var isa = TextInstructions.best
 
   /// Parses one range.
   func read(
@@ -264,7 +264,7 @@ struct JSONLReading {
         path: "", begin: range.lowerBound, end: range.upperBound, blockLength: UInt64(block),
         blockCount: blockCount),
       columns: columns,
-      options: JSONLOptions(recordByteLimit: limit, acceptsArrays: acceptsArrays), isa: isa,
+      options: JSONLOptions(recordByteLimit: limit, acceptsArrays: acceptsArrays), instructions: isa,
       windowByteCount: windowByteCount)
     var lines: [PlainLine] = []
     while try reader.readTile(into: &tile) {

@@ -123,7 +123,8 @@ void ns_csv_end_too_long(ns_csv_scanner *scanner, int64_t stop);
 void ns_csv_shift(ns_csv_scanner *scanner, int64_t count);
 
 // Marks the records that are not UTF-8. Returns their number.
-uint32_t ns_csv_mark_invalid_utf8(const uint8_t *window, ns_csv_record *records, uint32_t count);
+uint32_t ns_csv_mark_invalid_utf8(ns_isa isa, const uint8_t *window, ns_csv_record *records,
+                                  uint32_t count);
 
 // Words that mean "no value", one after the other in `bytes`; word i ends before ends[i].
 typedef struct {
@@ -147,6 +148,34 @@ uint32_t ns_csv_number_columns(ns_isa isa, const uint8_t *window, const ns_csv_r
                                uint32_t column_count, const ns_csv_words *nulls, double *output,
                                size_t column_stride, size_t stride, uint64_t *failures,
                                size_t failure_stride);
+
+// What a text can be; bits of a set.
+typedef enum {
+  ns_csv_boolean = 1,     // true or false in any case: 1 or 0
+  ns_csv_integer = 2,     // a sign and digits: 64 bits, signed
+  ns_csv_number = 4,      // what ns_parse_double takes: the bits of a double
+  ns_csv_date = 8,        // YYYY-MM-DD from year 1 on: days since 1970-01-01
+  ns_csv_timestamp = 16,  // that, T or a space, hh:mm, perhaps :ss and a fraction of which six
+                          // digits count, perhaps Z or ±hh[[:]mm]; or a date: microseconds
+                          // since 1970, UTC
+  ns_csv_text = 32,
+} ns_csv_type;
+
+// The types of the values of a column: of each the narrowest that takes it, in the order integer,
+// number, boolean, date, timestamp, text. Digits after a leading zero are text. Spaces and tabs
+// around a value and quotes do not count; null words and records that are errors have no type.
+uint32_t ns_csv_types(const uint8_t *window, const ns_csv_record *records, uint32_t count,
+                      const ns_csv_field *fields, uint32_t column, const ns_csv_words *nulls);
+
+// Reads one column of a tile as values of a type other than text, see there.
+//
+// Null words, or where `nulls` is NULL empty fields that are not in quotes, set bit i of missing,
+// and so does what is not of the type, which sets bit i of failures too. Returns how often that
+// was.
+uint32_t ns_csv_values(const uint8_t *window, const ns_csv_record *records, uint32_t count,
+                       const ns_csv_field *fields, uint32_t column, ns_csv_type type,
+                       const ns_csv_words *nulls, int64_t *values, uint64_t *missing,
+                       uint64_t *failures);
 
 // Which columns are written as JSON, and their names.
 typedef struct {

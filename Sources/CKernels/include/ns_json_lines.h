@@ -82,15 +82,20 @@ void ns_json_shift(ns_json_scanner *_Nonnull scanner, int64_t count);
 /// The index after the last line feed in window[begin, end), or `begin` where there is none.
 int64_t ns_json_lines_end(const uint8_t *_Nonnull window, int64_t begin, int64_t end);
 
-/// Reads one column of a tile of JSON lines as doubles: output[i * stride] for record i.
+/// Reads columns of a tile of up to 1,024 records as doubles: field `columns[c]` of record i becomes
+/// output[c * column_stride + i * stride].
 ///
 /// A missing or null value and what is in records that are errors becomes NaN, true 1 and false 0.
 /// A string is no number, whatever is in it, unless it is one of the words in `nulls`: then NaN.
-/// Everything else becomes NaN and sets bit i of failures. Returns the number of bits set.
-uint32_t ns_json_numbers(const uint8_t *_Nonnull window, const ns_csv_record *_Nonnull records,
-                         uint32_t count, const ns_csv_field *_Nonnull fields, uint32_t column,
-                         const ns_csv_words *_Nonnull nulls, double *_Nonnull output,
-                         size_t stride, uint64_t *_Nonnull failures);
+/// Everything else becomes NaN and sets bit i % 64 of failures[c * failure_stride + i / 64].
+/// Returns the number of bits set.
+uint32_t ns_json_number_columns(ns_isa isa, const uint8_t *_Nonnull window,
+                                const ns_csv_record *_Nonnull records, uint32_t count,
+                                const ns_csv_field *_Nonnull fields,
+                                const uint32_t *_Nonnull columns, uint32_t column_count,
+                                const ns_csv_words *_Nonnull nulls, double *_Nonnull output,
+                                size_t column_stride, size_t stride, uint64_t *_Nonnull failures,
+                                size_t failure_stride);
 
 /// Writes columns of a record without an error as a JSON object or array, each value as it stood.
 ///
