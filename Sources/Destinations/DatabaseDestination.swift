@@ -123,6 +123,7 @@ struct StagedTable: Sendable {
   ///   - input: The merge.
   ///   - write: The table.
   ///   - supersededCount: Records that a later one with the same key stands for.
+  /// - Returns: JSON as in `receipt.json`, with a member for the table.
   func receipt(
     _ input: MergeInput, _ write: TableWrite, supersededCount: UInt64
   ) -> String {
