@@ -32,6 +32,14 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(
+      name: "CSQLite3", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    // Arrow and Parquet, from `cluster/arrow`.
+    .systemLibrary(name: "CArrow", pkgConfig: "parquet"),
+    .target(name: "CColumnar", dependencies: ["CArrow"]),
     .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CKernels"),
     .systemLibrary(name: "CPosix"),
@@ -50,6 +58,11 @@ let package = Package(
     // One wrapper for each C library.
     .target(name: "Digests", dependencies: ["CCrypto", "CXXHash"], swiftSettings: unsafeSettings),
     .target(name: "Compression", dependencies: ["CZstd", "CZlib"], swiftSettings: unsafeSettings),
+    .target(name: "Columnar", dependencies: ["CColumnar", "Jobs"], swiftSettings: unsafeSettings),
+    .target(
+      name: "ObjectStore", dependencies: ["CCurl", "Digests"], swiftSettings: unsafeSettings),
+    .target(
+      name: "Database", dependencies: ["CPQ", "CSQLite3"], swiftSettings: unsafeSettings),
     .target(name: "Transport", dependencies: ["CNNG"], swiftSettings: unsafeSettings),
     .target(
       name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
@@ -63,7 +76,11 @@ let package = Package(
 
     // Data: bytes to columns, columns to scores, scores to partials, partials to output.
     .target(
-      name: "Tables", dependencies: ["CKernels", "Compression", "Digests", "Jobs", "Models"],
+      name: "Tables",
+      dependencies: [
+        "CKernels", "Columnar", "Compression", "Database", "Digests", "Jobs", "Models",
+        "ObjectStore",
+      ],
       swiftSettings: unsafeSettings),
     .target(name: "Models", dependencies: ["CKernels"], swiftSettings: unsafeSettings),
     .target(name: "Scoring", dependencies: ["CKernels", "Models"], swiftSettings: unsafeSettings),
@@ -76,7 +93,8 @@ let package = Package(
     .target(
       name: "Destinations",
       dependencies: [
-        "CPosix", "Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials",
+        "CPosix", "Columnar", "Compression", "CoordinatorCore", "Database", "Digests", "Jobs",
+        "Leasing", "ObjectStore", "Partials", "Tables",
       ],
       swiftSettings: unsafeSettings),
 
@@ -84,18 +102,17 @@ let package = Package(
     .target(
       name: "Coordinator",
       dependencies: [
-        "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
-        "Features", "Jobs", "Journal", "Leasing", "Models", "Partials", "Scoring", "Tables",
-        "Transport",
-        "Wire",
-        log,
+        "Compression", "CoordinatorCore", "Database", "Destinations", "Digests", "Executors",
+        "Failpoints", "Features", "Jobs", "Journal", "Leasing", "Models", "ObjectStore",
+        "Partials", "Scoring", "Tables", "Transport", "Wire", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
       name: "Worker",
       dependencies: [
         "Compression", "Digests", "Executors", "Failpoints", "Features", "Jobs", "Leasing",
-        "Models", "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore", log,
+        "Models", "ObjectStore", "Partials", "Scoring", "Tables", "Transport", "Wire",
+        "WorkerCore", log,
       ],
       swiftSettings: unsafeSettings),
     .target(
@@ -134,6 +151,15 @@ let package = Package(
       ],
       path: "Tests/CommandTests",
       swiftSettings: settings),
+    .testTarget(
+      name: "ColumnarTests", dependencies: ["Columnar", "Jobs"], path: "Tests/ColumnarTests",
+      swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "DatabaseTests", dependencies: ["Database", "Jobs", "Tables"],
+      path: "Tests/DatabaseTests", swiftSettings: unsafeSettings),
+    .testTarget(
+      name: "ObjectStoreTests", dependencies: ["Digests", "ObjectStore"],
+      path: "Tests/ObjectStoreTests", swiftSettings: unsafeSettings),
     .testTarget(
       name: "CompressionTests",
       dependencies: ["CZlib", "Compression"],
@@ -222,5 +248,5 @@ let package = Package(
       path: "Tests/WireTests",
       swiftSettings: unsafeSettings),
   ],
-  cxxLanguageStandard: .cxx17
+  cxxLanguageStandard: .cxx20
 )

@@ -10,9 +10,9 @@ package enum TextCompression: Hashable, Sendable {
 
   /// Tells by the end of a file's name; nil for plain text.
   package init?(fileName: some StringProtocol) {
-    if fileName.hasSuffix(".gz") {
+    if fileName.hasSuffix(".gz") || fileName.hasSuffix(".bgz") {
       self = .gzip
-    } else if fileName.hasSuffix(".zst") {
+    } else if fileName.hasSuffix(".zst") || fileName.hasSuffix(".zstd") {
       self = .zstd
     } else {
       return nil
@@ -26,18 +26,23 @@ package enum TextCompression: Hashable, Sendable {
 /// `zstd -d` takes without being asked; gzip members may be followed by zero bytes (tape padding),
 /// as with `gzip -d`.
 package final class TextDecompressor {
-  /// Compressed bytes taken so far.
-  package private(set) var consumedByteCount: UInt64 = 0
+  /// The offset in the file of the next compressed byte.
+  package private(set) var consumedByteCount: UInt64
+  /// Whether the bytes so far end where a member or frame ends; one step never goes past an end.
+  package private(set) var isAtEnd = false
 
   private let stream: any TextStream
-  /// Whether the bytes so far end where a member or frame ends.
-  private var isAtEnd = false
 
   /// Base-2 logarithm of the largest zstd window accepted.
   package static let zstdWindowLogLimit = 27
 
-  /// Starts at the first byte of a file.
-  package init(_ compression: TextCompression) {
+  /// Starts at the first byte of a file, or at another one where a member or frame begins.
+  ///
+  /// - Parameters:
+  ///   - compression: The file's format.
+  ///   - storedOffset: That byte's offset in the file.
+  package init(_ compression: TextCompression, storedOffset: UInt64 = 0) {
+    consumedByteCount = storedOffset
     stream =
       switch compression {
       case .gzip: GzipStream()

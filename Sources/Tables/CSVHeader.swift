@@ -72,7 +72,8 @@ extension RecordTile {
     let record = unsafe records[0]
     switch error(of: 0) {
     case nil, .fieldCount: break
-    case .textAfterQuote, .unterminatedQuote, .recordTooLong, .invalidUTF8:
+    case .textAfterQuote, .unterminatedQuote, .recordTooLong, .invalidUTF8, .invalidJSON,
+      .notAnObject:
       throw TableError(
         code: .header, context: "\(path): the header is no CSV record: error \(record.error)")
     }

@@ -17,7 +17,7 @@ package struct CSVOptions: Sendable {
   package static let standardRecordByteLimit = 16 << 20
   /// The smallest record limit: a line of nothing but a byte order mark and a CR stays below it.
   package static let lowestRecordByteLimit = 4
-  /// The largest record limit: spans are kept in 30 bits.
+  /// The largest record limit: spans are kept in 29 bits.
   package static let highestRecordByteLimit = 256 << 20
 
   /// Takes the options of a job.

@@ -51,12 +51,12 @@ package import Jobs
   ///     has no header.
   ///   - fieldCount: Number of fields every record must have.
   ///   - options: How to read.
-  ///   - usesWidestISA: Whether AVX2 is used where the CPU has it.
+  ///   - instructions: What the scanner may use; the CPU has to have it.
   ///   - windowByteCount: Initial size of the window, and how much is read at most at a time.
   package init(
     source: any ByteSource, range: Range<UInt64>, blockByteCount: UInt64,
     entryState: RangeState = .recordStart, headerOffset: UInt64?, fieldCount: Int,
-    options: CSVOptions, usesWidestISA: Bool = true, windowByteCount: Int = 512 << 10
+    options: CSVOptions, instructions: TextInstructions = .best, windowByteCount: Int = 512 << 10
   ) {
     precondition(blockByteCount > 0 && fieldCount > 0 && fieldCount <= CSVHeader.columnLimit)
     precondition(range.lowerBound > 0 || entryState == .recordStart)
@@ -70,7 +70,7 @@ package import Jobs
     window = CSVWindow(source: source, start: range.lowerBound, byteCount: windowByteCount)
     unsafe scanner = ns_csv_scanner()
     unsafe scanner.delimiter = options.delimiter
-    unsafe scanner.isa = UInt8(usesWidestISA ? Int(ns_csv_best_isa()) : NS_ISA_SSE2)
+    unsafe scanner.isa = UInt8(instructions.kernel.rawValue)
     unsafe scanner.expected_field_count = UInt32(fieldCount)
     unsafe scanner.tile_record_limit = UInt32(RecordTile.recordLimit)
     unsafe scanner.tile_byte_limit = Int64(RecordTile.byteLimit)
@@ -87,6 +87,7 @@ package import Jobs
     tile.expectedFieldCount = unsafe Int(scanner.expected_field_count)
     unsafe scanner.record_count = 0
     unsafe scanner.field_count = 0
+    unsafe scanner.non_ascii = 0
     skippedTileOffset = nil
     if phase == .seeking { try seek() }
     if phase == .parsing { try readAhead() }
@@ -149,7 +150,10 @@ package import Jobs
     tile.recordCount = unsafe scanner.record_count
     unsafe tile.window = UnsafePointer(window.bytes)
     tile.windowOffset = skippedTileOffset ?? window.offset
-    _ = unsafe ns_csv_mark_invalid_utf8(window.bytes, tile.records, tile.recordCount)
+    if unsafe scanner.non_ascii != 0 {
+      _ = unsafe ns_csv_mark_invalid_utf8(
+        ns_isa(UInt32(scanner.isa)), window.bytes, tile.records, tile.recordCount)
+    }
     recordCount += UInt64(tile.recordCount)
     if tile.blockIndex == blockIndex {
       nextOrdinal = tile.firstOrdinal + UInt64(tile.recordCount)

@@ -1,8 +1,11 @@
 package import Compression
 
-/// The text of a compressed input, read forwards only.
+/// The text of a compressed input, read forwards only, from its begin or from a cut on.
 ///
-/// Reading may skip ahead, which decompresses what lies between, but not go back.
+/// Reading may skip ahead, which decompresses what lies between, but not go back. It goes on
+/// through later frames to the end of the file. Where cuts are given, the text has to meet them:
+/// a file whose frames are not as large as they say would otherwise give records twice or lose
+/// some.
 @safe package final class DecompressingSource: ByteSource {
   private var base: any ByteSource
   private let decompressor: TextDecompressor
@@ -10,11 +13,13 @@ package import Compression
   private let packed: UnsafeMutableRawBufferPointer
   /// What of `packed` is still to be unpacked.
   private var pending = 0..<0
-  private var packedOffset: UInt64 = 0
+  private var packedOffset: UInt64
   private var hasReachedEnd = false
   /// The offset in the text of the next byte that comes out.
-  private var textOffset: UInt64 = 0
+  private var textOffset: UInt64
   private var endOffset: UInt64?
+  /// The next cut that the text has to meet; nil where there is none.
+  private var nextCut: FrameCut?
 
   /// Bytes of compressed input read at a time.
   package static let stepByteCount = 256 << 10
@@ -25,10 +30,18 @@ package import Compression
   ///   - base: The compressed bytes.
   ///   - compression: Their format.
   ///   - name: What errors call the input, usually its path.
-  package init(_ base: any ByteSource, compression: TextCompression, name: String) {
+  ///   - start: Where to begin; offsets below it cannot be read.
+  ///   - end: The cut after `start`: the text is checked to be there where this says.
+  package init(
+    _ base: any ByteSource, compression: TextCompression, name: String,
+    start: FrameCut = .begin, end: FrameCut? = nil
+  ) {
     self.base = base
     self.name = name
-    decompressor = TextDecompressor(compression)
+    packedOffset = start.storedOffset
+    textOffset = start.textOffset
+    nextCut = end
+    decompressor = TextDecompressor(compression, storedOffset: start.storedOffset)
     unsafe packed = .allocate(byteCount: Self.stepByteCount, alignment: 16)
   }
 
@@ -79,8 +92,10 @@ package import Compression
         throw CompressionError(code: error.code, context: "\(name): \(error.context)")
       }
       textOffset += UInt64(step.producedCount)
+      try checkCut()
       if step.producedCount > 0 { return step.producedCount }
       if hasReachedEnd {
+        if let cut = nextCut { throw missed(cut) }
         endOffset = textOffset
         return 0
       }
@@ -90,5 +105,25 @@ package import Compression
           context: "\(name): nothing comes of compressed byte \(decompressor.consumedByteCount)")
       }
     }
+  }
+
+  /// Checks that the text is not past the cut it has to meet.
+  private func checkCut() throws(CompressionError) {
+    guard let cut = nextCut else { return }
+    let stored = decompressor.consumedByteCount
+    if decompressor.isAtEnd, stored == cut.storedOffset, textOffset == cut.textOffset {
+      nextCut = nil
+    } else if textOffset > cut.textOffset || stored > cut.storedOffset
+      || decompressor.isAtEnd && stored == cut.storedOffset
+    {
+      throw missed(cut)
+    }
+  }
+
+  private func missed(_ cut: FrameCut) -> CompressionError {
+    CompressionError(
+      code: .corrupt,
+      context: "\(name): a frame should end at byte \(cut.storedOffset), after "
+        + "\(cut.textOffset) bytes of text, and does not; the file's sizes are wrong")
   }
 }

@@ -34,52 +34,112 @@ package struct InputFile: Hashable, Sendable {
 /// A path names a file, or a folder whose files are meant, without the folders in it. In a pattern
 /// `*`, `?` and `[…]` stand for parts of one name, as in `glob(7)`, and a `**` of its own for any
 /// folders, links not followed. Names that begin with `_` or `.` are met only by a path or part
-/// of a pattern that begins so itself.
+/// of a pattern that begins so itself. URIs of objects follow the same rules, with prefixes that
+/// end in a slash as folders.
 package enum InputListing {
+  /// How to list.
+  package struct Options {
+    /// Whether the folders in a folder are entered too, as those of Hive partitions are.
+    package var entersFolders = false
+    /// Whether a pattern may stand for no file.
+    package var allowsNothing = false
+    /// Most files to list.
+    package var fileLimit = 1_000_000
+    /// Gives the catalog of the stores with a scheme such as `s3`, or nil.
+    package var catalog: (String) throws -> (any ObjectCatalog)? = { _ in nil }
+
+    /// Makes the options of a local listing.
+    package init() {}
+  }
+
   /// Lists the files.
   ///
-  /// - Parameter patterns: Paths, patterns or `file://` URIs.
+  /// - Parameters:
+  ///   - patterns: Paths, patterns, `file://` URIs, URIs of objects or patterns of them.
+  ///   - options: How to list.
   /// - Returns: Each pattern's files sorted by the bytes of their paths, pattern after pattern.
   /// - Throws: `TableError`: `noInput` naming a pattern that stands for no file or a file that is
-  ///   listed twice, `unsupported` for another scheme or a file that is not an ordinary one,
-  ///   `system`.
-  package static func files(of patterns: [String]) throws(TableError) -> [InputFile] {
+  ///   listed twice, `unsupported` for another scheme, too many files, or a file that is not an
+  ///   ordinary one, `system`; what a catalog fails with.
+  package static func files(
+    of patterns: [String], options: Options = Options()
+  ) throws -> [InputFile] {
     var files: [InputFile] = []
-    var patternOfPath: [String: String] = [:]
+    var ends: [Int] = []
     for pattern in patterns {
-      for file in try self.files(of: pattern) {
-        if let other = patternOfPath.updateValue(pattern, forKey: file.path) {
-          throw TableError(
-            code: .noInput,
-            context: "\(file.path): listed twice, by \"\(other)\" and \"\(pattern)\"; name it once")
-        }
-        files.append(file)
+      let found = try self.files(of: pattern, options)
+      guard !found.isEmpty || options.allowsNothing else {
+        throw TableError(
+          code: .noInput,
+          context: "\"\(pattern)\" stands for no file; names with _ or . in front are passed over")
+      }
+      // The usual one pattern costs no copy.
+      files = files.isEmpty ? found : files + found
+      ends.append(files.count)
+      guard files.count <= options.fileLimit else {
+        throw TableError(
+          code: .unsupported,
+          context: "\"\(pattern)\": more than \(options.fileLimit) files; put them together")
       }
     }
+    if patterns.count > 1 { try requireDifferent(files, patterns, ends) }
     return files
   }
 
-  private static func files(of pattern: String) throws(TableError) -> [InputFile] {
-    let path = try localPath(pattern)
+  /// Checks that no file is listed by two patterns; within one pattern none can be.
+  private static func requireDifferent(
+    _ files: [InputFile], _ patterns: [String], _ ends: [Int]
+  ) throws(TableError) {
+    let order = files.indices.sorted { files[$0].path < files[$1].path }
+    for (one, other) in zip(order, order.dropFirst()) where files[one].path == files[other].path {
+      let names = [min(one, other), max(one, other)].map { index in
+        patterns[ends.firstIndex { index < $0 } ?? 0]
+      }
+      throw TableError(
+        code: .noInput,
+        context: "\(files[one].path): listed twice, by \"\(names[0])\" and \"\(names[1])\"; "
+          + "name it once")
+    }
+  }
+
+  private static func files(of pattern: String, _ options: Options) throws -> [InputFile] {
+    var files: [InputFile]
+    if let end = pattern.firstRange(of: "://"), pattern[..<end.lowerBound] != "file" {
+      let scheme = String(pattern[..<end.lowerBound])
+      guard let catalog = try options.catalog(scheme) else {
+        throw TableError(
+          code: .unsupported, context: "\"\(pattern)\": \(scheme):// is not read here")
+      }
+      files = try objects(of: pattern, in: catalog, options)
+    } else {
+      files = try localFiles(of: localPath(pattern), options)
+    }
+    files.sort { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+    return files
+  }
+
+  private static func localFiles(
+    of path: String, _ options: Options
+  ) throws(TableError) -> [InputFile] {
     var files: [InputFile] = []
     for match in try expand(path) {
-      let status = try requiredStatus(of: match)
-      if isFolder(status) {
-        for name in try visibleNames(in: match) {
-          let inner = match.hasSuffix("/") ? match + name : "\(match)/\(name)"
+      guard let status = try status(of: match) else {
+        if options.allowsNothing { continue }
+        throw missing(match)
+      }
+      guard isFolder(status) else {
+        files.append(try file(match, status))
+        continue
+      }
+      for folder in options.entersFolders ? try foldersBelow(match) : [match] {
+        for name in try visibleNames(in: folder) {
+          let inner = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
           let status = try requiredStatus(of: inner)
           if !isFolder(status) { files.append(try file(inner, status)) }
         }
-      } else {
-        files.append(try file(match, status))
       }
     }
-    guard !files.isEmpty else {
-      throw TableError(
-        code: .noInput,
-        context: "\"\(pattern)\" stands for no file; names with _ or . in front are passed over")
-    }
-    return files.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+    return files
   }
 
   private static func file(_ path: String, _ status: stat) throws(TableError) -> InputFile {
@@ -96,10 +156,6 @@ package enum InputListing {
   /// Takes the scheme off and undoes the escapes of a URI (RFC 8089, RFC 3986).
   private static func localPath(_ pattern: String) throws(TableError) -> String {
     guard let schemeEnd = pattern.firstRange(of: "://") else { return pattern }
-    guard pattern[..<schemeEnd.lowerBound] == "file" else {
-      throw TableError(
-        code: .unsupported, context: "\"\(pattern)\": only local paths and file:// are read")
-    }
     var path: [UInt8] = []
     var rest = Array(pattern[schemeEnd.upperBound...].utf8)[...]
     while let byte = rest.popFirst() {
@@ -179,7 +235,7 @@ extension InputListing {
     text.utf8.contains { "*?[".utf8.contains($0) }
   }
 
-  private static func isHidden(_ name: String) -> Bool {
+  static func isHidden(_ name: String) -> Bool {
     name.utf8.first == UInt8(ascii: "_") || name.utf8.first == UInt8(ascii: ".")
   }
 }
@@ -218,10 +274,12 @@ extension InputListing {
   }
 
   private static func requiredStatus(of path: String) throws(TableError) -> stat {
-    guard let status = try status(of: path) else {
-      throw TableError(code: .noInput, context: "\(path): no such file or folder")
-    }
+    guard let status = try status(of: path) else { throw missing(path) }
     return status
+  }
+
+  private static func missing(_ path: String) -> TableError {
+    TableError(code: .noInput, context: "\(path): no such file or folder")
   }
 
   private static func isFolder(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }

@@ -14,6 +14,7 @@ import CKernels
   private let keys: UnsafeMutableBufferPointer<UInt8>
   private let keyEnds: UnsafeMutableBufferPointer<UInt32>
   private let keyByteCount: Int
+  private let copiesWholeRecords: Bool
   /// The kernel's view of the three buffers and the null words.
   private var layout: ns_csv_layout
 
@@ -24,8 +25,11 @@ import CKernels
   ///   - header: The names of all fields.
   ///   - nullWords: The words that mean "no value".
   ///   - delimiter: What is put between CSV fields.
+  ///   - copiesWholeRecords: Whether a JSON object is the line it was read from, where it was: with
+  ///     members that are no columns too.
   package init(
-    columns: [Int], header: CSVHeader, nullWords: NullWords, delimiter: UInt8 = UInt8(ascii: ",")
+    columns: [Int], header: CSVHeader, nullWords: NullWords, delimiter: UInt8 = UInt8(ascii: ","),
+    copiesWholeRecords: Bool = false
   ) {
     precondition(columns.allSatisfy(header.names.indices.contains))
     // The room set aside for a record counts each of its bytes once.
@@ -33,6 +37,7 @@ import CKernels
     self.columns = columns
     self.nullWords = nullWords
     self.delimiter = delimiter
+    self.copiesWholeRecords = copiesWholeRecords
     names = columns.map { header.names[$0] }
     var text = TextBuffer(capacity: 1_024)
     var ends: [UInt32] = []
@@ -62,7 +67,11 @@ import CKernels
   package mutating func appendJSONObject(
     of record: Int, in tile: borrowing RecordTile, to output: inout TextBuffer
   ) {
-    appendJSON(of: record, in: tile, isObject: true, to: &output)
+    guard tile.isJSON && copiesWholeRecords else {
+      return appendJSON(of: record, in: tile, isObject: true, to: &output)
+    }
+    precondition(tile.error(of: record) == nil)
+    unsafe output.append(trimmed(tile.text(of: record)))
   }
 
   /// Appends `[value,…]`; the record has no error.
@@ -79,6 +88,10 @@ import CKernels
     for index in columns.indices {
       if index > 0 { output.append(delimiter) }
       let field = unsafe tile.field(record, columns[index])
+      if unsafe field.isJSON {
+        unsafe appendJSONValue(field, to: &output)
+        continue
+      }
       // A null word in quotes is text; a lone empty field without quotes would be a blank line.
       let mustQuote =
         unsafe (field.isQuoted && nullWords.contains(field.bytes))
@@ -110,7 +123,24 @@ import CKernels
       unsafe 6 * Int(span.pointee.length) + 8 * columns.count + keyByteCount
       + Int(NS_CSV_PADDING)
     unsafe output.append(bound: bound) { target in
-      unsafe ns_csv_write_json(window, span, tile.fields, &layout, isObject ? 1 : 0, target)
+      tile.isJSON
+        ? unsafe ns_json_write(window, span, tile.fields, &layout, isObject ? 1 : 0, target)
+        : unsafe ns_csv_write_json(window, span, tile.fields, &layout, isObject ? 1 : 0, target)
+    }
+  }
+
+  /// Appends a value of a JSON line as a CSV field.
+  private func appendJSONValue(_ field: RecordTile.Field, to output: inout TextBuffer) {
+    let mustQuote = unsafe field.bytes.isEmpty && (field.isQuoted || columns.count == 1)
+    guard unsafe field.hasBackslashes else {
+      return unsafe appendCSV(field.bytes, isDoubled: false, mustQuote: mustQuote, to: &output)
+    }
+    var unescaped = unsafe TextBuffer(capacity: field.bytes.count)
+    unsafe unescaped.append(text: field)
+    unsafe unescaped.withUnsafeBytes { text in
+      unsafe appendCSV(
+        text.assumingMemoryBound(to: UInt8.self), isDoubled: false, mustQuote: mustQuote,
+        to: &output)
     }
   }
 
@@ -139,6 +169,14 @@ import CKernels
     }
     output.append(UInt8(ascii: "\""))
   }
+}
+
+/// JSON without the space around it.
+private func trimmed(_ text: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+  func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
+  let first = unsafe text.firstIndex { !isSpace($0) } ?? 0
+  let last = unsafe text.lastIndex { !isSpace($0) } ?? -1
+  return unsafe UnsafeBufferPointer(rebasing: text[first..<last + 1])
 }
 
 private func allocated<Element>(_ elements: [Element]) -> UnsafeMutableBufferPointer<Element> {

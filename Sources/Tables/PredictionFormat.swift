@@ -1,39 +1,56 @@
 package import Jobs
 package import Models
 
-/// How the numbers that a model gives for a record become text.
+/// How the numbers that a model gives for a record become text and columns.
 package struct PredictionFormat: Sendable {
-  private let outputs: [ModelOutput]
+  /// Those that are written, in the model's order.
+  let outputs: [WrittenOutput]
+  /// How many numbers a record's prediction has, written or not.
+  package let width: Int
+  /// Whether the model has one output, which is then written without its name.
+  let hasOneOutput: Bool
   /// Names of the inputs that contributions are written of; none if none are asked for.
-  private let explained: [String]
+  let explained: [String]
   private let isOneNumber: Bool
-  /// For each output the JSON spelling of its name and of its elements' names, colons included.
-  private let keys: [(name: [UInt8], elements: [[UInt8]])]
   private let explainedKeys: [[UInt8]]
-  /// For each output the JSON spelling of its labels.
-  private let labels: [[[UInt8]]]
 
+  /// Writes all outputs.
+  ///
   /// - Parameters:
   ///   - outputs: the model's.
   ///   - explained: the names of the model's inputs if contributions are wanted, else none.
   package init(outputs: [ModelOutput], explained: [String] = []) {
-    self.outputs = outputs
+    self.init(WrittenOutput.all(of: outputs), of: outputs, explained: explained)
+  }
+
+  /// Writes what a job asks for.
+  ///
+  /// - Parameters:
+  ///   - outputs: the model's.
+  ///   - explained: the names of the model's inputs if contributions are wanted, else none.
+  ///   - options: `outputFields` names the outputs that are written, in the model's order. With
+  ///     `topK` an output of several numbers, one for each class, is written as the classes with
+  ///     the largest numbers, the largest first (of equal ones the first), and these numbers:
+  ///     `{"classes":[…],"scores":[…]}`, or columns `…_class_1`, `…_score_1` and so on. A class is
+  ///     the name that the model has for it, else its number from 0.
+  /// - Throws: `TableError.unsupported` naming what is not among the model's outputs, and those.
+  package init(
+    outputs: [ModelOutput], explained: [String] = [], options: JobRequest.OutputConfig
+  ) throws(TableError) {
+    self.init(
+      try WrittenOutput.chosen(of: outputs, options), of: outputs, explained: explained)
+  }
+
+  private init(_ written: [WrittenOutput], of outputs: [ModelOutput], explained: [String]) {
+    self.outputs = written
     self.explained = explained
+    width = outputs.reduce(0) { $0 + $1.width }
+    hasOneOutput = outputs.count == 1
     isOneNumber =
       outputs.count == 1 && outputs[0].width == 1 && outputs[0].kind == .float64
       && outputs[0].elementNames.isEmpty
-    keys = outputs.map { output in
-      (Self.key(output.name), output.elementNames.map(Self.key))
-    }
-    explainedKeys = explained.map(Self.key)
-    labels = outputs.map { output in
-      guard case .label(let texts) = output.kind else { return [] }
-      return texts.map(Self.string)
-    }
+    explainedKeys = explained.map(TextBuffer.jsonKey)
   }
-
-  /// How many numbers a record's prediction has.
-  package var width: Int { outputs.reduce(0) { $0 + $1.width } }
 
   /// How many numbers explain a record.
   package var explanationWidth: Int { explained.isEmpty ? 0 : width * (explained.count + 1) }
@@ -51,46 +68,67 @@ package struct PredictionFormat: Sendable {
   private func appendOutputs(
     _ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer
   ) {
-    guard outputs.count > 1 else { return unsafe append(0, numbers, start: 0, to: &text) }
-    var start = 0
-    for index in outputs.indices {
+    guard !hasOneOutput else { return unsafe append(outputs[0], numbers, to: &text) }
+    for (index, output) in outputs.enumerated() {
       text.append(UInt8(ascii: index == 0 ? "{" : ","))
-      text.append(keys[index].name)
-      unsafe append(index, numbers, start: start, to: &text)
-      start += outputs[index].width
+      text.append(output.key)
+      unsafe append(output, numbers, to: &text)
     }
     text.append(UInt8(ascii: "}"))
   }
 
   private func append(
-    _ index: Int, _ numbers: UnsafeBufferPointer<Double>, start: Int, to text: inout TextBuffer
+    _ output: WrittenOutput, _ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer
   ) {
-    let output = outputs[index]
-    let names = keys[index].elements
+    if output.bestCount > 0 { return unsafe appendBest(of: output, numbers, to: &text) }
+    let names = output.elementKeys
     if names.isEmpty, output.width == 1 {
-      return unsafe append(numbers[start], of: index, to: &text)
+      return unsafe append(numbers[output.start], of: output, to: &text)
     }
     text.append(UInt8(ascii: names.isEmpty ? "[" : "{"))
     for element in 0..<output.width {
       if element > 0 { text.append(UInt8(ascii: ",")) }
       if !names.isEmpty { text.append(names[element]) }
-      unsafe append(numbers[start + element], of: index, to: &text)
+      unsafe append(numbers[output.start + element], of: output, to: &text)
     }
     text.append(UInt8(ascii: names.isEmpty ? "]" : "}"))
   }
 
-  private func append(_ number: Double, of index: Int, to text: inout TextBuffer) {
-    switch outputs[index].kind {
+  private func append(_ number: Double, of output: WrittenOutput, to text: inout TextBuffer) {
+    switch output.kind {
     case .float64: text.append(number)
     case .float32: text.append(Float(number))
     case .integer:
       if let whole = Int(exactly: number) { text.append(whole) } else { text.append("null") }
     case .label:
-      guard let label = Int(exactly: number), labels[index].indices.contains(label) else {
+      guard let label = Int(exactly: number), output.labels.indices.contains(label) else {
         return text.append("null")
       }
-      text.append(labels[index][label])
+      text.append(output.labels[label].json)
     }
+  }
+
+  /// Appends `{"classes":[…],"scores":[…]}`, as many as are wanted and have a number.
+  private func appendBest(
+    of output: WrittenOutput, _ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer
+  ) {
+    text.append("{\"classes\":[")
+    var best = output.firstBest(unsafe numbers)
+    for rank in 0..<output.bestCount {
+      guard let index = best else { break }
+      if rank > 0 { text.append(UInt8(ascii: ",")) }
+      if output.classes.isEmpty { text.append(index) } else { text.append(output.classes[index].json) }
+      best = output.nextBest(unsafe numbers, after: index)
+    }
+    text.append("],\"scores\":[")
+    best = output.firstBest(unsafe numbers)
+    for rank in 0..<output.bestCount {
+      guard let index = best else { break }
+      if rank > 0 { text.append(UInt8(ascii: ",")) }
+      unsafe append(numbers[output.start + index], of: output, to: &text)
+      best = output.nextBest(unsafe numbers, after: index)
+    }
+    text.append("]}")
   }
 
   /// Appends contributions: `{"baseline":…,"attributions":{…}}`, an array of them for several
@@ -124,51 +162,59 @@ package struct PredictionFormat: Sendable {
     }
   }
 
-  /// The columns of a prediction, as the header of a CSV file names them.
-  package var resultColumns: [ResultColumn] {
-    var columns: [ResultColumn] = []
-    for output in outputs {
-      let name = outputs.count == 1 ? "prediction" : output.name
-      for element in 0..<output.width {
-        let suffix = output.elementNames.isEmpty ? "\(element)" : output.elementNames[element]
-        let isAlone = output.width == 1 && output.elementNames.isEmpty
-        columns.append(
-          ResultColumn(name: isAlone ? name : "\(name)_\(suffix)", type: output.columnType))
-      }
-    }
-    guard !explained.isEmpty else { return columns }
-    for number in 0..<width {
-      let prefix = width == 1 ? "attribution" : "attribution_\(number)"
-      columns += (explained + ["baseline"]).map {
-        ResultColumn(name: "\(prefix)_\($0)", type: .number)
-      }
-    }
-    return columns
-  }
-
   /// Appends the numbers, a delimiter before each.
   package func appendCSV(
     _ numbers: UnsafeBufferPointer<Double>, explanation: UnsafeBufferPointer<Double>,
     delimiter: UInt8, to text: inout TextBuffer
   ) {
-    var start = 0
-    for (index, output) in outputs.enumerated() {
+    if isOneNumber, explanation.isEmpty {
+      text.append(delimiter)
+      return text.append(unsafe numbers[0])
+    }
+    for output in outputs {
+      if output.bestCount > 0 {
+        unsafe appendBestCSV(of: output, numbers, delimiter, to: &text)
+        continue
+      }
       for element in 0..<output.width {
         text.append(delimiter)
-        let number = unsafe numbers[start + element]
-        if case .label(let texts) = output.kind {
+        let number = unsafe numbers[output.start + element]
+        if case .label = output.kind {
           // A label that is missing is an empty field.
-          guard let label = Int(exactly: number), texts.indices.contains(label) else { continue }
-          appendCSV(texts[label], delimiter: delimiter, to: &text)
+          guard let label = Int(exactly: number), output.labels.indices.contains(label) else {
+            continue
+          }
+          appendCSV(output.labels[label].text, delimiter: delimiter, to: &text)
         } else {
-          append(number, of: index, to: &text)
+          append(number, of: output, to: &text)
         }
       }
-      start += output.width
     }
     for index in explanation.indices {
       text.append(delimiter)
       text.append(unsafe explanation[index])
+    }
+  }
+
+  /// Class and number of each rank; empty fields where there are fewer.
+  private func appendBestCSV(
+    of output: WrittenOutput, _ numbers: UnsafeBufferPointer<Double>, _ delimiter: UInt8,
+    to text: inout TextBuffer
+  ) {
+    var best = output.firstBest(unsafe numbers)
+    for _ in 0..<output.bestCount {
+      text.append(delimiter)
+      if let index = best {
+        if output.classes.isEmpty {
+          text.append(index)
+        } else {
+          appendCSV(output.classes[index].text, delimiter: delimiter, to: &text)
+        }
+      }
+      text.append(delimiter)
+      guard let index = best else { continue }
+      unsafe append(numbers[output.start + index], of: output, to: &text)
+      best = output.nextBest(unsafe numbers, after: index)
     }
   }
 
@@ -184,25 +230,5 @@ package struct PredictionFormat: Sendable {
       text.append(byte)
     }
     text.append(UInt8(ascii: "\""))
-  }
-
-  private static func key(_ name: String) -> [UInt8] { string(name) + [UInt8(ascii: ":")] }
-
-  private static func string(_ value: String) -> [UInt8] {
-    var text = TextBuffer(capacity: 64)
-    text.appendJSONString(value)
-    return text.copy()
-  }
-}
-
-extension ModelOutput {
-  /// What its values are in a table.
-  fileprivate var columnType: ColumnType {
-    switch kind {
-    case .float64: .number
-    case .float32: .float
-    case .integer: .integer
-    case .label: .text
-    }
   }
 }

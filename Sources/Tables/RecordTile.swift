@@ -12,6 +12,10 @@ package enum RecordError: Hashable, Sendable {
   case recordTooLong
   /// It is not UTF-8.
   case invalidUTF8
+  /// The line is not one JSON value and nothing else.
+  case invalidJSON
+  /// The line is JSON, but no object.
+  case notAnObject
 }
 
 /// Up to 1,024 consecutive records of one block, as spans in a parser's window.
@@ -33,6 +37,8 @@ package enum RecordError: Hashable, Sendable {
   private(set) var fieldCapacity: UInt32
   var recordCount: UInt32 = 0
   var expectedFieldCount = 0
+  /// Whether the fields are values of JSON lines, see `ns_json_lines.h`; otherwise of CSV.
+  var isJSON = false
   /// Columns that the reader gives as numbers; nil where all are text.
   var typedNumbers: TypedNumbers?
   var window: UnsafePointer<UInt8>?
@@ -48,21 +54,44 @@ package enum RecordError: Hashable, Sendable {
 
   /// One field: its bytes as they stand in the file, without the quotes around them.
   @unsafe package struct Field {
-    /// The bytes; where `hasEscapedQuotes`, each quote still stands twice.
+    /// The bytes; where `hasEscapedQuotes`, each quote still stands twice, and where
+    /// `hasBackslashes`, they are the inside of a JSON string.
     package let bytes: UnsafeBufferPointer<UInt8>
     /// Whether the field stands in quotes.
     package let isQuoted: Bool
     /// Whether there are quotes in the quoted field.
     package let hasEscapedQuotes: Bool
+    /// Whether there are escapes in the JSON string.
+    package let hasBackslashes: Bool
+    /// Whether it is a value of JSON: only null is missing then.
+    package let isJSON: Bool
 
-    /// The text the field stands for, each quote once; for names and messages, not for hot code.
+    /// Whether the bytes are other than the text they stand for.
+    package var isEscaped: Bool { unsafe hasEscapedQuotes || hasBackslashes }
+
+    /// Tells whether the field says that there is no value.
+    package func isMissing(_ nullWords: NullWords) -> Bool {
+      guard unsafe !isQuoted else { return false }
+      return unsafe isJSON ? bytes.isEmpty : nullWords.contains(bytes)
+    }
+
+    /// Writes the text the field stands for.
+    ///
+    /// - Parameter output: Room for as many bytes as the field has.
+    /// - Returns: The number of bytes written.
+    package func unescape(into output: UnsafeMutablePointer<UInt8>) -> Int {
+      guard let start = unsafe bytes.baseAddress else { return 0 }
+      if unsafe hasBackslashes { return unsafe ns_json_unescape(start, bytes.count, output) }
+      if unsafe hasEscapedQuotes { return unsafe ns_csv_single_quotes(start, bytes.count, output) }
+      unsafe output.update(from: start, count: bytes.count)
+      return unsafe bytes.count
+    }
+
+    /// The text the field stands for; for names and messages, not for hot code.
     package func unescaped() -> [UInt8] {
-      guard unsafe hasEscapedQuotes, let start = unsafe bytes.baseAddress else {
-        return unsafe [UInt8](bytes)
-      }
-      return unsafe [UInt8](unsafeUninitializedCapacity: bytes.count) { output, count in
+      unsafe [UInt8](unsafeUninitializedCapacity: bytes.count) { output, count in
         guard let to = output.baseAddress else { return }
-        count = unsafe ns_csv_single_quotes(start, bytes.count, to)
+        count = unsafe unescape(into: to)
       }
     }
   }
@@ -71,7 +100,7 @@ package enum RecordError: Hashable, Sendable {
   package init() {
     unsafe records = .allocate(capacity: Self.recordLimit)
     fieldCapacity = 4 * 1_024
-    unsafe fields = .allocate(capacity: Int(fieldCapacity))
+    unsafe fields = .allocate(capacity: Int(fieldCapacity) + Int(NS_CSV_FIELD_SLACK))
   }
 
   deinit {
@@ -102,6 +131,8 @@ package enum RecordError: Hashable, Sendable {
     case NS_CSV_TEXT_AFTER_QUOTE: .textAfterQuote
     case NS_CSV_UNTERMINATED_QUOTE: .unterminatedQuote
     case NS_CSV_RECORD_TOO_LONG: .recordTooLong
+    case NS_JSON_INVALID: .invalidJSON
+    case NS_JSON_NOT_AN_OBJECT: .notAnObject
     default: .invalidUTF8
     }
   }
@@ -120,13 +151,15 @@ package enum RecordError: Hashable, Sendable {
     return unsafe Field(
       bytes: UnsafeBufferPointer(start: window.map { unsafe $0 + Int(field.start) }, count: length),
       isQuoted: field.length_and_flags & NS_CSV_QUOTED != 0,
-      hasEscapedQuotes: field.length_and_flags & NS_CSV_ESCAPED != 0)
+      hasEscapedQuotes: field.length_and_flags & NS_CSV_ESCAPED != 0,
+      hasBackslashes: field.length_and_flags & NS_CSV_JSON_ESCAPED != 0, isJSON: isJSON)
   }
 
   /// Makes room for the fields of one more record, keeping what is there.
   mutating func growFields(keeping count: Int) {
     let capacity = max(2 * Int(fieldCapacity), count + expectedFieldCount)
-    let larger = UnsafeMutablePointer<ns_csv_field>.allocate(capacity: capacity)
+    let larger = UnsafeMutablePointer<ns_csv_field>.allocate(
+      capacity: capacity + Int(NS_CSV_FIELD_SLACK))
     unsafe larger.initialize(from: fields, count: count)
     unsafe fields.deallocate()
     unsafe fields = larger

@@ -9,8 +9,9 @@ package struct RowFormat: Sendable {
   private let instanceColumns: [Int]
   private let columns: [String]
   private let types: [ColumnType]?
-  private let prediction: PredictionFormat
-  private let csv: CSVOptions
+  let prediction: PredictionFormat
+  let csv: CSVOptions
+  let onParseError: JobRequest.OnParseError
 
   /// - Parameters:
   ///   - configuration: What the job asks for, and the table's columns and types.
@@ -30,9 +31,7 @@ package struct RowFormat: Sendable {
           + columns.joined(separator: ", "))
     }
     format = request.outputConfig.predictionsFormat
-    guard format == .csv || format == .jsonl else {
-      throw TableError(code: .unsupported, context: "\(format.rawValue) is not written yet")
-    }
+    onParseError = request.inputConfig.onParseError ?? .error
     instanceType = instance.instanceType
     keyColumn = instance.keyField.flatMap { columns.firstIndex(of: $0) }
     instanceColumns = columns.indices.filter { index in
@@ -44,18 +43,50 @@ package struct RowFormat: Sendable {
     types = configuration.types
     self.prediction = prediction
     csv = try CSVOptions(request: request)
+    if isColumnar { try requireDistinctColumns() }
   }
 
-  /// The columns whose fields are written.
-  package var columnsRead: Set<Int> { Set(keyColumn.map { [$0] } ?? instanceColumns) }
+  /// Whether results are columns, as Parquet and Arrow have them, and not lines.
+  package var isColumnar: Bool { format == .parquet || format == .arrow }
+
+  /// The columns of the table that are written, their names in the results, and their types.
+  var instance: [(column: Int, name: String, type: ColumnType)] {
+    (keyColumn.map { [$0] } ?? instanceColumns).map { column in
+      (column, column == keyColumn ? "key" : columns[column], types?[column] ?? .text)
+    }
+  }
+
+  /// The columns whose fields are written as text, or read as it.
+  package var columnsRead: Set<Int> {
+    Set(instance.filter { !isNumber($0.type) }.map(\.column))
+  }
+
+  /// The columns that are written from numbers alone.
+  package var columnsReadAsNumbers: Set<Int> {
+    Set(instance.filter { isNumber($0.type) }.map(\.column))
+  }
+
+  private func isNumber(_ type: ColumnType) -> Bool {
+    isColumnar && (type == .number || type == .float)
+  }
+
+  /// SQL does not tell names apart that differ in upper and lower case alone.
+  private func requireDistinctColumns() throws(TableError) {
+    var known: [String: String] = [:]
+    for column in resultColumns {
+      guard let former = known.updateValue(column.name, forKey: column.name.lowercased()) else {
+        continue
+      }
+      throw TableError(
+        code: .unsupported,
+        context: "the results would have the columns \(former) and \(column.name), which "
+          + "\(format.rawValue) files cannot tell apart for SQL; leave one out with excludedFields")
+    }
+  }
 
   /// The results' columns with their types, named as in the header of a CSV file.
   package var resultColumns: [ResultColumn] {
-    let instance = (keyColumn.map { [$0] } ?? instanceColumns).map { column in
-      ResultColumn(
-        name: column == keyColumn ? "key" : columns[column], type: types?[column] ?? .text)
-    }
-    return instance + prediction.resultColumns
+    instance.map { ResultColumn(name: $0.name, type: $0.type) } + prediction.resultColumns
   }
 
   /// What stands at the start of each result file: a header for CSV, nothing for JSONL.
@@ -160,6 +191,9 @@ extension CSVOptions {
         code: .unsupported, context: "delimiter \"\(input.delimiter)\": it has to be one byte")
     }
     try self.init(
-      delimiter: delimiter[0], nullWords: input.nullWords ?? CSVOptions.standardNullWords)
+      delimiter: delimiter[0],
+      // JSON has a null of its own.
+      nullWords: input.nullWords
+        ?? (input.instancesFormat == .jsonl ? [] : CSVOptions.standardNullWords))
   }
 }

@@ -51,7 +51,23 @@ package struct TableSurvey {
     for file in files.dropFirst() {
       try header.requireSame(as: readHeader(file, options), at: file.path, path: files[0].path)
     }
-    return SurveyedTable(columns: header.names, inputs: files.map { PlannedInput($0) })
+    return SurveyedTable(
+      columns: header.names, types: try csvTypes(files[0], header, options),
+      inputs: files.map { PlannedInput($0) })
+  }
+
+  /// The columns' types: of a job that writes typed columns by the first file's first records,
+  /// otherwise text where the job says nothing; nil where nothing asks for types.
+  private func csvTypes(
+    _ file: InputFile, _ header: CSVHeader, _ options: CSVOptions
+  ) throws -> [ColumnType]? {
+    let given = request.inputConfig.schema
+    guard request.writesTypes || given != nil else { return nil }
+    var schema = SchemaInference(columns: header.names, options: options)
+    if request.writesTypes {
+      try schema.sample(text(of: file), headerOffset: header.offset)
+    }
+    return try schema.types(given: given ?? [:], path: file.path)
   }
 
   private func readHeader(_ file: InputFile, _ options: CSVOptions) throws -> CSVHeader {
@@ -95,5 +111,17 @@ extension PlannedInput {
       path: file.path, byteCount: file.byteCount,
       modifiedNanoseconds: file.modificationNanoseconds, inode: file.inode,
       compression: compression, version: file.version, cuts: cuts)
+  }
+}
+
+extension JobRequest {
+  /// Whether the results' columns have types: those of Parquet, Arrow and databases do.
+  var writesTypes: Bool {
+    switch outputConfig.predictionsFormat {
+    case .parquet, .arrow: return true
+    case .jsonl, .csv:
+      let uri = outputConfig.uri.lowercased()
+      return ["postgresql://", "postgres://", "sqlite:"].contains { uri.hasPrefix($0) }
+    }
   }
 }

@@ -137,13 +137,19 @@ import CKernels
 }
 
 extension RecordTile {
-  /// Appends the text a field of a record without an error stands for, each quote once.
+  /// Appends the text a field of a record without an error stands for.
   package func appendText(of record: Int, column: Int, to output: inout TextBuffer) {
-    let field = unsafe field(record, column)
-    guard unsafe field.hasEscapedQuotes else {
-      unsafe output.append(field.bytes)
+    unsafe output.append(text: field(record, column))
+  }
+}
+
+extension TextBuffer {
+  /// Appends the text a field stands for.
+  package mutating func append(text field: RecordTile.Field) {
+    guard unsafe field.isEscaped else {
+      unsafe append(field.bytes)
       return
     }
-    unsafe output.appendConverted(field.bytes, growth: 1, ns_csv_single_quotes)
+    unsafe append(bound: field.bytes.count) { unsafe field.unescape(into: $0) }
   }
 }

@@ -21,9 +21,11 @@ import Tables
   /// Of that tile: records × the numbers that explain one, if asked for.
   private var explanations: [Double]
   private var failures: [RecordSet]
+  /// Records of that tile that are errors, or whose prediction is not all numbers.
+  private var suspects = RecordSet()
   private var scratch = ScoringScratch()
   private var rows: RowWriter
-  private var unescaped: [UInt8] = []
+  private var unescaped = TextBuffer(capacity: 256)
   /// Under a job that fits a plan, what the block's records gave so far.
   private var fit: FitState?
   /// Whether the block under way has records that were gathered.
@@ -121,6 +123,21 @@ import Tables
     readFeatures(tile)
     scoreFeatures(rowCount: tile.count)
     scratch.release(to: mark)
+    findSuspects(tile)
+  }
+
+  /// Looks at whole tiles, so that a record without a problem costs next to nothing.
+  private mutating func findSuspects(_ tile: borrowing RecordTile) {
+    suspects.removeAll()
+    for record in 0..<tile.count where tile.error(of: record) != nil { suspects.insert(record) }
+    for failed in failures { suspects.formUnion(failed) }
+    let width = context.prediction.width
+    unsafe outputs.withUnsafeBufferPointer { outputs in
+      for record in 0..<tile.count {
+        let own = unsafe outputs[record * width..<(record + 1) * width]
+        if unsafe !own.allSatisfy(\.isFinite) { suspects.insert(record) }
+      }
+    }
   }
 
   /// Scores a tile once more, without the last function.
@@ -142,7 +159,7 @@ import Tables
     _ record: Int, of tile: borrowing RecordTile, firstOrdinal: UInt64,
     results: inout TextBuffer, errors: inout TextBuffer
   ) -> Bool {
-    if let problem = problem(of: record, in: tile) {
+    if suspects.contains(record), let problem = problem(of: record, in: tile) {
       append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
       return false
     }
@@ -215,37 +232,21 @@ import Tables
 
   /// The text that a field stands for; null words outside of quotes are missing.
   private mutating func text(of field: RecordTile.Field) -> TextSpan {
-    if unsafe !field.isQuoted, unsafe context.csv.nullWords.contains(field.bytes) {
-      return unsafe .missing
-    }
-    guard unsafe field.hasEscapedQuotes else {
+    if unsafe field.isMissing(context.csv.nullWords) { return unsafe .missing }
+    guard unsafe field.isEscaped else {
       return unsafe TextSpan(start: field.bytes.baseAddress, count: field.bytes.count)
     }
     let copy = unsafe scratch.reserve(UInt8.self, count: field.bytes.count)
-    var count = 0
-    var isSecond = false
-    for index in unsafe field.bytes.indices {
-      let byte = unsafe field.bytes[index]
-      isSecond = byte == UInt8(ascii: "\"") && !isSecond
-      guard !isSecond else { continue }
-      unsafe copy[count] = byte
-      count += 1
-    }
-    return unsafe TextSpan(start: copy, count: count)
+    return unsafe TextSpan(start: copy, count: field.unescape(into: copy))
   }
 
   private mutating func code(of field: RecordTile.Field, in table: CategoryTable) -> Double {
-    if unsafe !field.isQuoted, unsafe context.csv.nullWords.contains(field.bytes) { return .nan }
-    guard unsafe field.hasEscapedQuotes else {
+    if unsafe field.isMissing(context.csv.nullWords) { return .nan }
+    guard unsafe field.isEscaped else {
       return unsafe table.code(for: UnsafeRawBufferPointer(field.bytes))
     }
-    unescaped.removeAll(keepingCapacity: true)
-    var isSecond = false
-    for index in unsafe field.bytes.indices {
-      let byte = unsafe field.bytes[index]
-      isSecond = byte == UInt8(ascii: "\"") && !isSecond
-      if !isSecond { unescaped.append(byte) }
-    }
+    unescaped.removeAll()
+    unsafe unescaped.append(text: field)
     return unsafe unescaped.withUnsafeBytes { unsafe table.code(for: $0) }
   }
 
@@ -333,6 +334,8 @@ import Tables
         "longer than \(Limits.recordByteLimit) bytes: its begin is shown, reading went on after it"
       )
     case .record(.invalidUTF8): ("INVALID_UTF8", "the record is not UTF-8")
+    case .record(.invalidJSON): ("INVALID_JSON", "the line is not one JSON object and nothing else")
+    case .record(.notAnObject): ("NOT_AN_OBJECT", "the line is JSON, but no object")
     }
   }
 }

@@ -48,7 +48,7 @@ struct CSVRangeTests {
       for cut in 1...end {
         reading.windowByteCount = 1 + (cut * 7 + block) % 40
         reading.readLimit = 1 + (cut + block * 5) % 23
-        reading.usesWidestISA = (cut + block) % 2 == 0
+        reading.instructions = TextInstructions.available.cycled(cut + block)
         let ranges = cut < end ? [0..<cut, cut..<end] : [0..<end]
         _ = try reading.checkChain(
           bytes, ranges: ranges, block: block, reference: reference, tile: &tile)
@@ -103,7 +103,8 @@ struct CSVRangeTests {
       var reading = Reading(
         fieldCount: fieldCount, options: try CSVOptions(recordByteLimit: limit),
         windowByteCount: Int.random(in: 1...90, using: &random),
-        readLimit: Int.random(in: 1...90, using: &random), usesWidestISA: round % 2 == 0)
+        readLimit: Int.random(in: 1...90, using: &random),
+        instructions: TextInstructions.available.cycled(round))
       if Bool.random(using: &random), let first = reference.records.first {
         reading.headerOffset = UInt64(first.record.offset)
       }
@@ -117,7 +118,8 @@ struct CSVRangeTests {
     }
   }
 
-  @Test(arguments: [true, false]) func longRandomTextAgrees(usesWidestISA: Bool) throws {
+  @Test(arguments: TextInstructions.available)
+  func longRandomTextAgrees(instructions: TextInstructions) throws {
     var random = SplitMix(state: 5)
     var bytes: [UInt8] = []
     while bytes.count < 600_000 {
@@ -136,7 +138,7 @@ struct CSVRangeTests {
     let reference = ReferenceParser(bytes, fieldCount: 4, limit: 200)
     let reading = Reading(
       fieldCount: 4, options: try CSVOptions(recordByteLimit: 200), windowByteCount: 8_192,
-      usesWidestISA: usesWidestISA, headerOffset: 0)
+      instructions: instructions, headerOffset: 0)
     var tile = RecordTile()
     for (size, block) in [(600_100, 600_100), (600_100, 65_536), (100_003, 9_001)] {
       let ranges = stride(from: 0, to: 600_100, by: size).map { $0..<min($0 + size, 600_100) }

@@ -89,6 +89,23 @@ struct InputListingTests {
     #expect(error?.code == .unsupported)
   }
 
+  @Test func foldersOfPartitionsAreEntered() throws {
+    var options = InputListing.Options()
+    options.entersFolders = true
+    let prefix = folder.url.path + "/"
+    let listed = try InputListing.files(of: [prefix + "sub"], options: options)
+    #expect(
+      listed.map { $0.path.dropFirst(prefix.count) } == ["sub/deep/three.csv", "sub/one.csv"])
+  }
+
+  @Test func aFolderOfSparkIsItsParts() throws {
+    let parts = (0..<3).map { "t/part-0000\($0)-9a.c000.snappy.parquet" }
+    for name in parts + parts.map({ "t/.\($0.dropFirst(2)).crc" }) + ["t/_SUCCESS", "t/_metadata"] {
+      try folder.write([1], name)
+    }
+    #expect(try names("t") == parts)
+  }
+
   @Test func aLinkToNothingIsAnError() throws {
     try FileManager.default.createSymbolicLink(
       atPath: folder.url.appending(path: "sub/gone.csv").path, withDestinationPath: "nowhere")

@@ -37,7 +37,7 @@ struct Reading {
   var options: CSVOptions
   var windowByteCount = 16
   var readLimit = Int.max
-  var usesWidestISA = true
+  var instructions = TextInstructions.best
   var headerOffset: UInt64?
 
   /// Parses one range.
@@ -58,7 +58,7 @@ struct Reading {
     var parser = CSVRangeParser(
       source: source, range: range, blockByteCount: UInt64(block), entryState: entry,
       headerOffset: headerOffset, fieldCount: fieldCount, options: options,
-      usesWidestISA: usesWidestISA, windowByteCount: windowByteCount)
+      instructions: instructions, windowByteCount: windowByteCount)
     var result = RangeReading()
     while try parser.readTile(into: &tile) {
       for index in 0..<tile.count {
@@ -136,4 +136,9 @@ struct Reading {
     }
     return wrongCount
   }
+}
+
+extension Array {
+  /// The element at an index that goes round.
+  func cycled(_ index: Int) -> Element { self[index % count] }
 }

@@ -8,6 +8,7 @@
 #include "ns_forest_nodes.h"
 #include "ns_forest_ranks.h"
 #include "ns_isa.h"
+#include "ns_json_lines.h"
 #include "ns_numbers.h"
 #include "ns_oblivious.h"
 #include "ns_peak.h"

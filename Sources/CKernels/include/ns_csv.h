@@ -8,6 +8,8 @@
 // or at the first line feed more than `record_byte_limit` bytes after its begin, wherever that is.
 // Lines that are empty but for a CR are no records.
 
+#include "ns_isa.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,18 +17,18 @@
 extern "C" {
 #endif
 
-// Instruction sets with a variant of their own; ns_csv_best_isa picks what this CPU has.
-enum { NS_ISA_SSE2 = 0, NS_ISA_AVX2 = 1 };
-int ns_csv_best_isa(void);
-
 // Bytes after the text that may be read (and are ignored).
 #define NS_CSV_PADDING 64
 
+// Fields beyond the capacity that may be written (and are ignored).
+#define NS_CSV_FIELD_SLACK 96
+
 // Flags in a field's upper bits. A quoted field's span excludes its quotes; "escaped" says that
-// doubled quotes are inside.
+// doubled quotes are inside, "JSON escaped" that backslashes of a JSON string are.
 #define NS_CSV_QUOTED 0x80000000u
 #define NS_CSV_ESCAPED 0x40000000u
-#define NS_CSV_LENGTH_MASK 0x3FFFFFFFu
+#define NS_CSV_JSON_ESCAPED 0x20000000u
+#define NS_CSV_LENGTH_MASK 0x1FFFFFFFu
 
 typedef struct {
   uint32_t start;
@@ -74,7 +76,7 @@ enum {
 // Positions are indexes into the window; negative ones lie before it.
 typedef struct {
   uint8_t delimiter;
-  uint8_t isa;
+  uint8_t isa;                 // an ns_isa
   uint8_t mode;                // private: unquoted, quoted, closed
   uint8_t record_error;        // private
   uint8_t discards_record;     // the record under way is not put into the tile
@@ -98,8 +100,9 @@ typedef struct {
   uint32_t record_count;
   uint32_t field_count;
   uint32_t field_capacity;
+  uint64_t non_ascii;      // not 0 where a byte above 127 may have been seen; never set to 0 here
   ns_csv_record *records;  // room for tile_record_limit
-  ns_csv_field *fields;
+  ns_csv_field *fields;    // room for field_capacity and NS_CSV_FIELD_SLACK
 } ns_csv_scanner;
 
 // Makes a record begin at `position`.
@@ -120,7 +123,8 @@ void ns_csv_end_too_long(ns_csv_scanner *scanner, int64_t stop);
 void ns_csv_shift(ns_csv_scanner *scanner, int64_t count);
 
 // Marks the records that are not UTF-8. Returns their number.
-uint32_t ns_csv_mark_invalid_utf8(const uint8_t *window, ns_csv_record *records, uint32_t count);
+uint32_t ns_csv_mark_invalid_utf8(ns_isa isa, const uint8_t *window, ns_csv_record *records,
+                                  uint32_t count);
 
 // Words that mean "no value", one after the other in `bytes`; word i ends before ends[i].
 typedef struct {
@@ -133,14 +137,45 @@ typedef struct {
 
 int ns_csv_is_word(const ns_csv_words *words, const uint8_t *text, size_t count);
 
-// Reads one column of a tile as doubles: output[i * stride] for record i.
+// Reads columns of a tile as doubles: field `columns[c]` of record i becomes
+// output[c * column_stride + i * stride].
 //
 // Null words become NaN, with or without spaces and tabs around them; so does everything in
-// records that are errors. A field that is no number becomes NaN and sets bit i of failures.
-// Returns the number of bits set.
-uint32_t ns_csv_numbers(const uint8_t *window, const ns_csv_record *records, uint32_t count,
-                        const ns_csv_field *fields, uint32_t column, const ns_csv_words *nulls,
-                        double *output, size_t stride, uint64_t *failures);
+// records that are errors. A field that is no number becomes NaN and sets bit i % 64 of
+// failures[c * failure_stride + i / 64]. Returns the number of bits set.
+uint32_t ns_csv_number_columns(ns_isa isa, const uint8_t *window, const ns_csv_record *records,
+                               uint32_t count, const ns_csv_field *fields, const uint32_t *columns,
+                               uint32_t column_count, const ns_csv_words *nulls, double *output,
+                               size_t column_stride, size_t stride, uint64_t *failures,
+                               size_t failure_stride);
+
+// What a text can be; bits of a set.
+typedef enum {
+  ns_csv_boolean = 1,     // true or false in any case: 1 or 0
+  ns_csv_integer = 2,     // a sign and digits: 64 bits, signed
+  ns_csv_number = 4,      // what ns_parse_double takes: the bits of a double
+  ns_csv_date = 8,        // YYYY-MM-DD from year 1 on: days since 1970-01-01
+  ns_csv_timestamp = 16,  // that, T or a space, hh:mm, perhaps :ss and a fraction of which six
+                          // digits count, perhaps Z or ±hh[[:]mm]; or a date: microseconds
+                          // since 1970, UTC
+  ns_csv_text = 32,
+} ns_csv_type;
+
+// The types of the values of a column: of each the narrowest that takes it, in the order integer,
+// number, boolean, date, timestamp, text. Digits after a leading zero are text. Spaces and tabs
+// around a value and quotes do not count; null words and records that are errors have no type.
+uint32_t ns_csv_types(const uint8_t *window, const ns_csv_record *records, uint32_t count,
+                      const ns_csv_field *fields, uint32_t column, const ns_csv_words *nulls);
+
+// Reads one column of a tile as values of a type other than text, see there.
+//
+// Null words, or where `nulls` is NULL empty fields that are not in quotes, set bit i of missing,
+// and so does what is not of the type, which sets bit i of failures too. Returns how often that
+// was.
+uint32_t ns_csv_values(const uint8_t *window, const ns_csv_record *records, uint32_t count,
+                       const ns_csv_field *fields, uint32_t column, ns_csv_type type,
+                       const ns_csv_words *nulls, int64_t *values, uint64_t *missing,
+                       uint64_t *failures);
 
 // Which columns are written as JSON, and their names.
 typedef struct {

@@ -1,0 +1,155 @@
+package import Jobs
+
+/// The columns of JSON lines: the members of the first records, in order of first appearance.
+///
+/// A member that first appears later is no column: it is checked as part of its line, no model
+/// input and no filter sees it, and it is in the output where whole instances are.
+package struct JSONLSchema: Hashable, Sendable {
+  /// Names of the columns, all different.
+  package private(set) var columns: [String] = []
+  /// For each column what its values were.
+  private var kinds: [Kinds] = []
+  private var places: [String: Int] = [:]
+  /// Number of records looked at, without those that are errors.
+  package private(set) var recordCount = 0
+  /// The most values a line had that was an array.
+  package private(set) var arrayCount = 0
+
+  /// Records that are looked at, and bytes of them.
+  package static let recordLimit = 10_000
+  package static let byteLimit = 16 << 20
+
+  /// Makes a table of no columns.
+  package init() {}
+
+  /// What the values of a column were; bits of a set.
+  struct Kinds: OptionSet, Hashable {
+    let rawValue: UInt8
+    static let boolean = Kinds(rawValue: 1)
+    static let integer = Kinds(rawValue: 2)
+    static let number = Kinds(rawValue: 4)
+    static let text = Kinds(rawValue: 8)
+
+    /// Mixed values are text, but for numbers with and without fractions.
+    var type: ColumnType {
+      switch self {
+      case .boolean: .boolean
+      case .integer: .integer
+      case .number, [.integer, .number]: .number
+      default: .text
+      }
+    }
+  }
+
+  /// What each column's values are: `boolean`, `integer`, `number` or `text`.
+  ///
+  /// Columns of nothing but nulls, of objects and arrays and of mixed values are text.
+  package var types: [ColumnType] { kinds.map(\.type) }
+
+  /// Reads the begin of a text.
+  ///
+  /// - Parameters:
+  ///   - source: The text.
+  ///   - path: What errors call it.
+  ///   - types: Columns whose type the job says; those that did not appear come last, by name.
+  ///   - options: How to read.
+  /// - Returns: Columns and types.
+  /// - Throws: `TableError.header` where no line is an object or there are too many columns, or
+  ///   what the source fails with.
+  package static func infer(
+    from source: any ByteSource, path: String, types: [String: ColumnType] = [:],
+    options: JSONLOptions
+  ) throws -> (columns: [String], types: [ColumnType]) {
+    var schema = JSONLSchema()
+    try schema.sample(source, path: path, options: options)
+    return try schema.table(path: path, types: types)
+  }
+
+  /// Looks at the first records of a text, together with those looked at before.
+  ///
+  /// - Throws: `TableError.header`, or what the source fails with.
+  package mutating func sample(
+    _ source: any ByteSource, path: String, options: JSONLOptions
+  ) throws {
+    let end = UInt64(Self.byteLimit)
+    let reader = try JSONLTileReader(
+      text: source,
+      range: LeaseRange(path: path, begin: 0, end: end, blockLength: end, blockCount: 1),
+      columns: [], options: options, windowByteCount: 64 << 10)
+    var tile = RecordTile()
+    var count = 0
+    while count < Self.recordLimit, try reader.readTile(into: &tile) {
+      for record in 0..<min(tile.count, Self.recordLimit - count) where tile.holdsJSON(record) {
+        unsafe look(at: tile.text(of: record))
+        guard columns.count <= CSVHeader.columnLimit else {
+          throw TableError(
+            code: .header,
+            context: "\(path): more than \(CSVHeader.columnLimit) different members")
+        }
+        recordCount += 1
+      }
+      count += tile.count
+    }
+  }
+
+  /// The columns and their types, with what the job says of them.
+  ///
+  /// - Parameters:
+  ///   - path: What errors call the text.
+  ///   - types: Columns whose type the job says; those that did not appear come last, by name.
+  /// - Returns: Columns and types.
+  /// - Throws: `TableError.header` where there is no column.
+  package func table(
+    path: String, types: [String: ColumnType]
+  ) throws(TableError) -> (columns: [String], types: [ColumnType]) {
+    let added = types.keys.filter { places[$0] == nil }.sorted()
+    let names = columns + added
+    guard !names.isEmpty else {
+      throw TableError(
+        code: .header,
+        context: arrayCount > 0
+          ? "\(path): the lines are arrays; name the columns in inputConfig.schema"
+          : "\(path): none of the first lines is a JSON object with members")
+    }
+    guard names.count <= CSVHeader.columnLimit else {
+      throw TableError(
+        code: .header,
+        context: "\(path): \(names.count) columns, at most \(CSVHeader.columnLimit)")
+    }
+    let inferred = self.types + added.map { _ in .text }
+    return (names, zip(names, inferred).map { types[$0] ?? $1 })
+  }
+
+  // MARK: Records
+
+  /// Takes note of the members of an object; the text is valid JSON, with space around it.
+  private mutating func look(at text: UnsafeBufferPointer<UInt8>) {
+    var walk = unsafe JSONWalk(text)
+    guard unsafe walk.enterObject() else {
+      arrayCount = unsafe max(arrayCount, walk.valueCount())
+      return
+    }
+    while let name = unsafe walk.nextName() {
+      let place = place(of: name)
+      unsafe kinds[place].formUnion(walk.skipValue())
+    }
+  }
+
+  private mutating func place(of name: String) -> Int {
+    if let place = places[name] { return place }
+    places[name] = columns.count
+    columns.append(name)
+    kinds.append([])
+    return columns.count - 1
+  }
+}
+
+extension RecordTile {
+  /// Whether a record of a tile of JSON lines is JSON, whatever number of values an array has.
+  fileprivate func holdsJSON(_ record: Int) -> Bool {
+    switch error(of: record) {
+    case nil, .fieldCount, .notAnObject: true
+    case .textAfterQuote, .unterminatedQuote, .recordTooLong, .invalidUTF8, .invalidJSON: false
+    }
+  }
+}

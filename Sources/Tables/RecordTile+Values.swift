@@ -1,0 +1,125 @@
+import CKernels
+package import Jobs
+
+extension RecordTile {
+  /// Reads one column of text as values of a type.
+  ///
+  /// Spaces and tabs around a value do not count, and neither do the quotes of CSV. Null words are
+  /// missing; so is every field of a record that is an error.
+  ///
+  /// - Parameters:
+  ///   - column: Which field of each record.
+  ///   - type: Not `text` or `binary`.
+  ///   - nullWords: The words that mean "no value"; JSON has null alone.
+  ///   - output: Room for `count` values: integers, days since 1970, microseconds since 1970 UTC,
+  ///     0 or 1, or the bits of the nearest double, also for `float`. A fraction of a second counts
+  ///     with six digits, and a time without a zone is UTC.
+  ///   - missing: Records without a value, and those that fail, are added; theirs is 0.
+  ///   - failures: Records whose field is not of the type are added.
+  /// - Returns: How many records failed.
+  package func readValues(
+    column: Int, as type: ColumnType, nullWords: NullWords,
+    into output: UnsafeMutableBufferPointer<Int64>, missing: inout RecordSet,
+    failures: inout RecordSet
+  ) -> Int {
+    guard count > 0, let type = ns_csv_type(type) else { return 0 }
+    precondition(column >= 0 && column < expectedFieldCount && count <= output.count)
+    guard let window = unsafe window, let start = output.baseAddress else { return 0 }
+    return unsafe missing.withUnsafeWords { missing in
+      unsafe failures.withUnsafeWords { failures in
+        guard let missing = missing.baseAddress, let failures = failures.baseAddress else {
+          return 0
+        }
+        let failureCount = unsafe ns_csv_values(
+          window, records, recordCount, fields, UInt32(column), type,
+          isJSON ? nil : nullWords.raw, start, missing, failures)
+        return Int(failureCount)
+      }
+    }
+  }
+
+  /// The types that the values of a column have, as bits of `ns_csv_type`.
+  func types(ofColumn column: Int, nullWords: NullWords) -> UInt32 {
+    precondition(column >= 0 && column < expectedFieldCount)
+    guard let window = unsafe window else { return 0 }
+    return unsafe ns_csv_types(
+      window, records, recordCount, fields, UInt32(column), nullWords.raw)
+  }
+}
+
+extension ns_csv_type {
+  /// The kernels' name for a type; nil for those that every text is of.
+  fileprivate init?(_ type: ColumnType) {
+    switch type {
+    case .boolean: self = ns_csv_boolean
+    case .integer: self = ns_csv_integer
+    case .number, .float: self = ns_csv_number
+    case .date: self = ns_csv_date
+    case .timestamp: self = ns_csv_timestamp
+    case .text, .binary: return nil
+    }
+  }
+}
+
+/// Finds the records of tiles whose values are not of their columns' types.
+///
+/// Each is an error record, `WRONG_TYPE`, unless the job makes what cannot be read null. Numbers
+/// that a model needs are not checked here: they have their own error, `NOT_A_NUMBER`.
+package struct TypeCheck {
+  private var columns: [Column] = []
+  private let nullWords: NullWords
+  private var values: [Int64]
+  /// The records of the tile checked last that failed, whichever column it was.
+  package private(set) var failures = RecordSet()
+
+  private struct Column {
+    let index: Int
+    let type: ColumnType
+    var failures = RecordSet()
+  }
+
+  /// Prepares to check.
+  ///
+  /// - Parameters:
+  ///   - types: Of all columns of the table.
+  ///   - columns: Which are checked; those of text are passed over.
+  ///   - nullWords: The words that mean "no value".
+  package init(types: [ColumnType], columns: some Sequence<Int>, nullWords: NullWords) {
+    self.nullWords = nullWords
+    for index in columns where types[index] != .text && types[index] != .binary {
+      self.columns.append(Column(index: index, type: types[index]))
+    }
+    values = Array(repeating: 0, count: self.columns.isEmpty ? 0 : RecordTile.recordLimit)
+  }
+
+  /// Whether there is nothing to check.
+  package var isEmpty: Bool { columns.isEmpty }
+
+  /// Checks a tile of text.
+  ///
+  /// - Returns: How many values are not of their columns' types.
+  package mutating func run(_ tile: borrowing RecordTile) -> Int {
+    failures.removeAll()
+    var failureCount = 0
+    for index in columns.indices {
+      columns[index].failures.removeAll()
+      var missing = RecordSet()
+      let count = unsafe values.withUnsafeMutableBufferPointer { values in
+        unsafe tile.readValues(
+          column: columns[index].index, as: columns[index].type, nullWords: nullWords,
+          into: values, missing: &missing, failures: &columns[index].failures)
+      }
+      guard count > 0 else { continue }
+      failures.formUnion(columns[index].failures)
+      failureCount += count
+    }
+    return failureCount
+  }
+
+  /// The first column, in the order given, whose value in a record of the tile checked last is not
+  /// of its type; nil where all are.
+  package func wrongColumn(of record: Int) -> (column: Int, type: ColumnType)? {
+    guard failures.contains(record) else { return nil }
+    return columns.first { $0.failures.contains(record) }.map { ($0.index, $0.type) }
+  }
+}
