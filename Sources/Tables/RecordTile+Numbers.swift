@@ -5,9 +5,12 @@ package struct RecordSet: Hashable, Sendable {
   /// Bit i % 64 of word i / 64 says whether record i is in the set.
   package private(set) var words: [UInt64]
 
+  /// Words of a set.
+  package static let wordCount = RecordTile.recordLimit / 64
+
   /// Makes an empty set.
   package init() {
-    words = [UInt64](repeating: 0, count: RecordTile.recordLimit / 64)
+    words = [UInt64](repeating: 0, count: Self.wordCount)
   }
 
   /// Tells whether a record is in the set.
@@ -23,6 +26,11 @@ package struct RecordSet: Hashable, Sendable {
   /// Adds the records of another set.
   package mutating func formUnion(_ other: RecordSet) {
     for index in words.indices { words[index] |= other.words[index] }
+  }
+
+  /// Adds records by their words.
+  package mutating func formUnion(words other: ArraySlice<UInt64>) {
+    for (index, word) in zip(words.indices, other) { words[index] |= word }
   }
 
   /// Empties the set.
