@@ -49,15 +49,11 @@ package struct InputTable: Sendable {
     switch format {
     case .csv:
       return try csvReader(of: range) { try text(of: range, compression, open: open) }
-    case .jsonl:
-      return try JSONLTileReader(
-        text: text(of: range, compression, open: open), range: range, columns: columns,
-        options: JSONLOptions())
     case .postgresql:
       guard let sql else { fatalError("a query without its input") }
       return try SQLTileReader(
         sql, range: range, columns: columns, needs: needs, goesOn: goesOn)
-    case .parquet, .orc, .arrow, .files:
+    case .jsonl, .parquet, .orc, .arrow, .files:
       throw TableError(
         code: .unsupported, context: "\(range.path): \(format.rawValue) is not read yet")
     }

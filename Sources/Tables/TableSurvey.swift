@@ -18,7 +18,7 @@ package struct SurveyedTable: Sendable {
 
 /// Reads of a job's inputs what a plan needs: columns, types, and where they may be cut.
 package struct TableSurvey {
-  let request: JobRequest
+  private let request: JobRequest
   private let open: (InputFile) throws -> any ByteSource
 
   /// - Parameters:
@@ -41,9 +41,8 @@ package struct TableSurvey {
   private func survey(_ files: [InputFile]) throws -> SurveyedTable {
     switch request.inputConfig.instancesFormat {
     case .csv: return try surveyCSV(files)
-    case .jsonl: return try surveyJSONL(files)
     case .postgresql: return try SurveyedTable(queryOf: request)
-    case .parquet, .orc, .arrow, .files:
+    case .jsonl, .parquet, .orc, .arrow, .files:
       throw TableError(
         code: .unsupported,
         context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
@@ -90,8 +89,7 @@ package struct TableSurvey {
     return header
   }
 
-  /// A file's text, decompressed where it is packed.
-  func text(of file: InputFile) throws -> any ByteSource {
+  private func text(of file: InputFile) throws -> any ByteSource {
     let stored = try open(file)
     let found = try InputListing.textCompression(of: file.path, in: stored)
     guard let compression = found else { return stored }
