@@ -1,5 +1,5 @@
 package import Leasing
-import Partials
+package import Partials
 
 /// Why an output could not be merged, published or checked.
 package struct DestinationError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -37,7 +37,7 @@ package struct DestinationError: Error, Hashable, Sendable, CustomStringConverti
     self.context = context
   }
 
-  init(_ error: FileError) {
+  package init(_ error: FileError) {
     let code: Code =
       switch error.code {
       case .diskFull: .diskFull
