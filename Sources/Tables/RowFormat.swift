@@ -7,6 +7,8 @@ package struct RowFormat: Sendable {
   private let keyColumn: Int?
   /// Columns that the instance in the output has, in the order of the table.
   private let instanceColumns: [Int]
+  /// Whether the job leaves nothing of the instance out.
+  private let hasWholeInstance: Bool
   private let columns: [String]
   private let types: [ColumnType]?
   let prediction: PredictionFormat
@@ -40,6 +42,7 @@ package struct RowFormat: Sendable {
         ? !instance.excludedFields.contains(columns[index])
         : instance.includedFields.contains(columns[index])
     }
+    hasWholeInstance = instance.includedFields.isEmpty && instance.excludedFields.isEmpty
     self.columns = columns
     types = configuration.types
     self.prediction = prediction
@@ -112,7 +115,7 @@ package struct RowFormat: Sendable {
       instance: InstanceWriter(
         columns: keyColumn.map { [$0] } ?? instanceColumns,
         header: CSVHeader(names: names, offset: 0), nullWords: csv.nullWords,
-        delimiter: csv.delimiter),
+        delimiter: csv.delimiter, copiesWholeRecords: keyColumn == nil && hasWholeInstance),
       delimiter: csv.delimiter)
   }
 }
