@@ -32,7 +32,8 @@ package struct RowFormat: Sendable {
         context: "instanceConfig names the column \(missing); the table has "
           + columns.joined(separator: ", "))
     }
-    format = request.outputConfig.predictionsFormat
+    // A database gets lines of CSV, which become its rows.
+    format = request.writesTable ? .csv : request.outputConfig.predictionsFormat
     onParseError = request.inputConfig.onParseError ?? .error
     instanceType = instance.instanceType
     keyColumn = instance.keyField.flatMap { columns.firstIndex(of: $0) }
@@ -58,6 +59,9 @@ package struct RowFormat: Sendable {
       (column, column == keyColumn ? "key" : columns[column], types?[column] ?? .text)
     }
   }
+
+  /// How many of the results' columns are the instance's; they come first.
+  package var instanceColumnCount: Int { instance.count }
 
   /// The columns whose fields are written as text, or read as it.
   package var columnsRead: Set<Int> {

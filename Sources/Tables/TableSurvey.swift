@@ -143,10 +143,13 @@ extension JobRequest {
   /// Whether the results' columns have types: those of Parquet, Arrow and databases do.
   var writesTypes: Bool {
     switch outputConfig.predictionsFormat {
-    case .parquet, .arrow: return true
-    case .jsonl, .csv:
-      let uri = outputConfig.uri.lowercased()
-      return ["postgresql://", "postgres://", "sqlite:"].contains { uri.hasPrefix($0) }
+    case .parquet, .arrow: true
+    case .jsonl, .csv: writesTable
     }
+  }
+
+  /// Whether the results become rows of a database's table.
+  var writesTable: Bool {
+    ConnectionTarget.isOne(outputConfig.uri) || SQLiteTarget.isOne(outputConfig.uri)
   }
 }
