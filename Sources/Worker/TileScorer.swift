@@ -25,13 +25,18 @@ import Tables
   private var suspects = RecordSet()
   private var scratch = ScoringScratch()
   private var rows: RowWriter
+  /// Where results are columns, what writes them in place of `rows`.
+  private var columns: ColumnarRowWriter?
+  /// Records of a tile that go to the results' columns.
+  private var kept: [UInt16] = []
   private var unescaped = TextBuffer(capacity: 256)
   /// Under a job that fits a plan, what the block's records gave so far.
   private var fit: FitState?
   /// Whether the block under way has records that were gathered.
   private var hasLine = false
 
-  init(context: JobContext, inputPath: String) {
+  /// - Throws: `WorkerError` where there is no memory.
+  init(context: JobContext, inputPath: String) throws(WorkerError) {
     self.context = context
     self.inputPath = inputPath
     mode = context.request.modelParameters.rawScore ? .raw : .transformed
@@ -46,6 +51,8 @@ import Tables
       repeating: 0, count: context.prediction.explanationWidth * RecordTile.recordLimit)
     failures = Array(repeating: RecordSet(), count: inputCount)
     rows = context.output.writer()
+    columns = try inMemory { () throws in try context.output.columnarWriter() }
+    kept.reserveCapacity(columns == nil ? 0 : RecordTile.recordLimit)
     fit = context.model.fitting?.emptyState
   }
 
@@ -56,9 +63,13 @@ import Tables
   mutating func score(
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer
-  ) -> RecordCounts {
+  ) throws(WorkerError) -> RecordCounts {
     if fit != nil { return gather(tile, firstOrdinal: firstOrdinal, errors: &errors) }
     evaluate(tile)
+    if columns != nil {
+      return try scoreColumns(
+        tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
+    }
     var counts = RecordCounts()
     for record in 0..<tile.count {
       let isScored = append(
@@ -68,8 +79,42 @@ import Tables
     return counts
   }
 
-  /// Ends a block: under a job that fits a plan, appends what its records gave as one line.
-  mutating func endBlock(results: inout TextBuffer) {
+  /// Counts a tile's records and appends those without a problem to the results' columns.
+  private mutating func scoreColumns(
+    _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
+    errors: inout TextBuffer
+  ) throws(WorkerError) -> RecordCounts {
+    kept.removeAll(keepingCapacity: true)
+    for record in 0..<tile.count {
+      if suspects.contains(record), let problem = problem(of: record, in: tile) {
+        append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
+      } else {
+        kept.append(UInt16(record))
+      }
+    }
+    try appendColumns(of: tile, to: &results)
+    return RecordCounts(ok: UInt64(kept.count), error: UInt64(tile.count - kept.count))
+  }
+
+  private mutating func appendColumns(
+    of tile: borrowing RecordTile, to results: inout TextBuffer
+  ) throws(WorkerError) {
+    try inMemory { () throws in
+      try unsafe kept.withUnsafeBufferPointer { kept in
+        try unsafe outputs.withUnsafeBufferPointer { outputs in
+          try unsafe explanations.withUnsafeBufferPointer { explanations in
+            try unsafe columns?.append(
+              kept, of: tile, predictions: outputs, explanations: explanations, to: &results)
+          }
+        }
+      }
+    }
+  }
+
+  /// Ends a block: finishes its columns, or, under a job that fits a plan, appends what its records
+  /// gave as one line.
+  mutating func endBlock(results: inout TextBuffer) throws(WorkerError) {
+    try inMemory { () throws in try columns?.endBlock(to: &results) }
     guard let state = fit else { return }
     results.append(state.encoded)
     results.append(UInt8(ascii: "\n"))
@@ -124,6 +169,8 @@ import Tables
     scoreFeatures(rowCount: tile.count)
     scratch.release(to: mark)
     findSuspects(tile)
+    columns?.read(tile)
+    if let failures = columns?.failures { suspects.formUnion(failures) }
   }
 
   /// Looks at whole tiles, so that a record without a problem costs next to nothing.
@@ -151,17 +198,24 @@ import Tables
     return outputs
   }
 
-  /// Appends the line of one record of the tile that was evaluated last.
+  /// Appends the line of one record of the tile that was evaluated last; where results are columns,
+  /// a block of the record alone.
   ///
   /// - Returns: Whether it has a prediction and went to the results.
   @inline(__always)
   mutating func append(
     _ record: Int, of tile: borrowing RecordTile, firstOrdinal: UInt64,
     results: inout TextBuffer, errors: inout TextBuffer
-  ) -> Bool {
+  ) throws(WorkerError) -> Bool {
     if suspects.contains(record), let problem = problem(of: record, in: tile) {
       append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
       return false
+    }
+    guard columns == nil else {
+      kept = [UInt16(record)]
+      try appendColumns(of: tile, to: &results)
+      try endBlock(results: &results)
+      return true
     }
     let width = context.prediction.width
     let explanationWidth = context.prediction.explanationWidth
@@ -275,6 +329,7 @@ import Tables
   private enum Problem {
     case record(RecordError)
     case notANumber(column: String)
+    case wrongType(column: String, type: ColumnType)
     case notFinite
   }
 
@@ -282,6 +337,9 @@ import Tables
     if let error = tile.error(of: record) { return .record(error) }
     for index in failures.indices where failures[index].contains(record) {
       return .notANumber(column: context.model.inputs[index].name)
+    }
+    if let wrong = columns?.wrongColumn(of: record) {
+      return .wrongType(column: wrong.name, type: wrong.type)
     }
     var start = record * context.prediction.width
     for output in context.model.outputs {
@@ -322,6 +380,8 @@ import Tables
     switch problem {
     case .notANumber(let column):
       ("NOT_A_NUMBER", "column \(column) holds text that is neither a number nor a null word")
+    case .wrongType(let column, let type):
+      ("WRONG_TYPE", "column \(column) holds text that is no \(type.rawValue)")
     case .notFinite: ("NOT_FINITE", "the prediction is not a finite number")
     case .record(.fieldCount(let expected, let found)):
       ("FIELD_COUNT", "the header has \(expected) fields, the record \(found)")
@@ -338,4 +398,11 @@ import Tables
     case .record(.notAnObject): ("NOT_AN_OBJECT", "the line is JSON, but no object")
     }
   }
+}
+
+/// Runs calls that fail only where there is no memory.
+private func inMemory<Result: ~Copyable>(
+  _ body: () throws -> Result
+) throws(WorkerError) -> Result {
+  do { return try body() } catch { throw WorkerError("results as columns: \(error)") }
 }
