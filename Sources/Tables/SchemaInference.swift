@@ -60,7 +60,7 @@ package struct SchemaInference: Sendable {
       }
       recordCount += tile.count
       let last = tile.count - 1
-      byteCount = begin + tile.offset(of: last) + UInt64(tile.text(of: last).count)
+      byteCount = unsafe begin + tile.offset(of: last) + UInt64(tile.text(of: last).count)
     }
   }
 

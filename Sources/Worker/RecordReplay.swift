@@ -108,14 +108,19 @@ package struct RecordReplay: Sendable {
     var results = TextBuffer()
     var errors = TextBuffer()
     scorer.evaluate(tile)
-    let isScored = try scorer.append(
+    let isScored = scorer.append(
       record, of: tile, firstOrdinal: 0, results: &results, errors: &errors)
-    let line: RecordTrace.Line =
-      isScored
-      ? .result(
-        context.output.isColumnar ? try columnarText(ofBlock: results.copy()) : results.copy())
+    let line: RecordTrace.Line
+    if isScored, context.output.isColumnar {
+      try scorer.endTile(tile, results: &results)
+      try scorer.endBlock(results: &results)
+      line = .result(try columnarText(ofBlock: results.copy()))
+    } else if isScored {
+      line = .result(results.copy())
+    } else {
       // An ordinal and a tab stand before the object, a line feed behind it.
-      : .error(Array(errors.copy().drop { $0 != UInt8(ascii: "{") }.dropLast()))
+      line = .error(Array(errors.copy().drop { $0 != UInt8(ascii: "{") }.dropLast()))
+    }
     return scorer.trace(
       record, of: tile, block: min(tile.blockIndex, blockCount - 1), line: line)
   }
