@@ -88,7 +88,7 @@ let package = Package(
       name: "Features", dependencies: ["CKernels", "Models", "Scoring"],
       swiftSettings: unsafeSettings),
     .target(
-      name: "Partials", dependencies: ["Compression", "Digests", "Jobs"],
+      name: "Partials", dependencies: ["Compression", "Digests", "Jobs", "ObjectStore"],
       swiftSettings: unsafeSettings),
     .target(
       name: "Destinations",

@@ -31,7 +31,8 @@ struct JobPlanner {
   /// - Throws: `CoordinatorError` in words for the person who submitted the job.
   func plan() throws(CoordinatorError) -> PlannedJob {
     do {
-      let files = try InputListing.files(of: request.inputConfig.uris)
+      let files = try InputListing.files(
+        of: request.inputConfig.uris, options: InputListing.Options(request: request))
       guard !files.isEmpty else { return try planNothing() }
       let access = InputAccess()
       let table = try TableSurvey(request: request) { file in
@@ -42,6 +43,7 @@ struct JobPlanner {
       let mapping = try ColumnMapping(inputs: model.inputs, columns: table.columns)
       let configuration = JobConfiguration(
         request: request, columns: table.columns, types: table.types)
+      _ = try RecordFilter(configuration: configuration)
       let plan = try Plan(inputs: table.inputs, blockByteCount: request.blockByteCount)
       try checkTypes(plan, configuration, model, mapping, access)
       _ = try RowFormat(
@@ -158,7 +160,7 @@ struct JobPlanner {
       of: LeaseRange(
         path: input.path, begin: range.offset, end: range.end ?? .max,
         blockLength: range.blockLength, blockCount: range.blockCount,
-        shardOffset: range.offset, places: range.places),
+        shardOffset: range.offset, places: range.places, shardEnd: range.end),
       compression: input.compression
     ) { try access.open(input.path, byteCount: input.byteCount, version: input.version) }
     var tile = RecordTile()

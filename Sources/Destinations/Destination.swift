@@ -1,3 +1,4 @@
+import Database
 import Jobs
 
 /// Where a job's output is published, once.
@@ -29,6 +30,8 @@ extension MergeInput {
   /// The destination that the job's output URI names.
   package func makeDestination() throws(DestinationError) -> any Destination {
     let uri = request.outputConfig.uri
+    if ConnectionTarget.isOne(uri) { return try PostgresDestination(self) }
+    if SQLiteTarget.isOne(uri) { return try SQLiteDestination(self) }
     guard let end = uri.firstRange(of: "://") else { return PosixDestination(self) }
     throw DestinationError(
       code: .inconsistent, context: "\(uri): nothing is published to \(uri[..<end.lowerBound]) yet")

@@ -33,6 +33,12 @@ package struct TableSurvey {
   ///
   /// - Throws: `TableError`, or what an input fails with.
   package func run(_ files: [InputFile]) throws -> SurveyedTable {
+    var table = try survey(files)
+    if request.inputConfig.hivePartitioning == true { try table.addPartitions(of: files, request) }
+    return table
+  }
+
+  private func survey(_ files: [InputFile]) throws -> SurveyedTable {
     switch request.inputConfig.instancesFormat {
     case .csv: return try surveyCSV(files)
     case .postgresql: return try SurveyedTable(queryOf: request)
@@ -51,9 +57,10 @@ package struct TableSurvey {
     for file in files.dropFirst() {
       try header.requireSame(as: readHeader(file, options), at: file.path, path: files[0].path)
     }
+    let cut = try cutTexts(files, open)
     return SurveyedTable(
-      columns: header.names, types: try csvTypes(files[0], header, options),
-      inputs: files.map { PlannedInput($0) })
+      columns: header.names, types: try csvTypes(files[0], header, options), inputs: cut.inputs,
+      notes: cut.notes)
   }
 
   /// The columns' types: of a job that writes typed columns by the first file's first records,
@@ -84,7 +91,8 @@ package struct TableSurvey {
 
   private func text(of file: InputFile) throws -> any ByteSource {
     let stored = try open(file)
-    guard let compression = file.compression else { return stored }
+    let found = try InputListing.textCompression(of: file.path, in: stored)
+    guard let compression = found else { return stored }
     return DecompressingSource(stored, compression: compression, name: file.path)
   }
 }

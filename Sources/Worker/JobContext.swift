@@ -15,6 +15,8 @@ final class JobContext: Sendable {
   let mapping: ColumnMapping
   let csv: CSVOptions
   let table: InputTable
+  /// Which records are scored; nil for all.
+  let filter: RecordFilter?
   let prediction: PredictionFormat
   let output: RowFormat
 
@@ -31,9 +33,13 @@ final class JobContext: Sendable {
       outputs: model.outputs,
       explained: request.generateExplanation == true ? try model.explainedInputs() : [])
     output = try RowFormat(configuration: configuration, prediction: prediction)
-    table = try InputTable(
-      configuration: configuration,
-      needs: ColumnNeeds(model: model, mapping: mapping, output: output))
+    filter = try RecordFilter(configuration: configuration)
+    var needs = ColumnNeeds(model: model, mapping: mapping, output: output)
+    if let filter {
+      needs.numbers.formUnion(filter.needs.numbers)
+      needs.texts.formUnion(filter.needs.texts)
+    }
+    table = try InputTable(configuration: configuration, needs: needs)
   }
 }
 

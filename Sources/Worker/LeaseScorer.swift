@@ -65,7 +65,8 @@ private struct LeaseScorer: ~Copyable {
     let range = LeaseRange(
       path: details.input.path, begin: begin, end: Self.end(of: lease, details),
       blockLength: details.blockLength, blockCount: lease.blocks.count,
-      shardOffset: details.rangeOffset, places: details.places, entry: lease.entry)
+      shardOffset: details.rangeOffset, places: details.places, shardEnd: details.rangeEnd,
+      entry: lease.entry)
     let reader = try context.table.reader(of: range, compression: details.input.compression) {
       try openInput(
         sealed, slot: slot, link: link, alwaysFetches: options.alwaysFetchesInput)
