@@ -3,12 +3,14 @@ package import Jobs
 
 /// How a job's inputs are read as a table: fixed by its request, its columns and what is needed.
 package struct InputTable: Sendable {
-  package let columns: [String]
+  package private(set) var columns: [String]
   /// What the columns' values are; nil where they are read as text.
-  package let types: [ColumnType]?
-  package let needs: ColumnNeeds
+  package private(set) var types: [ColumnType]?
+  package private(set) var needs: ColumnNeeds
   package let csv: CSVOptions
   private let format: JobRequest.InstancesFormat
+  /// Whether folders of the paths are columns, the last ones of the table.
+  private var readsPartitions: Bool
   /// Where the rows come from a query.
   private let sql: SQLInput?
 
@@ -21,6 +23,7 @@ package struct InputTable: Sendable {
     self.needs = needs
     csv = try CSVOptions(request: configuration.request)
     format = configuration.request.inputConfig.instancesFormat
+    readsPartitions = configuration.request.inputConfig.hivePartitioning == true
     sql = format == .postgresql ? try SQLInput(request: configuration.request) : nil
   }
 
@@ -37,6 +40,12 @@ package struct InputTable: Sendable {
     of range: LeaseRange, compression: InputCompression,
     goesOn: @escaping @Sendable () -> Bool = { true }, open: () throws -> any ByteSource
   ) throws -> any TileReader {
+    if readsPartitions {
+      let (file, partitions) = try divided(at: range.path)
+      return PartitionTileReader(
+        try file.reader(of: range, compression: compression, goesOn: goesOn, open: open),
+        partitions, fileColumnCount: file.columns.count)
+    }
     switch format {
     case .csv:
       return try csvReader(of: range) { try text(of: range, compression, open: open) }
@@ -44,7 +53,11 @@ package struct InputTable: Sendable {
       guard let sql else { fatalError("a query without its input") }
       return try SQLTileReader(
         sql, range: range, columns: columns, needs: needs, goesOn: goesOn)
-    case .jsonl, .parquet, .orc, .arrow, .files:
+    case .jsonl:
+      return try JSONLTileReader(
+        text: text(of: range, compression, open: open), range: range, columns: columns,
+        options: JSONLOptions(recordByteLimit: csv.recordByteLimit, acceptsArrays: true))
+    case .parquet, .orc, .arrow, .files:
       throw TableError(
         code: .unsupported, context: "\(range.path): \(format.rawValue) is not read yet")
     }
@@ -77,8 +90,25 @@ package struct InputTable: Sendable {
     let stored = try open()
     return switch compression {
     case .none: stored
-    case .gzip: DecompressingSource(stored, compression: .gzip, name: range.path)
-    case .zstd: DecompressingSource(stored, compression: .zstd, name: range.path)
+    case .gzip: DecompressingSource(stored, compression: .gzip, range)
+    case .zstd: DecompressingSource(stored, compression: .zstd, range)
     }
+  }
+
+  /// The table without its partitions' columns, and the partitions of a path.
+  private func divided(at path: String) throws(TableError) -> (InputTable, HivePartitions) {
+    let partitions = try HivePartitions(path: path)
+    let count = columns.count - partitions.columns.count
+    guard count > 0, Array(columns[count...]) == partitions.names else {
+      throw TableError(
+        code: .inputChanged, context: "\(path): its folders are not those that were planned")
+    }
+    var file = self
+    file.columns = Array(columns[..<count])
+    file.types = types.map { Array($0[..<count]) }
+    file.needs.numbers = needs.numbers.filter { $0 < count }
+    file.needs.texts = needs.texts.filter { $0 < count }
+    file.readsPartitions = false
+    return (file, partitions)
   }
 }

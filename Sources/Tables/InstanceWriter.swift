@@ -120,7 +120,7 @@ import CKernels
     guard let window = unsafe tile.window else { return }
     let span = unsafe tile.records + record
     let bound =
-      unsafe 6 * Int(span.pointee.length) + 8 * columns.count + keyByteCount
+      unsafe 6 * (Int(span.pointee.length) + tile.addedByteCount) + 8 * columns.count + keyByteCount
       + Int(NS_CSV_PADDING)
     unsafe output.append(bound: bound) { target in
       tile.isJSON

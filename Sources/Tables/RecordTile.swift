@@ -37,6 +37,10 @@ package enum RecordError: Hashable, Sendable {
   private(set) var fieldCapacity: UInt32
   var recordCount: UInt32 = 0
   var expectedFieldCount = 0
+  /// Columns that are not in the records' text but behind it, the last ones.
+  var addedColumnCount = 0
+  /// Bytes of those columns, the same for all records.
+  var addedByteCount = 0
   /// Whether the fields are values of JSON lines, see `ns_json_lines.h`; otherwise of CSV.
   var isJSON = false
   /// Columns that the reader gives as numbers; nil where all are text.
@@ -129,7 +133,7 @@ package enum RecordError: Hashable, Sendable {
     return switch Int(span.error) {
     case NS_CSV_OK: nil
     case NS_CSV_FIELD_COUNT:
-      .fieldCount(expected: expectedFieldCount, found: Int(span.field_count))
+      .fieldCount(expected: expectedFieldCount - addedColumnCount, found: Int(span.field_count))
     case NS_CSV_TEXT_AFTER_QUOTE: .textAfterQuote
     case NS_CSV_UNTERMINATED_QUOTE: .unterminatedQuote
     case NS_CSV_RECORD_TOO_LONG: .recordTooLong

@@ -33,10 +33,17 @@ package struct TableSurvey {
   ///
   /// - Throws: `TableError`, or what an input fails with.
   package func run(_ files: [InputFile]) throws -> SurveyedTable {
+    var table = try survey(files)
+    if request.inputConfig.hivePartitioning == true { try table.addPartitions(of: files, request) }
+    return table
+  }
+
+  private func survey(_ files: [InputFile]) throws -> SurveyedTable {
     switch request.inputConfig.instancesFormat {
     case .csv: return try surveyCSV(files)
     case .postgresql: return try SurveyedTable(queryOf: request)
-    case .jsonl, .parquet, .orc, .arrow, .files:
+    case .jsonl: return try surveyJSONL(files)
+    case .parquet, .orc, .arrow, .files:
       throw TableError(
         code: .unsupported,
         context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
@@ -51,9 +58,10 @@ package struct TableSurvey {
     for file in files.dropFirst() {
       try header.requireSame(as: readHeader(file, options), at: file.path, path: files[0].path)
     }
+    let cut = try cutTexts(files, open)
     return SurveyedTable(
-      columns: header.names, types: try csvTypes(files[0], header, options),
-      inputs: files.map { PlannedInput($0) })
+      columns: header.names, types: try csvTypes(files[0], header, options), inputs: cut.inputs,
+      notes: cut.notes)
   }
 
   /// The columns' types: of a job that writes typed columns by the first file's first records,
@@ -70,6 +78,22 @@ package struct TableSurvey {
     return try schema.types(given: given ?? [:], path: file.path)
   }
 
+  // MARK: JSON lines
+
+  /// Members and their types, from the first records of the first file.
+  private func surveyJSONL(_ files: [InputFile]) throws -> SurveyedTable {
+    let limit = try CSVOptions(request: request).recordByteLimit
+    let options = try JSONLOptions(recordByteLimit: limit, acceptsArrays: true)
+    let table = try JSONLSchema.infer(
+      from: text(of: files[0]), path: files[0].path, types: request.inputConfig.schema ?? [:],
+      options: options)
+    let cut = try cutTexts(files, open)
+    return SurveyedTable(
+      columns: table.columns, types: table.types, inputs: cut.inputs, notes: cut.notes)
+  }
+
+  // MARK: Text
+
   private func readHeader(_ file: InputFile, _ options: CSVOptions) throws -> CSVHeader {
     let header = try CSVHeader.read(from: text(of: file), path: file.path, options: options)
     // Only whoever reads a file's first block looks for the header.
@@ -84,7 +108,8 @@ package struct TableSurvey {
 
   private func text(of file: InputFile) throws -> any ByteSource {
     let stored = try open(file)
-    guard let compression = file.compression else { return stored }
+    let found = try InputListing.textCompression(of: file.path, in: stored)
+    guard let compression = found else { return stored }
     return DecompressingSource(stored, compression: compression, name: file.path)
   }
 }
@@ -118,10 +143,13 @@ extension JobRequest {
   /// Whether the results' columns have types: those of Parquet, Arrow and databases do.
   var writesTypes: Bool {
     switch outputConfig.predictionsFormat {
-    case .parquet, .arrow: return true
-    case .jsonl, .csv:
-      let uri = outputConfig.uri.lowercased()
-      return ["postgresql://", "postgres://", "sqlite:"].contains { uri.hasPrefix($0) }
+    case .parquet, .arrow: true
+    case .jsonl, .csv: writesTable
     }
+  }
+
+  /// Whether the results become rows of a database's table.
+  var writesTable: Bool {
+    ConnectionTarget.isOne(outputConfig.uri) || SQLiteTarget.isOne(outputConfig.uri)
   }
 }

@@ -49,13 +49,15 @@ package struct LeaseRange: Hashable, Sendable {
   /// offset alone tells.
   package let shardOffset: UInt64
   package let places: Range<UInt64>?
+  /// Nominal end of the shard, which a reader may check; nil where it need not.
+  package let shardEnd: UInt64?
   /// What is known or guessed at the begin.
   package let entry: RangeState
 
   package init(
     path: String, version: String = "", begin: UInt64, end: UInt64, blockLength: UInt64,
     blockCount: Int, shardOffset: UInt64 = 0, places: Range<UInt64>? = nil,
-    entry: RangeState = .recordStart
+    shardEnd: UInt64? = nil, entry: RangeState = .recordStart
   ) {
     self.path = path
     self.version = version
@@ -65,6 +67,7 @@ package struct LeaseRange: Hashable, Sendable {
     self.blockCount = blockCount
     self.shardOffset = shardOffset
     self.places = places
+    self.shardEnd = shardEnd
     self.entry = entry
   }
 }

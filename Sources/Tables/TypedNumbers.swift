@@ -23,8 +23,9 @@
 
   /// The numbers of a column, record after record; nil where it comes as text.
   package func values(ofColumn column: Int) -> UnsafeMutableBufferPointer<Double>? {
+    // Columns beyond the reader's own are those of partitions, which are text.
+    guard column < places.count, places[column] >= 0 else { return nil }
     let place = places[column]
-    guard place >= 0 else { return nil }
     let start = place * RecordTile.recordLimit
     return unsafe UnsafeMutableBufferPointer(
       rebasing: numbers[start..<start + RecordTile.recordLimit])

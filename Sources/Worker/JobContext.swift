@@ -15,6 +15,8 @@ final class JobContext: Sendable {
   let mapping: ColumnMapping
   let csv: CSVOptions
   let table: InputTable
+  /// Which records are scored; nil for all.
+  let filter: RecordFilter?
   let prediction: PredictionFormat
   let output: RowFormat
 
@@ -27,20 +29,25 @@ final class JobContext: Sendable {
     columns = configuration.columns
     mapping = try ColumnMapping(inputs: model.inputs, columns: columns)
     csv = try CSVOptions(request: request)
-    prediction = PredictionFormat(
+    prediction = try PredictionFormat(
       outputs: model.outputs,
-      explained: request.generateExplanation == true ? try model.explainedInputs() : [])
+      explained: request.generateExplanation == true ? try model.explainedInputs() : [],
+      options: request.outputConfig)
     output = try RowFormat(configuration: configuration, prediction: prediction)
-    table = try InputTable(
-      configuration: configuration,
-      needs: ColumnNeeds(model: model, mapping: mapping, output: output))
+    filter = try RecordFilter(configuration: configuration)
+    var needs = ColumnNeeds(model: model, mapping: mapping, output: output)
+    if let filter {
+      needs.numbers.formUnion(filter.needs.numbers)
+      needs.texts.formUnion(filter.needs.texts)
+    }
+    table = try InputTable(configuration: configuration, needs: needs)
   }
 }
 
 extension ColumnNeeds {
   /// What the model and the output need of a table.
   init(model: Model, mapping: ColumnMapping, output: RowFormat) {
-    self.init(numbers: [], texts: output.columnsRead)
+    self.init(numbers: output.columnsReadAsNumbers, texts: output.columnsRead)
     for (input, column) in zip(model.inputs, mapping.columnIndices) where input.isUsed {
       switch input.kind {
       case .numeric, .categorical(nil): numbers.insert(column)

@@ -28,6 +28,14 @@ package struct RecordFilter: Hashable, Sendable {
     names = slots.map { columns[$0.column] }
   }
 
+  /// Reads the filter of a job; nil where it has none.
+  ///
+  /// - Throws: See `init(_:columns:types:)`.
+  package init?(configuration: JobConfiguration) throws(TableError) {
+    guard let text = configuration.request.inputConfig.filter else { return nil }
+    try self.init(text, columns: configuration.columns, types: configuration.types)
+  }
+
   /// Which columns it reads, and how.
   package var needs: ColumnNeeds {
     ColumnNeeds(

@@ -1,5 +1,5 @@
 /// Evaluates a filter on tile after tile; one for each scoring thread.
-@safe package struct RecordSieve: ~Copyable {
+@safe package struct RecordSieve {
   /// Records of the last tile that go on: those that pass, and those that are errors anyway.
   package private(set) var kept = RecordSet()
   /// Records of the last tile whose values the filter cannot read: errors, and not kept.
@@ -7,6 +7,7 @@
 
   private let filter: RecordFilter
   private let nullWords: NullWords
+  private let failuresAreNull: Bool
   /// Of the last tile: slots × `RecordTile.recordLimit`; NaN for no value.
   private var numbers: [Double]
   private var integers: [Int64]
@@ -23,8 +24,10 @@
   /// - Parameters:
   ///   - filter: What to keep.
   ///   - nullWords: The words that mean "no value" outside of quotes.
-  package init(_ filter: RecordFilter, nullWords: NullWords) {
+  ///   - failuresAreNull: Whether a value that cannot be read is no value, rather than an error.
+  package init(_ filter: RecordFilter, nullWords: NullWords, failuresAreNull: Bool = false) {
     self.filter = filter
+    self.failuresAreNull = failuresAreNull
     self.nullWords = nullWords
     let count = filter.slots.count
     numbers = Array(repeating: .nan, count: count * RecordTile.recordLimit)
@@ -44,7 +47,7 @@
     for slot in filter.slots.indices { read(slot, of: tile) }
     let passed = verdict(filter.condition, tile).isTrue
     var wrong = tooLarge
-    for failure in failures { wrong |= RecordMask(failure) }
+    if !failuresAreNull { for failure in failures { wrong |= RecordMask(failure) } }
     wrong &= ~broken
     let all = RecordMask(first: tile.count)
     let going = (passed & ~wrong | broken) & all
@@ -55,7 +58,7 @@
 
   /// Why a record is in `failed`.
   package func reason(of record: Int) -> String {
-    for slot in failures.indices where failures[slot].contains(record) {
+    for slot in failures.indices where !failuresAreNull && failures[slot].contains(record) {
       return filter.failure(ofSlot: slot)
     }
     return "the filter compares integers beyond ±2^53, which is not exact"
@@ -115,8 +118,7 @@
   ) -> RecordTile.Field? {
     guard !broken.contains(record) else { return nil }
     let field = unsafe tile.field(record, column)
-    if unsafe !field.isQuoted && nullWords.contains(field.bytes) { return nil }
-    return unsafe field
+    return unsafe field.isMissing(nullWords) ? nil : field
   }
 
   /// Calls `body` for each record with the text of a column.
@@ -127,7 +129,7 @@
     let column = filter.slots[slot].column
     for record in 0..<tile.count {
       guard let field = unsafe text(of: record, column, in: tile) else { continue }
-      if unsafe field.hasEscapedQuotes {
+      if unsafe field.isEscaped {
         unsafe field.unescaped().withUnsafeBufferPointer { unsafe body(record, $0) }
       } else {
         unsafe body(record, field.bytes)

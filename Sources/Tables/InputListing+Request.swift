@@ -1,0 +1,11 @@
+package import Jobs
+
+extension InputListing.Options {
+  /// How a job's inputs are listed.
+  package init(request: JobRequest) {
+    self.init()
+    entersFolders = request.inputConfig.hivePartitioning == true
+    allowsNothing = request.inputConfig.allowEmpty == true
+    fileLimit = Limits.inputsPerJob
+  }
+}

@@ -1,0 +1,126 @@
+import CKernels
+import Digests
+import Jobs
+
+/// Adds to the records of a file the columns that its path's folders stand for.
+///
+/// A tile's text is copied and the values are put behind it, so that they are fields like others:
+/// an integer as it is, any other value in quotes, and what is missing an empty field without.
+@safe final class PartitionTileReader: TileReader {
+  private let base: any TileReader
+  private let fileColumnCount: Int
+  /// The values one after the other, and where each stands.
+  private let values: [UInt8]
+  private let spans: [(start: Int, length: Int, isQuoted: Bool)]
+  private var text: UnsafeMutableBufferPointer<UInt8>
+
+  /// - Parameters:
+  ///   - base: Reads the file.
+  ///   - partitions: The columns and their values.
+  ///   - fileColumnCount: Columns of the file.
+  init(_ base: any TileReader, _ partitions: HivePartitions, fileColumnCount: Int) {
+    self.base = base
+    self.fileColumnCount = fileColumnCount
+    var values: [UInt8] = []
+    spans = partitions.columns.map { column in
+      let bytes = Array((column.value ?? "").utf8)
+      values += bytes
+      let isPlain = column.value.map { Int64($0)?.description == $0 } ?? true
+      return (values.count - bytes.count, bytes.count, !isPlain)
+    }
+    self.values = values
+    unsafe text = .allocate(capacity: 1 << 20)
+  }
+
+  deinit { unsafe text.deallocate() }
+
+  /// See the file's reader.
+  var boundStates: [RangeState] { base.boundStates }
+
+  /// See the file's reader.
+  func inputDigest(ofBlock index: Int) -> Digest128 { base.inputDigest(ofBlock: index) }
+
+  /// See the file's reader.
+  func prunedCount(ofBlock index: Int) -> UInt64 { base.prunedCount(ofBlock: index) }
+
+  /// Reads the file's next tile and adds the columns.
+  func readTile(into tile: inout RecordTile) throws -> Bool {
+    tile.addedColumnCount = 0
+    tile.addedByteCount = 0
+    guard try base.readTile(into: &tile) else { return false }
+    precondition(tile.expectedFieldCount == fileColumnCount)
+    let start = copyText(of: &tile)
+    addFields(to: &tile, valuesStart: start)
+    tile.expectedFieldCount += spans.count
+    tile.addedColumnCount = spans.count
+    tile.addedByteCount = values.count
+    return true
+  }
+
+  /// Moves the tile's text to a window of our own, the values behind it.
+  ///
+  /// - Returns: Where the values begin, counted as the tile's spans are.
+  private func copyText(of tile: inout RecordTile) -> Int {
+    var (begin, end) = (Int.max, 0)
+    for record in 0..<tile.count {
+      let span = unsafe tile.records[record]
+      begin = min(begin, Int(span.start))
+      end = max(end, Int(span.start) + Int(span.length))
+      // Fields of columnar files may lie anywhere in the window.
+      guard Int(span.error) == NS_CSV_OK || Int(span.error) == NS_CSV_INVALID_UTF8 else { continue }
+      for index in 0..<fileColumnCount {
+        let field = unsafe tile.fields[Int(span.first_field) + index]
+        begin = min(begin, Int(field.start))
+        end = max(end, Int(field.start) + Int(field.length_and_flags & NS_CSV_LENGTH_MASK))
+      }
+    }
+    let (count, padding) = (end - begin, Int(NS_CSV_PADDING))
+    let needed = count + padding + values.count + padding
+    if unsafe text.count < needed {
+      unsafe text.deallocate()
+      unsafe text = .allocate(capacity: max(needed, 2 * text.count))
+    }
+    guard let window = unsafe tile.window, let output = unsafe text.baseAddress else { return 0 }
+    unsafe output.update(from: window + begin, count: count)
+    unsafe (output + count).update(repeating: 0, count: padding)
+    unsafe values.withUnsafeBufferPointer { values in
+      guard let first = values.baseAddress else { return }
+      unsafe (output + count + padding).update(from: first, count: values.count)
+    }
+    unsafe (output + needed - padding).update(repeating: 0, count: padding)
+    // Spans keep their numbers: the window only seems to begin before the copy.
+    unsafe tile.window = UnsafePointer(output) - begin
+    return end + padding
+  }
+
+  /// Puts the new fields behind those of each record, the last record first.
+  private func addFields(to tile: inout RecordTile, valuesStart: Int) {
+    let added = spans.count
+    var oldEnd = 0
+    for record in 0..<tile.count {
+      let span = unsafe tile.records[record]
+      oldEnd = max(oldEnd, Int(span.first_field) + fieldCount(of: span))
+    }
+    let newCount = oldEnd + added * tile.count
+    while Int(tile.fieldCapacity) < newCount { tile.growFields(keeping: oldEnd) }
+    for record in (0..<tile.count).reversed() {
+      let span = unsafe tile.records[record]
+      let (old, count) = (Int(span.first_field), fieldCount(of: span))
+      let new = old + added * record
+      unsafe (tile.fields + new).update(from: tile.fields + old, count: count)
+      unsafe tile.records[record].first_field = UInt32(new)
+      guard count == fileColumnCount else { continue }
+      for (index, value) in spans.enumerated() {
+        unsafe tile.fields[new + count + index] = ns_csv_field(
+          start: UInt32(valuesStart + value.start),
+          length_and_flags: UInt32(value.length) | (value.isQuoted ? NS_CSV_QUOTED : 0))
+      }
+    }
+  }
+
+  /// How many fields of a record there are in the tile.
+  private func fieldCount(of span: ns_csv_record) -> Int {
+    let hasFields = Int(span.error) == NS_CSV_OK || Int(span.error) == NS_CSV_INVALID_UTF8
+    return hasFields ? fileColumnCount : 0
+  }
+}
