@@ -11,13 +11,17 @@ namespace {
 
 using namespace ns_json;
 
-// Of the 32 bytes from a value's begin on: which end a run of "-./0123456789", and which are
-// digits and points.
+// Of the 32 bytes from a value's begin on: which are digits, which points, and which are sure to
+// be behind a number. A number's run goes up to the first of these; besides digits and points it
+// may have whatever is between '-' and 'e' once bit 5 is set, which exponents are and no comma,
+// bracket, space or line feed is.
 struct NumberMarks {
   uint32_t others;
   uint32_t digits;
   uint32_t points;
 };
+
+constexpr uint8_t kRunFirst = '-', kRunLast = 'e', kRunBit = 0x20;
 
 // Lines that are read side by side.
 constexpr int kLaneCount = 2;
@@ -100,8 +104,10 @@ inline NumberMarks number_marks(const uint8_t *text) {
   for (int i = 0; i < 2; i++) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(text + 16 * i));
     const __m128i values = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
-    const __m128i places = _mm_sub_epi8(bytes, _mm_set1_epi8('-'));
-    const __m128i run = _mm_cmpeq_epi8(_mm_min_epu8(places, _mm_set1_epi8('9' - '-')), places);
+    const __m128i places =
+        _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(kRunBit)), _mm_set1_epi8(kRunFirst));
+    const __m128i run =
+        _mm_cmpeq_epi8(_mm_min_epu8(places, _mm_set1_epi8(kRunLast - kRunFirst)), places);
     const __m128i digits = _mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values);
     const __m128i points = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('.'));
     marks.others |= (static_cast<uint32_t>(_mm_movemask_epi8(run)) ^ 0xFFFF) << (16 * i);
@@ -138,7 +144,8 @@ inline uint64_t string_marks(const uint8_t *text) {
 inline NumberMarks number_marks(const uint8_t *text) {
   NumberMarks marks = {};
   for (int i = 0; i < 32; i++) {
-    marks.others |= uint32_t{text[i] < '-' || text[i] > '9'} << i;
+    const uint8_t place = (text[i] | kRunBit) - kRunFirst;
+    marks.others |= uint32_t{place > kRunLast - kRunFirst} << i;
     marks.digits |= uint32_t{is_digit(text[i])} << i;
     marks.points |= uint32_t{text[i] == '.'} << i;
   }
@@ -180,9 +187,11 @@ inline uint64_t string_marks(const uint8_t *text) {
 inline NumberMarks number_marks(const uint8_t *text) {
   const __m256i bytes = load(text);
   const __m256i values = _mm256_sub_epi8(bytes, _mm256_set1_epi8('0'));
-  const __m256i places = _mm256_sub_epi8(bytes, _mm256_set1_epi8('-'));
+  const __m256i places = _mm256_sub_epi8(_mm256_or_si256(bytes, _mm256_set1_epi8(kRunBit)),
+                                         _mm256_set1_epi8(kRunFirst));
+  const __m256i last = _mm256_set1_epi8(kRunLast - kRunFirst);
   return NumberMarks{
-      ~mask(_mm256_cmpeq_epi8(_mm256_min_epu8(places, _mm256_set1_epi8('9' - '-')), places)),
+      ~mask(_mm256_cmpeq_epi8(_mm256_min_epu8(places, last), places)),
       mask(_mm256_cmpeq_epi8(_mm256_min_epu8(values, _mm256_set1_epi8(9)), values)),
       mask(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('.')))};
 }
@@ -214,12 +223,15 @@ inline uint64_t string_marks(const uint8_t *text) {
 
 inline NumberMarks number_marks(const uint8_t *text) {
   const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(text));
-  return NumberMarks{
-      _mm256_cmpgt_epu8_mask(_mm256_sub_epi8(bytes, _mm256_set1_epi8('-')),
-                             _mm256_set1_epi8('9' - '-')),
-      _mm256_cmplt_epu8_mask(_mm256_sub_epi8(bytes, _mm256_set1_epi8('0')),
-                             _mm256_set1_epi8(10)),
+  const __m256i places = _mm256_sub_epi8(_mm256_or_si256(bytes, _mm256_set1_epi8(kRunBit)),
+                                         _mm256_set1_epi8(kRunFirst));
+  NumberMarks marks = {
+      _mm256_cmpgt_epu8_mask(places, _mm256_set1_epi8(kRunLast - kRunFirst)),
+      _mm256_cmplt_epu8_mask(_mm256_sub_epi8(bytes, _mm256_set1_epi8('0')), _mm256_set1_epi8(10)),
       _mm256_cmpeq_epi8_mask(bytes, _mm256_set1_epi8('.'))};
+  // What is done with them next is slow in mask registers, where the compiler would leave them.
+  __asm__("" : "+r"(marks.others), "+r"(marks.digits), "+r"(marks.points));
+  return marks;
 }
 
 inline bool has_token(const uint8_t *text, const Step &step) {

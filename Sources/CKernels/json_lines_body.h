@@ -89,7 +89,7 @@ __attribute__((noinline)) const uint8_t *end_of_nested(const uint8_t *at, unsign
   }
 }
 
-// Reads a value that is no plain string and no short number. Spaces may stand before it, because
+// Reads a value that is no short plain string or number. Spaces may stand before it, because
 // a step's token can be followed by more of them than when it was learnt.
 __attribute__((noinline)) const uint8_t *read_rarely(const uint8_t *at, const uint8_t *window,
                                                      ns_csv_field *field) {
@@ -115,37 +115,41 @@ __attribute__((noinline)) const uint8_t *read_rarely(const uint8_t *at, const ui
   return next;
 }
 
-// Reads the value that begins at `at`. Answers its end, or nullptr.
-__attribute__((always_inline)) inline const uint8_t *read_value(const uint8_t *at,
+// Reads the value that begins at `at` if it is a string without escapes or a number without
+// exponent, both short. Answers its end, or nullptr where it is something else.
+__attribute__((always_inline)) inline const uint8_t *read_plain(const uint8_t *at,
                                                                 const uint8_t *window,
                                                                 ns_csv_field *field) {
   if (*at == '"') {
     const uint64_t marks = string_marks(at + 1);
     const unsigned length = static_cast<unsigned>(__builtin_ctzll(marks | uint64_t{1} << 63));
-    if (__builtin_expect(at[1 + length] != '"' || length >= kStringStep, 0)) {
-      return read_rarely(at, window, field);
-    }
     field->start = static_cast<uint32_t>(at + 1 - window);
     field->length_and_flags = length | NS_CSV_QUOTED;
+    if (__builtin_expect(at[1 + length] != '"' || length >= kStringStep, 0)) return nullptr;
     return at + length + 2;
   }
   const NumberMarks marks = number_marks(at);
   const unsigned length = static_cast<unsigned>(__builtin_ctzll(marks.others | uint64_t{1} << 32));
   const uint32_t is_negative = *at == '-';
   const uint32_t run = static_cast<uint32_t>(~(~uint64_t{0} << length));
-  const uint32_t points = marks.points & run;
   const uint32_t first = uint32_t{1} << is_negative;
-  // A number's first byte is a digit; a digit follows a zero only after a point, and every point;
-  // there is at most one point; no exponent follows.
+  const uint32_t inside = run & ~marks.digits & ~is_negative;  // at most the point, if it is right
   const uint32_t after_zero = at[is_negative] == '0' ? first << 1 : 0;
+  // A number's first byte is a digit; a digit follows a zero only after a point, and every point.
   const uint32_t wrong = (first & ~marks.digits) | (after_zero & marks.digits) |
-                         (points << 1 & ~marks.digits) | (points & (points - 1)) |
-                         (run & ~(marks.digits | points | is_negative)) |
-                         ((at[length] | 0x20) == 'e') | (length >> 5);
-  if (__builtin_expect(wrong != 0, 0)) return read_rarely(at, window, field);
+                         (inside << 1 & ~marks.digits) | (inside & (inside - 1)) |
+                         (inside & ~marks.points) | (length >> 5);
   field->start = static_cast<uint32_t>(at - window);
   field->length_and_flags = length;
-  return at + length;
+  return __builtin_expect(wrong != 0, 0) ? nullptr : at + length;
+}
+
+// Reads the value that begins at `at`. Answers its end, or nullptr.
+__attribute__((always_inline)) inline const uint8_t *read_value(const uint8_t *at,
+                                                                const uint8_t *window,
+                                                                ns_csv_field *field) {
+  const uint8_t *stop = read_plain(at, window, field);
+  return __builtin_expect(stop == nullptr, 0) ? read_rarely(at, window, field) : stop;
 }
 
 // Finds the step that begins at `at` after the step `before`, and learns it. Answers kNone where
@@ -218,35 +222,34 @@ inline const uint8_t *read_object(ns_json_keys *keys, uint32_t before, const uin
   }
 }
 
-// Reads the objects that begin at at[0], at[1], ... side by side as long as all have the steps
-// that are likely, so that the CPU waits for none of them alone. The fields of one are `stride`
-// after the ones of the last. Answers the step that all have passed; at[i] is behind its value.
+// Reads two objects side by side as long as both have the steps that are likely, so that the CPU
+// waits for neither alone. The fields of the second are `stride` after those of the first. Answers
+// the step that both have passed; at[i] is behind its value.
 inline uint32_t read_alike(const ns_json_keys *keys, const uint8_t *(&at)[kLaneCount],
                            const uint8_t *window, ns_csv_field *fields, uint32_t stride) {
   const Step *steps = keys->steps;
+  const uint8_t *first = at[0], *second = at[1];
   uint32_t before = kBegin;
   for (;;) {
     const uint32_t next = steps[before].next;
     const Step &step = steps[next];
-    bool is_alike = true;
-    for (int i = 0; i < kLaneCount; i++) is_alike &= has_token(at[i], step);
-    if (__builtin_expect(!is_alike, 0)) return before;
-    if (next == kEnd) {
-      for (int i = 0; i < kLaneCount; i++) at[i] += step.length;
-      return kEnd;
-    }
-    const uint8_t *stops[kLaneCount];
+    if (__builtin_expect(!(has_token(first, step) && has_token(second, step)), 0)) break;
     ns_csv_field *field = fields + step.column;
-    bool is_right = true;
-    for (int i = 0; i < kLaneCount; i++) {
-      stops[i] = read_value(at[i] + step.length, window, field);
-      is_right &= stops[i] != nullptr;
-      field += stride;
+    const uint8_t *first_stop = first + step.length, *second_stop = second + step.length;
+    if (next != kEnd) {
+      first_stop = read_value(first_stop, window, field);
+      if (__builtin_expect(first_stop == nullptr, 0)) break;
+      second_stop = read_value(second_stop, window, field + stride);
+      if (__builtin_expect(second_stop == nullptr, 0)) break;
     }
-    if (__builtin_expect(!is_right, 0)) return before;
-    for (int i = 0; i < kLaneCount; i++) at[i] = stops[i];
+    first = first_stop;
+    second = second_stop;
     before = next;
+    if (next == kEnd) break;
   }
+  at[0] = first;
+  at[1] = second;
+  return before;
 }
 
 // Reads the array that begins at `at` into `fields`, value by value. `*count` gets their number.

@@ -1,10 +1,13 @@
 import CoordinatorCore
+import Database
 import Executors
 import Failpoints
 import Foundation
 import Jobs
 import Leasing
+import ObjectStore
 import Partials
+import Tables
 import Transport
 import Wire
 
@@ -149,7 +152,11 @@ extension Coordinator {
     if code == .inputChanged, let plan = core.tables[job]?.plan {
       let input = plan.inputs[plan.inputIndex(of: lease.grant.lease.shard)]
       // Not on this actor's thread: a network file system may hang.
-      let change = try await offPool { PinnedInput.change(of: input) }
+      let snapshot = snapshots[job]
+      let change = try await offPool {
+        InputAccess.isDatabase(input.path)
+          ? loss(of: snapshot) : PinnedInput.change(of: input)
+      }
       if let change {
         try await failJob(job, reason: change)
         return .done
@@ -199,6 +206,11 @@ extension Coordinator {
   /// cannot be done now.
   private func secure(_ result: ShardResult, job: JobID) async -> FinishAnswer? {
     let name = result.partial
+    if let request = core.jobs[job]?.request, InputAccess.isRemote(request.outputConfig.uri),
+      let answer = await secureStaged(result, job: job, request)
+    {
+      return answer
+    }
     do throws(Spool.Failure) {
       let held = await spool(for: name).heldByteCount(of: name, job: job)
       guard held == name.byteCount else { return .sendPieces(from: held) }
@@ -217,6 +229,23 @@ extension Coordinator {
     }
     isSpoolFull = false
     return nil
+  }
+
+  /// The same where the job's partials are in an object store; `nil` where they are not.
+  private func secureStaged(
+    _ result: ShardResult, job: JobID, _ request: JobRequest
+  ) async -> FinishAnswer?? {
+    do {
+      return try await offPool {
+        guard let staged = try StagedPartials(request, job: job) else { return .none }
+        guard try staged.holds(result.partial) else { return .some(.sendPieces(from: 0)) }
+        let problem = difference(of: try staged.header(of: result.partial), to: result, job: job)
+        return .some(problem.map { .refused($0) })
+      }
+    } catch {
+      log(job, .error, "the object store does not answer: \(error)")
+      return .some(.spoolFull)  // the worker keeps its partial and asks again
+    }
   }
 
   private func answer(to failure: Spool.Failure, job: JobID) -> FinishAnswer {
@@ -269,19 +298,34 @@ extension Coordinator {
   }
 }
 
+/// Why a query's rows cannot be read any more as they were; `nil` if nothing is known of it.
+private func loss(of snapshot: SnapshotHolder?) -> String? {
+  guard let snapshot else { return SnapshotHolder.lossSentence }
+  do throws(DatabaseError) {
+    try snapshot.check()
+    return nil
+  } catch {
+    return error.context
+  }
+}
+
 /// What is wrong with a partial that a worker announced; `nil` if it says what the result says.
 private func checkPartial(at path: String, against result: ShardResult, job: JobID) -> String? {
   do {
-    let header = try PartialReader(path: path).header
-    let isSame =
-      header.job == job && header.shard == result.shard && header.attempt == result.attempt
-      && header.range == result.blocks && header.entry == result.entry
-      && header.blocks.map { BlockResult(counts: $0.counts, exit: $0.exit) } == result.results
-    guard isSame else {
-      return "the partial's header does not say what its result says"
-    }
-    return nil
+    return difference(of: try PartialReader(path: path).header, to: result, job: job)
   } catch {
     return "the partial cannot be read: \(error)"
   }
+}
+
+/// What a partial's header says that its result does not; `nil` if they agree.
+private func difference(
+  of header: PartialHeader, to result: ShardResult, job: JobID
+) -> String? {
+  let isSame =
+    header.name == result.partial && header.job == job && header.shard == result.shard
+    && header.attempt == result.attempt && header.range == result.blocks
+    && header.entry == result.entry
+    && header.blocks.map { BlockResult(counts: $0.counts, exit: $0.exit) } == result.results
+  return isSame ? nil : "the partial's header does not say what its result says"
 }

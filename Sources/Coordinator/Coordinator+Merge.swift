@@ -6,6 +6,8 @@ import Foundation
 import Jobs
 import Leasing
 import Logging
+import ObjectStore
+import Partials
 import Scoring
 import Tables
 
@@ -55,10 +57,22 @@ extension Coordinator {
   /// Removes what a job that has ended leaves: its partials and the staging folder.
   func cleanUp(_ id: JobID) async {
     configurations[id] = nil
+    snapshots.removeValue(forKey: id)?.close()
     core.forgetShards(of: id)
     for spool in spools { await spool.forget(id) }
     let folders = [Spool.folder(of: id, in: spoolFolder)]
     await removeAll(folders)
+    if let request = core.jobs[id]?.request { await removeStaged(request, job: id) }
+  }
+
+  /// Removes a job's partials from its object store; what stays there for trouble is found by
+  /// `nightshift sweep`.
+  private nonisolated func removeStaged(_ request: JobRequest, job: JobID) async {
+    do {
+      try await offPool { try StagedPartials(request, job: job)?.removeAll() }
+    } catch {
+      logger.warning("partials stay in \(request.outputConfig.uri): \(error)")
+    }
   }
 
   /// Removes partials of jobs that ended before a crash could clean them up.

@@ -42,14 +42,17 @@ struct MergeWork: Sendable {
       try PinnedInput.check(plan.inputs)
       let destination = try input(format: try rowFormat()).makeDestination()
       Failpoint.coordinatorMerging.hit()
+      let staged = try FetchedPartials(job.request, job: job.id, spoolFolder: spoolFolder)
       var next = 0
       _ = try destination.merge { () throws(DestinationError) in
         guard next < commits.count else { return nil }
         defer { next += 1 }
         if next == 1 { Failpoint.coordinatorMerging.hit() }
+        let partial = commits[next].partial
         return PlacedBlocks(
           committed: commits[next],
-          path: Spool.path(of: commits[next].partial, job: job.id, in: spoolFolder))
+          path: try staged?.place(of: partial)
+            ?? Spool.path(of: partial, job: job.id, in: spoolFolder))
       }
       Failpoint.coordinatorPublishing.hit()
       return .published(folder: try destination.publish())
@@ -66,7 +69,8 @@ struct MergeWork: Sendable {
     switch error.code {
     case .damaged(let blocks): return .damaged(blocks)
     case .diskFull: return .blocked("\(error.context); free some space, then resume the job")
-    case .exists, .file: return .blocked("\(error.context); mend it, then resume the job")
+    case .exists, .file, .database, .mergedIsLost:
+      return .blocked("\(error.context); mend it, then resume the job")
     case .inconsistent: return .failed(error.context)
     }
   }

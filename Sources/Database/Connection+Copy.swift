@@ -29,6 +29,15 @@ extension Connection {
     }
   }
 
+  /// Sends bytes of the COPY under way.
+  package func copy(_ bytes: [UInt8]) throws(DatabaseError) {
+    var failure: DatabaseError?
+    unsafe bytes.withUnsafeBytes { bytes in
+      do throws(DatabaseError) { unsafe try copy(bytes) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
   /// Ends the COPY under way.
   ///
   /// - Returns: The number of rows the server took.

@@ -1,5 +1,5 @@
 package import Leasing
-import Partials
+package import Partials
 
 /// Why an output could not be merged, published or checked.
 package struct DestinationError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -14,6 +14,11 @@ package struct DestinationError: Error, Hashable, Sendable, CustomStringConverti
     /// published folder, its inputs or its model are not what the receipt says.
     case inconsistent
     case file(FileErrorCode)
+    /// A database that cannot be reached, or has something against the rows.
+    case database
+    /// What was merged is gone before it was published, as after a crash of the database: merge
+    /// again.
+    case mergedIsLost
   }
 
   /// What the operating system said, where no other case fits.
@@ -32,7 +37,7 @@ package struct DestinationError: Error, Hashable, Sendable, CustomStringConverti
     self.context = context
   }
 
-  init(_ error: FileError) {
+  package init(_ error: FileError) {
     let code: Code =
       switch error.code {
       case .diskFull: .diskFull
@@ -49,7 +54,7 @@ package struct DestinationError: Error, Hashable, Sendable, CustomStringConverti
   /// Whether the same call can succeed once someone has made room or mended the destination.
   package var canBeRetried: Bool {
     switch code {
-    case .diskFull, .file: true
+    case .diskFull, .file, .database, .mergedIsLost: true
     case .damaged, .exists, .inconsistent: false
     }
   }

@@ -21,13 +21,16 @@ package struct MergeInput: Sendable {
   /// The columns of the results: the instance's, then the prediction's; what a CSV file's header
   /// names.
   package var resultColumns: [ResultColumn]
+  /// How many of them are the instance's; `nil` where nobody asks.
+  package var instanceColumnCount: Int?
   /// All that may differ between two runs of the same job: times, workers, cost.
   package var execution: JSONValue
 
   package init(
     job: JobID, request: JobRequest, plan: Plan, model: PlannedModel, modelName: String,
     createdNanoseconds: Int64, counts: RecordCounts, resultHeader: [UInt8] = [],
-    resultColumns: [ResultColumn] = [], execution: JSONValue = .object([])
+    resultColumns: [ResultColumn] = [], instanceColumnCount: Int? = nil,
+    execution: JSONValue = .object([])
   ) {
     self.job = job
     self.request = request
@@ -38,6 +41,7 @@ package struct MergeInput: Sendable {
     self.counts = counts
     self.resultHeader = resultHeader
     self.resultColumns = resultColumns
+    self.instanceColumnCount = instanceColumnCount
     self.execution = execution
   }
 

@@ -6,12 +6,18 @@ import Digests
 /// any number of threads may call at once. Reads that name a version never get another. Requests
 /// that fail in passing are repeated, paced for each bucket; `StoreLimits` says for how long.
 package final class ObjectStore: Sendable {
+  /// The one of the process, so that credentials and paces are shared.
+  package static let shared = ObjectStore()
+
   /// What the store waits for and how long.
   package let limits: StoreLimits
   private let environment: StoreEnvironment
   private let s3: S3Store
   private let google: GoogleStore
   private let http: PlainHTTPStore
+
+  /// The store of this process, by its environment; connections and credentials are shared so.
+  package static let shared = ObjectStore()
 
   /// Makes a store; credentials are looked for when the first request needs them.
   package init(environment: StoreEnvironment = .process, limits: StoreLimits = .standard) {
@@ -38,6 +44,7 @@ package final class ObjectStore: Sendable {
   /// - Parameters:
   ///   - prefix: The beginning; its key may be empty.
   ///   - stoppingAtSlash: Whether keys with a further slash are told only up to it.
+  /// - Returns: The listing, of which nothing has been asked for yet.
   package func pages(of prefix: ObjectURI, stoppingAtSlash: Bool = false) -> ObjectPages {
     ObjectPages(
       prefix: prefix, stoppingAtSlash: stoppingAtSlash, backend: backend(prefix))
@@ -92,6 +99,7 @@ package final class ObjectStore: Sendable {
   /// - Parameters:
   ///   - uri: The object.
   ///   - byteLimit: The largest size taken.
+  /// - Returns: The bytes.
   /// - Throws: `ObjectError`: `missing`, `unsupported` above the limit.
   package func contents(
     of uri: ObjectURI, byteLimit: Int = 64 << 20
@@ -180,6 +188,8 @@ package final class ObjectStore: Sendable {
   /// Whether the store heeds `If-None-Match: *`: two writes of one key, which is then deleted.
   ///
   /// - Parameter prefix: Below which the key is made.
+  /// - Returns: Whether the second write was refused.
+  /// - Throws: `ObjectError`.
   package func honoursConditions(below prefix: ObjectURI) throws(ObjectError) -> Bool {
     let name = randomBytes(count: 8).map { String($0, radix: 16) }.joined()
     let uri = prefix.appending(".nightshift-probe-\(name)")

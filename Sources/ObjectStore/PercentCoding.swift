@@ -26,11 +26,12 @@ enum PercentCoding {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Undoes escapes; nil where one is cut off or what comes out is not UTF-8.
+  /// Undoes escapes.
   ///
   /// - Parameters:
   ///   - text: The escaped text.
   ///   - plusIsSpace: Whether `+` stands for a space, as in forms.
+  /// - Returns: Nil where an escape is cut off or what comes out is not UTF-8.
   static func unescaped(_ text: String, plusIsSpace: Bool = false) -> String? {
     var bytes: [UInt8] = []
     var rest = Array(text.utf8)[...]

@@ -10,14 +10,11 @@
 
   /// Sends ranged requests until the buffer is full, going on where a connection broke.
   ///
-  /// - Parameters:
-  ///   - sender: What sends.
-  ///   - bucket: What the pace is kept for.
-  ///   - limits: Up to which size an object is taken whole from a server without ranges.
-  ///   - send: Sends an errand whose requests come from its closure, told what to add to the
-  ///     request's headers.
+  /// - Parameter send: Sends an errand whose requests come from its closure, told what to add to
+  ///   the request's headers.
   /// - Returns: The last answer, whose status the caller still has to look at, and how many bytes
   ///   are there.
+  /// - Throws: What `send` throws.
   func fetch(
     _ send: (
       Sender.Errand, (Int) throws(ObjectError) -> ([HTTPHeader], HTTPSink)

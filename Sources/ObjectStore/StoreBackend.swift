@@ -53,7 +53,9 @@ package struct OpenUpload: Hashable, Sendable {
   }
 }
 
-/// One kind of store. All calls block, and any thread may make them.
+/// One kind of store.
+///
+/// All calls block, and any thread may make them.
 protocol StoreBackend: Sendable {
   func page(
     of prefix: ObjectURI, stoppingAtSlash: Bool, continuation: String?

@@ -14,7 +14,9 @@ package struct StoreLimits: Hashable, Sendable {
   package var firstPause = Duration.milliseconds(100)
   /// The ceiling of every pause; also of what a `Retry-After` may ask for.
   package var longestPause = Duration.seconds(20)
-  /// Of one ranged GET, and of one part of an upload, in bytes. S3 wants at least 5 MiB of a part.
+  /// Of one ranged GET, and of one part of an upload, in bytes.
+  ///
+  /// S3 wants at least 5 MiB of a part.
   package var pieceByteCount = 8 << 20
   /// How many ranged GETs of one reader are on their way or read ahead.
   package var pieceLimit = 8

@@ -1,5 +1,5 @@
-package import Columnar
-package import Jobs
+import Columnar
+import Jobs
 
 /// One column of results that is put together tile by tile and kept in growing memory.
 ///
@@ -80,7 +80,7 @@ package import Jobs
         unsafe target[index] = number.isNaN ? 0 : number
       }
     }
-    guard nanCount > 0 else { return unsafe appendPresent(records.count) }
+    guard nanCount > 0 else { return appendPresent(records.count) }
     for index in records.indices {
       appendPresence(unsafe !numbers[Int(records[index]) &* stride].isNaN)
     }
@@ -114,9 +114,9 @@ package import Jobs
 
   /// Appends bytes.
   func append(_ text: UnsafeBufferPointer<UInt8>) {
-    append(limit: text.count) { target in
+    unsafe append(limit: text.count) { target in
       if let start = text.baseAddress { unsafe target.update(from: start, count: text.count) }
-      return unsafe text.count
+      return text.count
     }
   }
 

@@ -1,6 +1,6 @@
 import CKernels
 package import Columnar
-import Jobs
+package import Jobs
 
 /// Writes scored records as the columns of a block: the columnar counterpart of `RowWriter`.
 ///
@@ -76,9 +76,9 @@ import Jobs
     // Only of a table of huge values a whole tile does not fit.
     if records.count > 1, unsafe textByteCount(of: records, tile) > Self.textByteLimit {
       let half = records.count / 2
-      for part in unsafe [records[..<half], records[half...]] {
+      for part in [0..<half, half..<records.count] {
         try unsafe append(
-          UnsafeBufferPointer(rebasing: part), of: tile, predictions: predictions,
+          UnsafeBufferPointer(rebasing: records[part]), of: tile, predictions: predictions,
           explanations: explanations, to: &output)
         try endBatch(to: &output)
       }

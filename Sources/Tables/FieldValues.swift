@@ -37,7 +37,7 @@ enum FieldValues {
 
   /// 1 for `true` and 1, 0 for `false` and 0, in letters of any case.
   static func boolean(_ text: Bytes) -> Int64? {
-    if unsafe text.count == 1 {
+    if text.count == 1 {
       let digit = unsafe text[0] &- UInt8(ascii: "0")
       return digit < 2 ? Int64(digit) : nil
     }
@@ -197,7 +197,7 @@ extension FieldValues {
   ///   - output: Room for as many bytes as the text has.
   /// - Returns: The number of bytes, nil where the text is neither.
   static func binary(_ text: Bytes, into output: UnsafeMutablePointer<UInt8>) -> Int? {
-    if unsafe text.count >= 2, unsafe text[0] == UInt8(ascii: "\\"),
+    if text.count >= 2, unsafe text[0] == UInt8(ascii: "\\"),
       unsafe text[1] == UInt8(ascii: "x")
     {
       return unsafe hexadecimal(Bytes(rebasing: text.dropFirst(2)), into: output)

@@ -114,7 +114,7 @@ import Jobs
   /// Decodes a field of `binary`; false where it is none.
   private func decode(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
     var isBinary = false
-    decoded.append(bound: text.count) { target in
+    unsafe decoded.append(bound: text.count) { target in
       let count = unsafe FieldValues.binary(text, into: target)
       isBinary = count != nil
       return count ?? 0

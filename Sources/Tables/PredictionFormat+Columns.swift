@@ -112,7 +112,7 @@ extension WrittenOutput {
       for rank in 0..<bestCount {
         let first = buffers.startIndex + 2 * rank
         append(best: best, to: buffers[first])
-        let number = unsafe best.map { unsafe numbers[start + $0] } ?? .nan
+        let number = best.map { unsafe numbers[start + $0] } ?? .nan
         buffers[first + 1].append(number)
         if let last = best { best = unsafe nextBest(numbers, after: last) }
       }

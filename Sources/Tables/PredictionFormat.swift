@@ -113,20 +113,28 @@ package struct PredictionFormat: Sendable {
     of output: WrittenOutput, _ numbers: UnsafeBufferPointer<Double>, to text: inout TextBuffer
   ) {
     text.append("{\"classes\":[")
-    var best = output.firstBest(unsafe numbers)
+    var best = unsafe output.firstBest(numbers)
     for rank in 0..<output.bestCount {
       guard let index = best else { break }
       if rank > 0 { text.append(UInt8(ascii: ",")) }
+<<<<<<< HEAD
+      if output.classes.isEmpty {
+        text.append(index)
+      } else {
+        text.append(output.classes[index].json)
+      }
+=======
       if output.classes.isEmpty { text.append(index) } else { text.append(output.classes[index].json) }
-      best = output.nextBest(unsafe numbers, after: index)
+>>>>>>> main
+      best = unsafe output.nextBest(numbers, after: index)
     }
     text.append("],\"scores\":[")
-    best = output.firstBest(unsafe numbers)
+    best = unsafe output.firstBest(numbers)
     for rank in 0..<output.bestCount {
       guard let index = best else { break }
       if rank > 0 { text.append(UInt8(ascii: ",")) }
       unsafe append(numbers[output.start + index], of: output, to: &text)
-      best = output.nextBest(unsafe numbers, after: index)
+      best = unsafe output.nextBest(numbers, after: index)
     }
     text.append("]}")
   }
@@ -201,7 +209,7 @@ package struct PredictionFormat: Sendable {
     of output: WrittenOutput, _ numbers: UnsafeBufferPointer<Double>, _ delimiter: UInt8,
     to text: inout TextBuffer
   ) {
-    var best = output.firstBest(unsafe numbers)
+    var best = unsafe output.firstBest(numbers)
     for _ in 0..<output.bestCount {
       text.append(delimiter)
       if let index = best {
@@ -214,7 +222,7 @@ package struct PredictionFormat: Sendable {
       text.append(delimiter)
       guard let index = best else { continue }
       unsafe append(numbers[output.start + index], of: output, to: &text)
-      best = output.nextBest(unsafe numbers, after: index)
+      best = unsafe output.nextBest(numbers, after: index)
     }
   }
 

@@ -5,9 +5,12 @@ package struct RecordSet: Hashable, Sendable {
   /// Bit i % 64 of word i / 64 says whether record i is in the set.
   package private(set) var words: [UInt64]
 
+  /// Words of a set.
+  package static let wordCount = RecordTile.recordLimit / 64
+
   /// Makes an empty set.
   package init() {
-    words = [UInt64](repeating: 0, count: RecordTile.recordLimit / 64)
+    words = [UInt64](repeating: 0, count: Self.wordCount)
   }
 
   /// Tells whether a record is in the set.
@@ -23,6 +26,11 @@ package struct RecordSet: Hashable, Sendable {
   /// Adds the records of another set.
   package mutating func formUnion(_ other: RecordSet) {
     for index in words.indices { words[index] |= other.words[index] }
+  }
+
+  /// Adds records by their words.
+  package mutating func formUnion(words other: ArraySlice<UInt64>) {
+    for (index, word) in zip(words.indices, other) { words[index] |= word }
   }
 
   /// Empties the set.
@@ -83,10 +91,10 @@ extension RecordTile {
     }
   }
 
-  /// Whether all columns are delimited text: neither JSON nor typed.
-  package var isDelimited: Bool { !isJSON && typedNumbers == nil }
+  /// Whether all columns are text, CSV or JSON, and none is given as numbers.
+  package var isText: Bool { typedNumbers == nil }
 
-  /// Reads several columns of delimited text as numbers, all of a few records at a time.
+  /// Reads several columns of text as numbers, all of a few records at a time.
   ///
   /// That is faster than one column after the other, because a record's text is looked at once
   /// while it is in the nearest cache. The rules are those of `readNumbers(column:)`.
@@ -105,7 +113,7 @@ extension RecordTile {
     failures: UnsafeMutableBufferPointer<UInt64>, instructions: TextInstructions = .best
   ) -> Int {
     guard count > 0, !columns.isEmpty else { return 0 }
-    precondition(isDelimited)
+    precondition(isText)
     let wordCount = Self.recordLimit / 64
     precondition(columns.allSatisfy { Int($0) < expectedFieldCount })
     precondition(columns.count * Self.recordLimit <= output.count)

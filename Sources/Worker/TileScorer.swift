@@ -20,20 +20,28 @@ import Tables
   private(set) var outputs: [Double]
   /// Of that tile: records × the numbers that explain one, if asked for.
   private var explanations: [Double]
-  private var failures: [RecordSet]
+  /// For each input the records whose field is no number: bit i % 64 of word i / 64.
+  private var failures: [UInt64]
+  /// Runs of neighbouring inputs that are numbers, with their columns.
+  private let numericRuns: [(firstInput: Int, columns: [UInt32])]
   /// Records of that tile that are errors, or whose prediction is not all numbers.
   private var suspects = RecordSet()
   /// Tells which records are scored; nil for all.
   private var sieve: RecordSieve?
   private var scratch = ScoringScratch()
   private var rows: RowWriter
+  /// Where results are columns, what writes them in place of `rows`.
+  private var columns: ColumnarRowWriter?
+  /// Records of a tile that go to the results' columns.
+  private var kept: [UInt16] = []
   private var unescaped = TextBuffer(capacity: 256)
   /// Under a job that fits a plan, what the block's records gave so far.
   private var fit: FitState?
   /// Whether the block under way has records that were gathered.
   private var hasLine = false
 
-  init(context: JobContext, inputPath: String) {
+  /// - Throws: `WorkerError` where there is no memory.
+  init(context: JobContext, inputPath: String) throws(WorkerError) {
     self.context = context
     self.inputPath = inputPath
     mode = context.request.modelParameters.rawScore ? .raw : .transformed
@@ -46,8 +54,11 @@ import Tables
       repeating: 0, count: context.model.outputCount * RecordTile.recordLimit)
     explanations = Array(
       repeating: 0, count: context.prediction.explanationWidth * RecordTile.recordLimit)
-    failures = Array(repeating: RecordSet(), count: inputCount)
+    failures = Array(repeating: 0, count: inputCount * RecordSet.wordCount)
+    numericRuns = Self.numericRuns(of: context)
     rows = context.output.writer()
+    columns = try inMemory { () throws in try context.output.columnarWriter() }
+    kept.reserveCapacity(columns == nil ? 0 : RecordTile.recordLimit)
     fit = context.model.fitting?.emptyState
     sieve = context.filter.map { filter in
       RecordSieve(
@@ -63,10 +74,10 @@ import Tables
   mutating func score(
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer
-  ) -> RecordCounts {
+  ) throws(WorkerError) -> RecordCounts {
     if fit != nil { return gather(tile, firstOrdinal: firstOrdinal, errors: &errors) }
     if sieve != nil {
-      return scoreSifted(tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
+      return try scoreSifted(tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
     }
     evaluate(tile)
     var counts = RecordCounts()
@@ -75,6 +86,7 @@ import Tables
         record, of: tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
       if isScored { counts.ok += 1 } else { counts.error += 1 }
     }
+    try endTile(tile, results: &results)
     return counts
   }
 
@@ -82,7 +94,7 @@ import Tables
   private mutating func scoreSifted(
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer
-  ) -> RecordCounts {
+  ) throws(WorkerError) -> RecordCounts {
     var counts = RecordCounts()
     counts.filtered = UInt64(sieve?.sift(tile) ?? 0)
     guard let (kept, failed) = sieve.map({ ($0.kept, $0.failed) }), counts.filtered < tile.count
@@ -99,11 +111,32 @@ import Tables
         counts.error += 1
       }
     }
+    try endTile(tile, results: &results)
     return counts
   }
 
-  /// Ends a block: under a job that fits a plan, appends what its records gave as one line.
-  mutating func endBlock(results: inout TextBuffer) {
+  /// Where results are columns, appends the tile's records to them that `append` kept.
+  mutating func endTile(
+    _ tile: borrowing RecordTile, results: inout TextBuffer
+  ) throws(WorkerError) {
+    guard !kept.isEmpty else { return }
+    defer { kept.removeAll(keepingCapacity: true) }
+    try inMemory { () throws in
+      try unsafe kept.withUnsafeBufferPointer { kept in
+        try unsafe outputs.withUnsafeBufferPointer { outputs in
+          try unsafe explanations.withUnsafeBufferPointer { explanations in
+            try unsafe columns?.append(
+              kept, of: tile, predictions: outputs, explanations: explanations, to: &results)
+          }
+        }
+      }
+    }
+  }
+
+  /// Ends a block: finishes its columns, or, under a job that fits a plan, appends what its records
+  /// gave as one line.
+  mutating func endBlock(results: inout TextBuffer) throws(WorkerError) {
+    try inMemory { () throws in try columns?.endBlock(to: &results) }
     guard let state = fit else { return }
     results.append(state.encoded)
     results.append(UInt8(ascii: "\n"))
@@ -162,13 +195,17 @@ import Tables
     scoreFeatures(rowCount: tile.count)
     scratch.release(to: mark)
     findSuspects(tile)
+    columns?.read(tile)
+    if let failures = columns?.failures { suspects.formUnion(failures) }
   }
 
   /// Looks at whole tiles, so that a record without a problem costs next to nothing.
   private mutating func findSuspects(_ tile: borrowing RecordTile) {
     suspects.removeAll()
     for record in 0..<tile.count where tile.error(of: record) != nil { suspects.insert(record) }
-    for failed in failures { suspects.formUnion(failed) }
+    for input in context.model.inputs.indices {
+      suspects.formUnion(words: failures[Self.words(ofInput: input)])
+    }
     let width = context.prediction.width
     unsafe outputs.withUnsafeBufferPointer { outputs in
       for record in 0..<tile.count {
@@ -189,7 +226,8 @@ import Tables
     return outputs
   }
 
-  /// Appends the line of one record of the tile that was evaluated last.
+  /// Appends the line of one record of the tile that was evaluated last; where results are columns,
+  /// keeps the record for the tile's end.
   ///
   /// - Returns: Whether it has a prediction and went to the results.
   @inline(__always)
@@ -200,6 +238,10 @@ import Tables
     if suspects.contains(record), let problem = problem(of: record, in: tile) {
       append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
       return false
+    }
+    guard columns == nil else {
+      kept.append(UInt16(record))
+      return true
     }
     let width = context.prediction.width
     let explanationWidth = context.prediction.explanationWidth
@@ -221,26 +263,74 @@ import Tables
   // MARK: Features
 
   private mutating func readFeatures(_ tile: borrowing RecordTile) {
+    for index in failures.indices { failures[index] = 0 }
+    for run in numericRuns { readNumbers(tile, columns: run.columns, firstInput: run.firstInput) }
     for (index, input) in context.model.inputs.enumerated() where input.isUsed {
-      failures[index].removeAll()
       let column = context.mapping.columnIndices[index]
       switch input.kind {
-      case .numeric, .categorical(nil): readNumbers(tile, column: column, input: index)
+      case .numeric, .categorical(nil): break
       case .categorical(let table?): readCodes(tile, column: column, input: index, table)
       case .text: readTexts(tile, column: column, input: index)
       }
     }
   }
 
-  private mutating func readNumbers(_ tile: borrowing RecordTile, column: Int, input: Int) {
-    let start = input * RecordTile.recordLimit
-    unsafe features.withUnsafeMutableBufferPointer { features in
-      let values = unsafe UnsafeMutableBufferPointer(
-        rebasing: features[start..<start + RecordTile.recordLimit])
-      _ = unsafe tile.readNumbers(
-        column: column, nullWords: context.csv.nullWords, into: values,
-        failures: &failures[input])
+  private static func numericRuns(
+    of context: JobContext
+  ) -> [(firstInput: Int, columns: [UInt32])] {
+    var runs: [(firstInput: Int, columns: [UInt32])] = []
+    for (index, input) in context.model.inputs.enumerated() where input.isUsed {
+      switch input.kind {
+      case .categorical(.some), .text: continue
+      case .numeric, .categorical(nil): break
+      }
+      if let last = runs.last, last.firstInput + last.columns.count == index {
+        runs[runs.count - 1].columns.append(UInt32(context.mapping.columnIndices[index]))
+      } else {
+        runs.append((index, [UInt32(context.mapping.columnIndices[index])]))
+      }
     }
+    return runs
+  }
+
+  private static func words(ofInput input: Int) -> Range<Int> {
+    input * RecordSet.wordCount..<(input + 1) * RecordSet.wordCount
+  }
+
+  private mutating func readNumbers(
+    _ tile: borrowing RecordTile, columns: [UInt32], firstInput: Int
+  ) {
+    guard tile.isText else {
+      for (place, column) in columns.enumerated() {
+        copyNumbers(tile, column: Int(column), input: firstInput + place)
+      }
+      return
+    }
+    let (first, end) = (firstInput, firstInput + columns.count)
+    unsafe features.withUnsafeMutableBufferPointer { features in
+      unsafe failures.withUnsafeMutableBufferPointer { failures in
+        _ = unsafe tile.readNumbers(
+          columns: columns, nullWords: context.csv.nullWords,
+          into: UnsafeMutableBufferPointer(
+            rebasing: features[first * RecordTile.recordLimit..<end * RecordTile.recordLimit]),
+          failures: UnsafeMutableBufferPointer(
+            rebasing: failures[first * RecordSet.wordCount..<end * RecordSet.wordCount]))
+      }
+    }
+  }
+
+  /// Reads a column that may be typed.
+  private mutating func copyNumbers(_ tile: borrowing RecordTile, column: Int, input: Int) {
+    let start = input * RecordTile.recordLimit
+    var failed = RecordSet()
+    unsafe features.withUnsafeMutableBufferPointer { features in
+      _ = unsafe tile.readNumbers(
+        column: column, nullWords: context.csv.nullWords,
+        into: UnsafeMutableBufferPointer(
+          rebasing: features[start..<start + RecordTile.recordLimit]),
+        failures: &failed)
+    }
+    failures.replaceSubrange(Self.words(ofInput: input), with: failed.words)
   }
 
   private mutating func readCodes(
@@ -307,12 +397,15 @@ import Tables
   // MARK: Errors
 
   /// Whether a record of the tile that was evaluated last has no number where an input needs one.
-  func isNotANumber(_ record: Int, input: Int) -> Bool { failures[input].contains(record) }
+  func isNotANumber(_ record: Int, input: Int) -> Bool {
+    failures[input * RecordSet.wordCount + record / 64] >> UInt64(record % 64) & 1 == 1
+  }
 
   /// Why a record has no prediction.
   private enum Problem {
     case record(RecordError)
     case notANumber(column: String)
+    case wrongType(column: String, type: ColumnType)
     case notFinite
     /// The filter cannot tell, and why.
     case filter(String)
@@ -326,8 +419,11 @@ import Tables
 
   private func problem(of record: Int, in tile: borrowing RecordTile) -> Problem? {
     if let error = tile.error(of: record) { return .record(error) }
-    for index in failures.indices where failures[index].contains(record) {
+    for index in context.model.inputs.indices where isNotANumber(record, input: index) {
       return .notANumber(column: context.model.inputs[index].name)
+    }
+    if let wrong = columns?.wrongColumn(of: record) {
+      return .wrongType(column: wrong.name, type: wrong.type)
     }
     var start = record * context.prediction.width
     for output in context.model.outputs {
@@ -368,6 +464,8 @@ import Tables
     switch problem {
     case .notANumber(let column):
       ("NOT_A_NUMBER", "column \(column) holds text that is neither a number nor a null word")
+    case .wrongType(let column, let type):
+      ("WRONG_TYPE", "column \(column) holds text that is no \(type.rawValue)")
     case .notFinite: ("NOT_FINITE", "the prediction is not a finite number")
     case .filter(let reason): ("FILTER", reason)
     case .record(.fieldCount(let expected, let found)):
@@ -385,4 +483,11 @@ import Tables
     case .record(.notAnObject): ("NOT_AN_OBJECT", "the line is JSON, but no object")
     }
   }
+}
+
+/// Runs calls that fail only where there is no memory.
+private func inMemory<Result: ~Copyable>(
+  _ body: () throws -> Result
+) throws(WorkerError) -> Result {
+  do { return try body() } catch { throw WorkerError("results as columns: \(error)") }
 }

@@ -5,6 +5,7 @@ import Foundation
 import Jobs
 import Leasing
 package import Logging
+import ObjectStore
 import Partials
 import Transport
 import Wire
@@ -175,7 +176,7 @@ package actor Worker {
     guard let partial = partials[key], let sealed = seals[key] else { return }
     do {
       Failpoint.workerSending.hit()
-      try await link.upload(partial, for: sealed, from: offset)
+      try await send(partial, of: sealed, from: offset)
       update { core, now, generator, effects in
         core.uploaded(key)
         core.tick(now: now, using: &generator, into: &effects)
@@ -186,6 +187,19 @@ package actor Worker {
         core.uploadFailed(key, now: now, using: &generator)
       }
     }
+  }
+
+  /// Puts a partial where its job's merge looks for it: in the destination's object store, or with
+  /// the coordinator.
+  private func send(
+    _ partial: FinishedPartial, of sealed: SealedGrant, from offset: UInt64
+  ) async throws {
+    let job = sealed.grant.job
+    let request = try await jobs.context(of: job).request
+    guard let staged = try StagedPartials(request, job: job) else {
+      return try await link.upload(partial, for: sealed, from: offset)
+    }
+    try await offPool { try staged.put(partial.name, read: partial.read) }
   }
 
   // MARK: Scoring

@@ -16,8 +16,8 @@ to psql.
 `check` reads a published folder, JSONL, CSV, Parquet or Arrow, with PyArrow, DuckDB and Polars, and
 compares: every record once and in order (unless --any-order), the key or every value of the
 instance, and every prediction, within 1e-15 of LightGBM's own. RESULTS may be a file too: CSV, as
-psql writes it, or with --table a SQLite database. Prints what was compared; ends with 1 at the first
-difference.
+psql writes it, or with --table a SQLite database. Prints what was compared; ends with 1 at the
+first difference.
 
 `damage` writes files that must be refused, or read but for some records, and damage.json: `name`,
 `inputs`, `arguments`, and `expect`, which is `refused` (a located error, nothing published), `rows`
@@ -56,7 +56,7 @@ def load_model(path):
 
 
 def make_table(model):
-    """Records like the flights: whole numbers, some with halves, codes, gaps, and odd tail names."""
+    """Records like the flights: numbers, some with halves, codes, gaps, and odd tail names."""
     import numpy
     import pyarrow
     generator = numpy.random.default_rng(SEED)

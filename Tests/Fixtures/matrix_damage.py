@@ -12,7 +12,7 @@ import matrix_formats as formats
 
 ROWS = 400
 FLIPS, CUTS = 24, 12
-BOMB_BYTES = 1 << 30
+BOMB_BYTES, TEXT_BOMB_BYTES = 1 << 30, 200 << 20
 SEED = 4
 
 
@@ -147,6 +147,15 @@ class Damage:
             self.table.schema.get_field_index("month"), "month",
             self.table["month"].cast("string"))), "refused")
         self.add("parquet/lacks-column.parquet", parquet(self.table.drop(["dep_delay"])), "refused")
+        lists = pyarrow.array([[row] * (row % 3) for row in range(ROWS)])
+        self.rows("parquet/list-beside.parquet", parquet(self.table.append_column("lists", lists)),
+                  ROWS, 0, arguments=["--key-field", "id"])
+        self.add("parquet/list-needed.parquet", parquet(self.table.set_column(
+            self.table.schema.get_field_index("month"), "month", lists)), "refused")
+        twice = [*self.table.column_names[:-1], "year"]
+        self.add("parquet/names-twice.parquet", parquet(self.table.rename_columns(twice)),
+                 "refused")
+        self.add("parquet/bomb.parquet", parquet_bomb(self.table.slice(0, 7)), "survives")
         self.rows("parquet/no-rows.parquet", parquet(self.table.slice(0, 0)), 0, 0)
         arrow = formats.arrow_bytes(self.table, is_stream=False)
         orc = orc_bytes(self.table)
@@ -184,6 +193,17 @@ class Damage:
 def parquet(table):
     out = io.BytesIO()
     pyarrow.parquet.write_table(table, out, row_group_size=100)
+    return out.getvalue()
+
+
+def parquet_bomb(table):
+    """Seven records, of which one has a text of many MiB that takes next to nothing packed."""
+    names = table["tailnum"].to_pylist()
+    names[3] = "N" * TEXT_BOMB_BYTES
+    place = table.schema.get_field_index("tailnum")
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(table.set_column(place, "tailnum", pyarrow.array(names)), out,
+                                compression="zstd", write_statistics=False)
     return out.getvalue()
 
 

@@ -87,7 +87,7 @@ def frame(content):
 
 
 def zstd_frames(content, *, with_table):
-    """Frames of so many bytes; with a table of them in a skippable frame, as seekable files have."""
+    """Frames of so many bytes; with a table of them in a skippable frame where it is seekable."""
     pieces = [content[start:start + ZSTD_BYTES] for start in range(0, len(content), ZSTD_BYTES)]
     frames = [frame(piece) for piece in pieces]
     out = b"".join(frames)

@@ -64,7 +64,8 @@ struct JSONLRangeTests {
         limit: Bool.random(using: &random) ? 1 << 20 : Int.random(in: 4...30, using: &random),
         acceptsArrays: Bool.random(using: &random),
         windowByteCount: Int.random(in: 1...90, using: &random),
-        readLimit: Int.random(in: 1...90, using: &random), isa: TextInstructions.available[round % TextInstructions.available.count])
+        readLimit: Int.random(in: 1...90, using: &random),
+        isa: TextInstructions.available[round % TextInstructions.available.count])
       let end = max(bytes.count, 1) + Int.random(in: 0...5, using: &random)
       for size in [1, Int.random(in: 1...end, using: &random), end] {
         let ranges = stride(from: 0, to: end, by: size).map { $0..<min($0 + size, end) }
@@ -75,7 +76,9 @@ struct JSONLRangeTests {
   }
 
   /// Records that are mostly alike, as the reader expects them, with something else now and then.
-  @Test(arguments: TextInstructions.available) func longRandomTextAgrees(isa: TextInstructions) throws {
+  @Test(arguments: TextInstructions.available) func longRandomTextAgrees(isa: TextInstructions)
+    throws
+  {
     var random = SplitMix(state: 7)
     var bytes: [UInt8] = []
     while bytes.count < 300_000 {

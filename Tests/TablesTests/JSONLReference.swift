@@ -264,7 +264,8 @@ struct JSONLReading {
         path: "", begin: range.lowerBound, end: range.upperBound, blockLength: UInt64(block),
         blockCount: blockCount),
       columns: columns,
-      options: JSONLOptions(recordByteLimit: limit, acceptsArrays: acceptsArrays), instructions: isa,
+      options: JSONLOptions(recordByteLimit: limit, acceptsArrays: acceptsArrays),
+      instructions: isa,
       windowByteCount: windowByteCount)
     var lines: [PlainLine] = []
     while try reader.readTile(into: &tile) {

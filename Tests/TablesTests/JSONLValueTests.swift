@@ -76,6 +76,49 @@ struct JSONLValueTests {
     }
   }
 
+  /// More columns than are looked at together, with each kind of value in each of them.
+  @Test(arguments: TextInstructions.available)
+  func manyColumnsAreReadLikeEachAlone(instructions: TextInstructions) throws {
+    var random = SplitMix(state: 3)
+    let columns = (0..<70).map { "c\($0)" }
+    let values = [
+      "1.5", "-7", "null", "true", "false", "\"2\"", "\"NA\"", "{}", "1e-320", "123456789",
+    ]
+    var text = ""
+    for row in 0..<200 {
+      let members = columns.indices.map { column in
+        let kindCount = [2, 3, 5, values.count][column % 4]
+        return "\"c\(column)\":\(values[Int.random(in: 0..<kindCount, using: &random)])"
+      }
+      text += row % 50 == 7 ? "{\n" : "{" + members.joined(separator: ",") + "}\n"
+    }
+    try withTile(text, columns: columns) { tile in
+      let wordCount = RecordTile.recordLimit / 64
+      var all = [Double](repeating: -1, count: columns.count * RecordTile.recordLimit)
+      var failures = [UInt64](repeating: 0, count: columns.count * wordCount)
+      let count = unsafe all.withUnsafeMutableBufferPointer { output in
+        unsafe failures.withUnsafeMutableBufferPointer { failures in
+          unsafe tile.readNumbers(
+            columns: columns.indices.map { UInt32($0) }, nullWords: NullWords(["NA"]),
+            into: output, failures: failures, instructions: instructions)
+        }
+      }
+      var expectedCount = 0
+      for column in columns.indices {
+        let (values, failed) = numbers(column, in: tile, nullWords: ["NA"])
+        expectedCount += failed.count
+        let start = column * RecordTile.recordLimit
+        #expect(known(Array(all[start..<start + tile.count])) == known(values))
+        let words = failures[column * wordCount..<(column + 1) * wordCount]
+        let bits = zip(0..., words).flatMap { index, word in
+          (0..<64).filter { word >> UInt64($0) & 1 == 1 }.map { index * 64 + $0 }
+        }
+        #expect(bits == failed)
+      }
+      #expect(count == expectedCount && count > 0)
+    }
+  }
+
   private static let record = #"""
      {"id": 7, "é": "a\"\u00e9\n\ud83d\ude00\udead", "x":-1.50e3, "none":null, "b":true, "n":{"k": [1]}, "e":"", "z":0}
 

@@ -1,7 +1,7 @@
 """Runs a command with all processes that it starts: their wall time, processor time and memory.
 
-Peers start servers and workers of their own that outlive their parents, so that what `wait4` says of
-the first process is not all. This process takes in orphans of its descendants (Linux:
+Peers start servers and workers of their own that outlive their parents, so that what `wait4` says
+of the first process is not all. This process takes in orphans of its descendants (Linux:
 PR_SET_CHILD_SUBREAPER), looks at all of them every so often, and ends those that are left over.
 """
 

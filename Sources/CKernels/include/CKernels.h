@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ns_activations.h"
+#include "ns_columns.h"
 #include "ns_csv.h"
 #include "ns_dense.h"
 #include "ns_features.h"

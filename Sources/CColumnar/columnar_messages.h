@@ -1,0 +1,40 @@
+#pragma once
+
+// Where the messages of an Arrow IPC file or stream lie.
+//
+// Source: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-
+// communication-ipc, with File.fbs, Message.fbs and Schema.fbs.
+
+#include <cstdint>
+#include <vector>
+
+#include "columnar_read_file.h"
+
+namespace ns::columnar {
+
+/// One encapsulated message: its prefix and metadata, then its body.
+struct Message {
+  enum class Kind { schema, dictionary, batch, other };
+
+  Kind kind = Kind::other;
+  int64_t offset = 0;
+  int64_t metadata_length = 0;  // with the prefix and padding
+  int64_t body_length = 0;
+  int64_t row_count = 0;      // of a batch
+  int64_t dictionary_id = 0;  // of a dictionary
+  bool is_delta = false;      // whether a dictionary's values are added to those before
+  bool is_end = false;        // the mark that ends a stream
+
+  int64_t length() const { return metadata_length + body_length; }
+};
+
+/// Reads what stands at `offset`; throws `Failure` where it is no message that fits in the file.
+Message read_message(Input &input, int64_t offset);
+
+/// The record batches of a file in the IPC file format, in order.
+std::vector<Message> read_footer(Input &input);
+
+/// All messages of a file in the IPC stream format, in order, without the mark at the end.
+std::vector<Message> read_stream(Input &input);
+
+}  // namespace ns::columnar

@@ -1,0 +1,139 @@
+#include <arrow/buffer.h>
+#include <arrow/util/future.h>
+
+#include <algorithm>
+
+#include "columnar_read_file.h"
+
+// Bytes in, memory out.
+
+namespace ns::columnar {
+
+// MARK: Memory
+
+arrow::Status LimitedPool::add(int64_t size) {
+  const int64_t used = used_ += size;
+  if (used > limit_) {
+    used_ -= size;
+    return arrow::Status::OutOfMemory("decoding needs more than ", limit_, " bytes at once");
+  }
+  total_ += size;
+  if (used > peak_) peak_ = used;
+  return arrow::Status::OK();
+}
+
+void LimitedPool::leave() {
+  if (--users_ == 0) delete this;
+}
+
+arrow::Status LimitedPool::Allocate(int64_t size, int64_t alignment, uint8_t **out) {
+  ARROW_RETURN_NOT_OK(add(size));
+  const arrow::Status status = inner_->Allocate(size, alignment, out);
+  if (status.ok()) {
+    users_++;
+    count_++;
+  } else {
+    used_ -= size;
+  }
+  return status;
+}
+
+arrow::Status LimitedPool::Reallocate(int64_t old_size, int64_t new_size, int64_t alignment,
+                                      uint8_t **pointer) {
+  ARROW_RETURN_NOT_OK(add(new_size - old_size));
+  count_++;
+  const arrow::Status status = inner_->Reallocate(old_size, new_size, alignment, pointer);
+  if (!status.ok()) used_ -= new_size - old_size;
+  return status;
+}
+
+void LimitedPool::Free(uint8_t *buffer, int64_t size, int64_t alignment) {
+  inner_->Free(buffer, size, alignment);
+  used_ -= size;
+  leave();
+}
+
+// MARK: Bytes
+
+void Input::read_whole(int64_t offset, int64_t count, void *to) {
+  if (offset < 0 || count < 0 || offset > source_.size || count > source_.size - offset) {
+    throw Failure{ns_columnar_damaged,
+                  "bytes " + std::to_string(offset) + " and the next " + std::to_string(count) +
+                      " are not in the file of " + std::to_string(source_.size) + " bytes"};
+  }
+  check(ReadAt(offset, count, to).status());
+}
+
+arrow::Result<int64_t> Input::ReadAt(int64_t offset, int64_t count, void *to) {
+  if (offset < 0 || count < 0 || offset > source_.size) {
+    return arrow::Status::Invalid("byte ", offset, " is not in the file of ", source_.size,
+                                  " bytes");
+  }
+  if (has_failed_) return arrow::Status::IOError("the input cannot be read");
+  count = std::min(count, source_.size - offset);
+  if (count == 0) return 0;
+  if (source_.read_at(source_.context, offset, count, static_cast<uint8_t *>(to)) != 0) {
+    has_failed_ = true;
+    return arrow::Status::IOError("the input cannot be read at byte ", offset);
+  }
+  return count;
+}
+
+arrow::Result<std::shared_ptr<arrow::Buffer>> Input::ReadAt(int64_t offset, int64_t count) {
+  if (offset < 0 || count < 0 || offset > source_.size) {
+    return arrow::Status::Invalid("byte ", offset, " is not in the file of ", source_.size,
+                                  " bytes");
+  }
+  // Before memory is taken: a length that is a lie must not become an allocation.
+  count = std::min(count, source_.size - offset);
+  ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(count, pool_));
+  ARROW_RETURN_NOT_OK(ReadAt(offset, count, buffer->mutable_data()).status());
+  return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+}
+
+arrow::Result<int64_t> Input::Read(int64_t count, void *to) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t done, ReadAt(position_, count, to));
+  position_ += done;
+  return done;
+}
+
+arrow::Result<std::shared_ptr<arrow::Buffer>> Input::Read(int64_t count) {
+  ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, count));
+  position_ += buffer->size();
+  return buffer;
+}
+
+arrow::Result<int64_t> Input::ReadAt(int64_t offset, int64_t count, bool may_be_short, void *to) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t done, ReadAt(offset, count, to));
+  if (done == count || may_be_short) return done;
+  return arrow::Status::IOError("the file ends before byte ", offset + count);
+}
+
+arrow::Result<std::shared_ptr<arrow::Buffer>> Input::ReadAt(int64_t offset, int64_t count,
+                                                            bool may_be_short) {
+  ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(offset, count));
+  if (buffer->size() == count || may_be_short) return buffer;
+  return arrow::Status::IOError("the file ends before byte ", offset + count);
+}
+
+arrow::Future<std::shared_ptr<arrow::Buffer>> Input::ReadAsync(const arrow::io::IOContext &,
+                                                               int64_t offset, int64_t count) {
+  return arrow::Future<std::shared_ptr<arrow::Buffer>>::MakeFinished(ReadAt(offset, count));
+}
+
+arrow::Future<std::shared_ptr<arrow::Buffer>> Input::ReadAsync(const arrow::io::IOContext &,
+                                                               int64_t offset, int64_t count,
+                                                               bool may_be_short) {
+  return arrow::Future<std::shared_ptr<arrow::Buffer>>::MakeFinished(
+      ReadAt(offset, count, may_be_short));
+}
+
+arrow::Status Input::Seek(int64_t position) {
+  if (position < 0 || position > source_.size) {
+    return arrow::Status::Invalid("byte ", position, " is not in the file");
+  }
+  position_ = position;
+  return arrow::Status::OK();
+}
+
+}  // namespace ns::columnar

@@ -1,0 +1,327 @@
+import Compression
+import Database
+import Digests
+import Jobs
+import Leasing
+import Partials
+import Tables
+
+/// Takes result and error records in the order of the plan.
+protocol RecordSink: ~Copyable {
+  /// Takes one result.
+  ///
+  /// - Parameters:
+  ///   - ordinal: Its number among all results of the job, from 1.
+  ///   - text: What the fields lie in.
+  ///   - fields: One for each column of the results.
+  /// - Throws: What stops the destination.
+  mutating func append(
+    ordinal: UInt64, _ text: UnsafeBufferPointer<UInt8>, _ fields: [ResultField]
+  ) throws(DestinationError)
+
+  /// Takes one error record as a JSON object with its row, see `ErrorLine`.
+  mutating func append(errorLine: [UInt8], ordinal: UInt64) throws(DestinationError)
+}
+
+/// Reads committed blocks in the order of the plan, checks them, and hands over their records.
+///
+/// Damage does not stop it: what follows is still read and checked, so that all of it is known at
+/// once, but nothing more is handed over.
+struct RecordMerge: ~Copyable {
+  private let input: MergeInput
+  private var lines: ResultLines
+  private var decompressor = FrameDecompressor()
+  private var totals = ShardTotals()
+  private var damaged: [CommittedBlocks] = []
+  private var damage = ""
+  // The next cut: where it is, what the parser knows there, records of the input before it.
+  private var shard = 0
+  private var block = 0
+  private var state = RangeState.recordStart
+  private var rowCount: UInt64 = 0
+  private var counts = RecordCounts()
+  private var blockDigests: [Digest128?] = []
+  private var results = TextSum()
+  private var errors = TextSum()
+
+  /// Size, count and digest of records' text.
+  private struct TextSum: ~Copyable {
+    var recordCount: UInt64 = 0
+    var byteCount: UInt64 = 0
+    var hash = SHA256()
+
+    mutating func add(_ text: [UInt8]) {
+      byteCount += UInt64(text.count)
+      hash.update(text)
+    }
+
+    consuming func finish(_ name: String) -> OutputEntry {
+      let (byteCount, recordCount) = (byteCount, recordCount)
+      return OutputEntry(
+        name: name, byteCount: byteCount, sha256: hash.finish().description, records: recordCount)
+    }
+  }
+
+  /// What stops a block: its partial, or where it goes.
+  private enum Failure: Error {
+    case partial(PartialError)
+    case destination(DestinationError)
+  }
+
+  init(_ input: MergeInput, _ write: TableWrite) {
+    self.input = input
+    lines = ResultLines(delimiter: write.delimiter, fieldCount: write.columns.count)
+  }
+
+  /// Ends; the plan's last block has been appended.
+  consuming func finish(_ write: TableWrite) throws(DestinationError) -> StagedTable {
+    guard shard == input.plan.shardCount, counts == input.counts else {
+      throw DestinationError(
+        code: .inconsistent,
+        context: "job \(input.job): the committed blocks end at shard \(shard), block \(block) of "
+          + "\(input.plan.shardCount) shards with \(counts.total) of \(input.counts.total) records")
+    }
+    guard damaged.isEmpty else {
+      throw DestinationError(
+        code: .damaged(damaged),
+        context: "job \(input.job): \(damaged.count) partials are damaged, the first: \(damage)")
+    }
+    let totals = totals
+    let entries = [
+      results.finish(write.table.description), errors.finish(write.errorsTable.description),
+    ]
+    return StagedTable(totals: totals, outputs: entries)
+  }
+
+  /// Hands over the records of the next blocks of the plan.
+  mutating func append(
+    _ placed: PlacedBlocks, to sink: inout some RecordSink & ~Copyable
+  ) throws(DestinationError) {
+    let committed = placed.committed
+    try checkPlace(committed)
+    if block == 0 { beginShard() }
+    if committed.partial.byteCount == 0 {
+      try appendNothing(committed)
+    } else {
+      do throws(Failure) {
+        try appendPartial(placed, to: &sink)
+      } catch {
+        switch error {
+        case .destination(let error): throw error
+        case .partial(let error): try note(error, committed)
+        }
+      }
+    }
+    state = committed.exit
+    rowCount += committed.counts.total
+    counts += committed.counts
+    block = Int(committed.blocks.end)
+    if block == blockCount { endShard() }
+  }
+
+  // MARK: The order of the plan
+
+  private var blockCount: Int { input.plan.range(of: ShardID(UInt32(shard))).blockCount }
+
+  private mutating func checkPlace(_ committed: CommittedBlocks) throws(DestinationError) {
+    let isInPlan = shard < input.plan.shardCount
+    if isInPlan, block == 0 {
+      let index = input.plan.inputIndex(of: ShardID(UInt32(shard)))
+      if input.plan.shards(ofInput: index).lowerBound == shard {
+        state = .recordStart
+        rowCount = 0
+      }
+    }
+    guard isInPlan, committed.shard.index == shard, Int(committed.blocks.first) == block,
+      Int(committed.blocks.end) <= blockCount, committed.entry == state
+    else {
+      throw DestinationError(
+        code: .inconsistent,
+        context: "job \(input.job): blocks \(committed.blocks) of shard \(committed.shard) where "
+          + "block \(block) of shard \(shard) is due")
+    }
+  }
+
+  private mutating func beginShard() {
+    totals.ok.append(0)
+    totals.error.append(0)
+    totals.filtered.append(0)
+    blockDigests.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func endShard() {
+    totals.inputDigests.append(Receipt.digest(over: blockDigests))
+    shard += 1
+    block = 0
+  }
+
+  private mutating func appendNothing(_ committed: CommittedBlocks) throws(DestinationError) {
+    guard committed.counts == RecordCounts() else {
+      throw DestinationError(
+        code: .inconsistent,
+        context: "job \(input.job): \(committed.counts.total) records of shard \(shard) without a "
+          + "partial")
+    }
+    blockDigests += repeatElement(nil, count: committed.blocks.count)
+  }
+
+  /// Damage is noted; a disk that fails stops the merge.
+  private mutating func note(
+    _ error: PartialError, _ committed: CommittedBlocks
+  ) throws(DestinationError) {
+    switch error.code {
+    case .damaged, .tooLarge, .file(.missing), .file(.unreadable):
+      if damaged.isEmpty { damage = error.context }
+      damaged.append(committed)
+    case .file(let code): throw DestinationError(FileError(code: code, context: error.context))
+    }
+  }
+
+  // MARK: Blocks
+
+  private mutating func appendPartial(
+    _ placed: PlacedBlocks, to sink: inout some RecordSink & ~Copyable
+  ) throws(Failure) {
+    let committed = placed.committed
+    let reader = try open(placed)
+    var firstRow = rowCount + 1
+    for block in committed.blocks.indices {
+      let header = reader.header.blocks[block - reader.header.firstBlock]
+      if damaged.isEmpty {
+        try appendResults(block, of: reader, header, to: &sink)
+        try appendErrors(block, of: reader, firstRow: firstRow, to: &sink)
+      } else {
+        try reading { () throws(PartialError) in try reader.verify(block: block) }
+      }
+      firstRow += header.counts.total
+      totals.ok[shard] += header.counts.ok
+      totals.error[shard] += header.counts.error
+      totals.filtered[shard] += header.counts.filtered
+      blockDigests.append(header.inputDigest)
+    }
+  }
+
+  private func open(_ placed: PlacedBlocks) throws(Failure) -> PartialReader {
+    do throws(PartialError) {
+      let reader = try PartialReader(path: placed.path)
+      try check(reader, placed.committed)
+      return reader
+    } catch {
+      throw .partial(error)
+    }
+  }
+
+  private func reading<Result>(
+    _ body: () throws(PartialError) -> Result
+  ) throws(Failure) -> Result {
+    do throws(PartialError) { return try body() } catch { throw .partial(error) }
+  }
+
+  /// Holds the partial's header against the journal's row.
+  private func check(
+    _ reader: borrowing PartialReader, _ committed: CommittedBlocks
+  ) throws(PartialError) {
+    let header = reader.header
+    guard header.name == committed.partial, header.job == input.job,
+      header.shard == committed.shard, header.attempt == committed.attempt,
+      header.range.first <= committed.blocks.first, header.range.end >= committed.blocks.end,
+      header.state(before: Int(committed.blocks.first)) == committed.entry,
+      header.state(before: Int(committed.blocks.end)) == committed.exit,
+      header.counts(of: committed.blocks) == committed.counts
+    else {
+      throw reader.damaged(
+        "its header differs from what was journaled for blocks \(committed.blocks) of shard "
+          + "\(committed.shard)")
+    }
+  }
+
+  private mutating func appendResults(
+    _ block: Int, of reader: borrowing PartialReader, _ header: PartialHeader.Block,
+    to sink: inout some RecordSink & ~Copyable
+  ) throws(Failure) {
+    var rest: [UInt8] = []
+    let before = results.recordCount
+    do throws(PartialError) { try reader.verify(block: block) } catch { throw .partial(error) }
+    for frame in reader.frames(of: block).results {
+      do throws(PartialError) {
+        let text = try reader.text(of: frame, try reader.stored(frame), &decompressor)
+        results.add(text)
+        rest = rest.isEmpty ? text : rest + text
+      } catch {
+        throw .partial(error)
+      }
+      rest.removeFirst(try appendLines(of: rest, reader, block, to: &sink))
+    }
+    guard rest.isEmpty, results.recordCount - before == header.counts.ok else {
+      throw .partial(
+        reader.damaged(
+          "block \(block): \(results.recordCount - before) results, the header says "
+            + "\(header.counts.ok)"))
+    }
+  }
+
+  /// Hands over the whole lines of some text.
+  ///
+  /// - Returns: How many bytes they have.
+  private mutating func appendLines(
+    of text: [UInt8], _ reader: borrowing PartialReader, _ block: Int,
+    to sink: inout some RecordSink & ~Copyable
+  ) throws(Failure) -> Int {
+    var start = 0
+    var isMalformed = false
+    var failure: DestinationError?
+    unsafe text.withUnsafeBufferPointer { bytes in
+      while failure == nil, let end = unsafe endOfLine(in: bytes, start, &isMalformed) {
+        results.recordCount += 1
+        do throws(DestinationError) {
+          unsafe try sink.append(ordinal: results.recordCount, bytes, lines.fields)
+        } catch {
+          failure = error
+        }
+        start = end
+      }
+    }
+    if let failure { throw .destination(failure) }
+    guard !isMalformed else {
+      throw .partial(reader.damaged("block \(block): a result line is malformed"))
+    }
+    return start
+  }
+
+  /// Where the line that begins at an offset ends, if the text has all of it.
+  private mutating func endOfLine(
+    in text: UnsafeBufferPointer<UInt8>, _ start: Int, _ isMalformed: inout Bool
+  ) -> Int? {
+    switch unsafe lines.next(in: text, from: start) {
+    case .line(let end): return end
+    case .partOfLine: return nil
+    case .malformed:
+      isMalformed = true
+      return nil
+    }
+  }
+
+  /// Hands over a block's error records with their row numbers in the input.
+  private mutating func appendErrors(
+    _ block: Int, of reader: borrowing PartialReader, firstRow: UInt64,
+    to sink: inout some RecordSink & ~Copyable
+  ) throws(Failure) {
+    var found: [[UInt8]] = []
+    do throws(PartialError) {
+      try reader.errors(of: block, &decompressor) { (ordinal, object) throws(PartialError) in
+        found.append(ErrorLine.make(row: firstRow + ordinal, object: object))
+      }
+    } catch {
+      throw .partial(error)
+    }
+    for line in found {
+      errors.recordCount += 1
+      errors.add(line)
+      do throws(DestinationError) {
+        try sink.append(errorLine: line, ordinal: errors.recordCount)
+      } catch {
+        throw .destination(error)
+      }
+    }
+  }
+}

@@ -1,0 +1,215 @@
+import Database
+import Destinations
+import Foundation
+import Jobs
+import Testing
+
+/// Tables of PostgreSQL as destinations: whole, once, or not at all.
+@Suite struct PostgresDestinationTests {
+  private let server = TestServer.shared
+
+  private func uri(_ database: TestDatabase) -> String { server.text(database.name) }
+
+  @Test func everythingArrivesOnce() throws {
+    let database = try TestDatabase("CREATE SCHEMA \"odd \"\"one\"")
+    let fixture = try MergeFixture(shards: MergeFixture.mixedLines())
+    let input = fixture.input(uri(database), table: "\"odd \"\"one\".\"Tab;le\n\"")
+    let destination = try input.makeDestination()
+    #expect(try destination.existingPublication() == nil)
+    let outputs = try destination.merge(fixture.placed)
+    #expect(outputs.map(\.records) == [7, 2])
+    let published = try destination.publish()
+    #expect(published.hasPrefix("postgresql://127.0.0.1") && !published.contains("secret"))
+    #expect(!published.contains("\n"))
+    let table = "\"odd \"\"one\".\"Tab;le\n\""
+    #expect(
+      try database.rows("SELECT * FROM \(table)") == [
+        ["1", "plain", "0.5", "yes", "0.25"], ["2", "with \"quotes\", and,\\", "1", "no", "2"],
+        ["3", nil, nil, nil, nil], ["4", "NA", "Infinity", "NA", "-1e+300"],
+        ["5", "two\nlines", "1.5", "None", "7"], ["6", "", nil, "x", "8"],
+        ["7", "\\.", "-0", "y", "9"],
+      ])
+    #expect(
+      try database.rows(
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+          + "WHERE attrelid = '\(table)'::regclass AND attnum > 0 ORDER BY attnum") == [
+          ["id", "bigint"], ["na\"me\n", "text"], ["score", "double precision"],
+          ["label", "text"], ["prediction", "double precision"],
+        ])
+    let errors = "\"odd \"\"one\".\"Tab;le\n_errors\""
+    #expect(
+      try database.rows("SELECT * FROM \(errors) ORDER BY record_ordinal") == [
+        [
+          "\(fixture.job)", "1", "/in/0.csv", "4", "17", "BAD", "it's bad", "a\u{FFFD}b\\u0000",
+        ],
+        ["\(fixture.job)", "2", "/in/2.csv", "4", "0", "WORSE", "", ""],
+      ])
+    let receipt = try #require(
+      try database.rows("SELECT receipt FROM \"odd \"\"one\".nightshift_commits")[0][0])
+    #expect(receipt.contains("\"conservation\": \"9 read = 7 ok + 2 error + 0 filtered\""))
+    #expect(receipt.contains("\"written\": 7") && !receipt.contains("secret"))
+    #expect(!receipt.contains("tester"))
+    #expect(try JSONSerialization.jsonObject(with: Data(receipt.utf8)) is [String: Any])
+    // Nothing is left, and a second publication changes nothing.
+    #expect(
+      try database.rows("SELECT count(*) FROM pg_class WHERE relname LIKE '%staging%'") == [["0"]])
+    #expect(try destination.publish() == published)
+    #expect(try input.makeDestination().publish() == published)
+    #expect(try input.makeDestination().existingPublication() == published)
+    #expect(try database.rows("SELECT count(*) FROM \(table)") == [["7"]])
+  }
+
+  @Test func appendReplaceAndUpsert() throws {
+    let database = try TestDatabase(
+      "CREATE TABLE t (score float8, id int UNIQUE, prediction float4, note text DEFAULT 'new')",
+      "INSERT INTO t VALUES (0, 1, 0, 'old'), (0, 50, 0, 'old')")
+    let columns = [
+      ResultColumn(name: "id", type: .integer), ResultColumn(name: "score", type: .number),
+      ResultColumn(name: "prediction", type: .number),
+    ]
+    func publish(_ lines: [String], _ mode: JobRequest.WriteMode?, _ keys: [String]? = nil) throws {
+      let fixture = try MergeFixture(shards: [lines])
+      let destination = try fixture.input(
+        uri(database) + "?table=t", mode: mode, keys: keys, columns: columns
+      ).makeDestination()
+      try destination.merge(fixture.placed)
+      _ = try destination.publish()
+    }
+    func table() throws -> [[String?]] {
+      try database.rows("SELECT id, score, prediction, note FROM t ORDER BY id")
+    }
+    try publish(["2,1.5,3"], nil)
+    #expect(
+      try table() == [["1", "0", "0", "old"], ["2", "1.5", "3", "new"], ["50", "0", "0", "old"]])
+    // Of equal keys the last wins, in the order of the input.
+    try publish(["1,1,1", "3,1,1", "1,2,2", "3,2,2", "1,3,3"], .upsert, ["id"])
+    #expect(
+      try table() == [
+        ["1", "3", "3", "old"], ["2", "1.5", "3", "new"], ["3", "2", "2", "new"],
+        ["50", "0", "0", "old"],
+      ])
+    #expect(
+      try database.rows("SELECT superseded_count FROM nightshift_commits ORDER BY committed_at")
+        == [["0"], ["3"]])
+    let receipt = try database.rows(
+      "SELECT receipt::json->'destination'->>'superseded', receipt::json->'destination'->>'written' "
+        + "FROM nightshift_commits ORDER BY committed_at")
+    #expect(receipt == [["0", "1"], ["3", "2"]])
+    try publish(["9,9,9"], .replace)
+    #expect(try table() == [["9", "9", "9", "new"]])
+  }
+
+  @Test func upsertMakesItsTableWithTheKey() throws {
+    let database = try TestDatabase()
+    for value in [1, 2] {
+      let fixture = try MergeFixture(shards: [["7,\(value)"], ["8,\(value)"]])
+      let destination = try fixture.input(
+        uri(database), table: "t", mode: .upsert, keys: ["id"],
+        columns: [
+          ResultColumn(name: "id", type: .integer), ResultColumn(name: "prediction", type: .float),
+        ]
+      ).makeDestination()
+      try destination.merge(fixture.placed)
+      _ = try destination.publish()
+    }
+    #expect(try database.rows("SELECT * FROM t ORDER BY id") == [["7", "2"], ["8", "2"]])
+  }
+
+  /// What is refused, when, and that nothing is changed by it.
+  @Test func whatDoesNotFitIsRefused() throws {
+    let database = try TestDatabase(
+      "CREATE TABLE t (id int, score int)", "INSERT INTO t VALUES (1, 1)",
+      "CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+      "CREATE TABLE swallowing (id int, score float8)",
+      "CREATE TRIGGER skip BEFORE INSERT ON swallowing FOR EACH ROW EXECUTE FUNCTION skip()")
+    let columns = [
+      ResultColumn(name: "id", type: .integer), ResultColumn(name: "score", type: .number),
+    ]
+    func error(
+      _ lines: [String], _ table: String?, _ mode: JobRequest.WriteMode? = nil,
+      keys: [String]? = nil, columns: [ResultColumn] = columns
+    ) throws -> DestinationError? {
+      let fixture = try MergeFixture(shards: [lines])
+      return refusal {
+        let destination = try fixture.input(
+          uri(database), table: table, mode: mode, keys: keys, columns: columns
+        ).makeDestination()
+        try destination.merge(fixture.placed)
+        _ = try destination.publish()
+      }
+    }
+    // A fraction is not rounded into an integer column, and the value is not told.
+    let fraction = try error(["1,1", "2,47.11"], "t")
+    #expect(fraction?.code == .database)
+    #expect(fraction?.context.contains("column \"score\"") == true, "\(fraction?.context ?? "")")
+    #expect(fraction?.context.contains("47.11") == false)
+    let missing = try error(
+      ["1,1"], "t",
+      columns: [
+        ResultColumn(name: "id", type: .integer), ResultColumn(name: "extra", type: .number),
+      ])
+    #expect(missing?.context.contains("no column \"extra\"") == true)
+    let noIndex = try error(["1,1"], "t", .upsert, keys: ["id"])
+    #expect(noIndex?.context.contains("42P10") == true)
+    let nullKey = try error([",1", "2,1"], "fresh", .upsert, keys: ["id"])
+    #expect(nullKey?.context.contains("no value in the upsert key") == true)
+    #expect(try error(["1,1"], "swallowing")?.context.contains("0 rows of 1") == true)
+    #expect(try error(["1,1"], nil)?.context.contains("name the table once") == true)
+    #expect(try error(["1,1"], "nowhere.t")?.context.contains("3F000") == true)
+    #expect(try error(["1,1"], "t", .upsert)?.code == .inconsistent)
+    #expect(try error(["1,1"], "t", .append, keys: ["id"])?.code == .inconsistent)
+    #expect(try error(["1,1"], "t", .upsert, keys: ["other"])?.code == .inconsistent)
+    let twice = [ResultColumn(name: "a", type: .text), ResultColumn(name: "a", type: .text)]
+    #expect(try error(["1,1"], "t", columns: twice)?.code == .inconsistent)
+    let long = String(repeating: "x", count: 60)
+    #expect(try error(["1,1"], long)?.context.contains("at most 63") == true)
+    #expect(try error(["1,1,1"], "t")?.code != nil)
+    #expect(try database.rows("SELECT * FROM t") == [["1", "1"]])
+    #expect(
+      try database.rows("SELECT count(*) FROM pg_class WHERE relname IN ('fresh', 'fresh_errors')")
+        == [["0"]])
+  }
+
+  @Test func namesCannotBecomeStatements() throws {
+    let database = try TestDatabase("CREATE TABLE victim (a int)")
+    let evil = #"x"; DROP TABLE victim; --"#
+    let fixture = try MergeFixture(shards: [["1,2"]])
+    let destination = try fixture.input(
+      uri(database), table: "\"x\"\"; DROP TABLE victim; --\"", mode: .upsert, keys: [evil],
+      columns: [
+        ResultColumn(name: evil, type: .integer),
+        ResultColumn(name: "c1\" = 1); DROP TABLE victim; --", type: .integer),
+      ]
+    ).makeDestination()
+    try destination.merge(fixture.placed)
+    _ = try destination.publish()
+    #expect(try database.rows("SELECT * FROM \"x\"\"; DROP TABLE victim; --\"") == [["1", "2"]])
+    #expect(try database.rows("SELECT count(*) FROM victim") == [["0"]])
+  }
+
+  @Test func withoutPermissionNothingHappens() throws {
+    let name = "reader_\(UInt32.random(in: 0 ... .max))"
+    let database = try TestDatabase(
+      "CREATE TABLE t (id bigint)", "CREATE ROLE \(name) LOGIN PASSWORD 'hush-hush'")
+    let fixture = try MergeFixture(shards: [["1"]])
+    let uri = "postgresql://\(name):hush-hush@127.0.0.1:\(server.port)/\(database.name)"
+    let destination = try fixture.input(
+      uri, table: "t", columns: [ResultColumn(name: "id", type: .integer)]
+    ).makeDestination()
+    let error = refusal { try destination.merge(fixture.placed) }
+    #expect(error?.code == .database && error?.canBeRetried == true)
+    #expect(error?.context.contains("42501") == true && error?.context.contains("hush") == false)
+    #expect(try database.rows("SELECT count(*) FROM t") == [["0"]])
+  }
+
+  @Test func anotherDelimiterIsCopiedAsItIs() throws {
+    let database = try TestDatabase()
+    let fixture = try MergeFixture(shards: [["1\ta,b\t-\t\"x\ty\"\t4"]])
+    let destination = try fixture.input(
+      uri(database), table: "t", delimiter: "\t", nullWords: ["-"]
+    ).makeDestination()
+    try destination.merge(fixture.placed)
+    _ = try destination.publish()
+    #expect(try database.rows("SELECT * FROM t") == [["1", "a,b", nil, "x\ty", "4"]])
+  }
+}
