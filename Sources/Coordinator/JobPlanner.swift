@@ -217,9 +217,10 @@ struct JobPlanner {
 
 extension JobRequest {
   /// How the model's numbers are written.
-  func prediction(of model: Model) throws(ModelError) -> PredictionFormat {
-    PredictionFormat(
+  func prediction(of model: Model) throws -> PredictionFormat {
+    try PredictionFormat(
       outputs: model.outputs,
-      explained: generateExplanation == true ? try model.explainedInputs() : [])
+      explained: generateExplanation == true ? try model.explainedInputs() : [],
+      options: outputConfig)
   }
 }

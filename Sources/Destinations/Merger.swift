@@ -9,8 +9,8 @@ import Partials
 /// Damage does not stop it: what follows is still read and checked, so that all of it is known at
 /// once, but nothing more is written.
 struct Merger: ~Copyable {
-  private let input: MergeInput
-  private let staging: String
+  let input: MergeInput
+  let place: any OutputPlace
   private(set) var damaged: [CommittedBlocks] = []
   private(set) var totals = ShardTotals()
   private(set) var outputs: [OutputEntry] = []
@@ -30,15 +30,15 @@ struct Merger: ~Copyable {
   /// A failure of the output, which passes through calls that tell of partials.
   private var failure: FileError?
 
-  init(_ input: MergeInput, staging: String) throws(DestinationError) {
+  init(_ input: MergeInput, in place: any OutputPlace) throws(DestinationError) {
     self.input = input
-    self.staging = staging
+    self.place = place
     let config = input.request.outputConfig
     let isCompressed = config.compression == .zstd
     self.isCompressed = isCompressed
     errors = try onDisk { () throws(FileError) in
       try TextOutput(
-        folder: staging, name: OutputName.errors(config), isCompressed: isCompressed)
+        in: place, name: OutputName.errors(config), isCompressed: isCompressed)
     }
   }
 
@@ -133,7 +133,7 @@ struct Merger: ~Copyable {
   private mutating func beginResultFile(_ index: Int) throws(DestinationError) {
     let name = OutputName.results(
       index, of: input.plan.resultFileCount, input.request.outputConfig)
-    var file = try Self.makeFile(staging, name, isCompressed)
+    var file = try Self.makeFile(place, name, isCompressed)
     if !input.resultHeader.isEmpty {
       do throws(FileError) {
         try appendHeader(to: &file)
@@ -145,10 +145,10 @@ struct Merger: ~Copyable {
   }
 
   private static func makeFile(
-    _ folder: String, _ name: String, _ isCompressed: Bool
+    _ place: any OutputPlace, _ name: String, _ isCompressed: Bool
   ) throws(DestinationError) -> OutputFile {
     do throws(FileError) {
-      return try OutputFile(folder: folder, name: name, isCompressed: isCompressed)
+      return try OutputFile(in: place, name: name, isCompressed: isCompressed)
     } catch {
       throw DestinationError(error)
     }

@@ -83,7 +83,7 @@ package struct RecordReplay: Sendable {
     var outcome = Outcome(recordCount: 0, blockDigests: [])
     while try reader.readTile(into: &tile) {
       if row >= outcome.recordCount, row - outcome.recordCount < UInt64(tile.count) {
-        outcome.trace = trace(Int(row - outcome.recordCount), of: tile, context)
+        outcome.trace = try trace(Int(row - outcome.recordCount), of: tile, context)
       }
       outcome.recordCount += UInt64(tile.count)
     }
@@ -103,18 +103,24 @@ package struct RecordReplay: Sendable {
   /// Scores the whole tile, as a lease does: one day a record's bits may hang on its place in it.
   private func trace(
     _ record: Int, of tile: borrowing RecordTile, _ context: JobContext
-  ) -> RecordTrace {
-    var scorer = TileScorer(context: context, inputPath: input.path)
+  ) throws -> RecordTrace {
+    var scorer = try TileScorer(context: context, inputPath: input.path)
     var results = TextBuffer()
     var errors = TextBuffer()
     scorer.evaluate(tile)
     let isScored = scorer.append(
       record, of: tile, firstOrdinal: 0, results: &results, errors: &errors)
-    let line: RecordTrace.Line =
-      isScored
-      ? .result(results.copy())
+    let line: RecordTrace.Line
+    if isScored, context.output.isColumnar {
+      try scorer.endTile(tile, results: &results)
+      try scorer.endBlock(results: &results)
+      line = .result(try columnarText(ofBlock: results.copy()))
+    } else if isScored {
+      line = .result(results.copy())
+    } else {
       // An ordinal and a tab stand before the object, a line feed behind it.
-      : .error(Array(errors.copy().drop { $0 != UInt8(ascii: "{") }.dropLast()))
+      line = .error(Array(errors.copy().drop { $0 != UInt8(ascii: "{") }.dropLast()))
+    }
     return scorer.trace(
       record, of: tile, block: min(tile.blockIndex, blockCount - 1), line: line)
   }
