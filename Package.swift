@@ -39,7 +39,11 @@ let package = Package(
       name: "CSQLite3", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     // Arrow and Parquet, from `cluster/arrow`.
     .systemLibrary(name: "CArrow", pkgConfig: "parquet"),
-    .target(name: "CColumnar", dependencies: ["CArrow"]),
+    // Its calls into CKernels are plain C: as a dependency that would be a module, which C++20
+    // would want compiled first.
+    .target(
+      name: "CColumnar", dependencies: ["CArrow"],
+      cxxSettings: [.headerSearchPath("../CKernels/include")]),
     .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CKernels"),
     .systemLibrary(name: "CPosix"),
@@ -58,7 +62,9 @@ let package = Package(
     // One wrapper for each C library.
     .target(name: "Digests", dependencies: ["CCrypto", "CXXHash"], swiftSettings: unsafeSettings),
     .target(name: "Compression", dependencies: ["CZstd", "CZlib"], swiftSettings: unsafeSettings),
-    .target(name: "Columnar", dependencies: ["CColumnar", "Jobs"], swiftSettings: unsafeSettings),
+    .target(
+      name: "Columnar", dependencies: ["CColumnar", "CKernels", "Jobs"],
+      swiftSettings: unsafeSettings),
     .target(
       name: "ObjectStore", dependencies: ["CCurl", "Digests"], swiftSettings: unsafeSettings),
     .target(

@@ -53,7 +53,11 @@ package struct InputTable: Sendable {
       guard let sql else { fatalError("a query without its input") }
       return try SQLTileReader(
         sql, range: range, columns: columns, needs: needs, goesOn: goesOn)
-    case .jsonl, .parquet, .orc, .arrow, .files:
+    case .jsonl:
+      return try JSONLTileReader(
+        text: text(of: range, compression, open: open), range: range, columns: columns,
+        options: JSONLOptions(recordByteLimit: csv.recordByteLimit, acceptsArrays: true))
+    case .parquet, .orc, .arrow, .files:
       throw TableError(
         code: .unsupported, context: "\(range.path): \(format.rawValue) is not read yet")
     }

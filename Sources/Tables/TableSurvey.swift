@@ -42,7 +42,8 @@ package struct TableSurvey {
     switch request.inputConfig.instancesFormat {
     case .csv: return try surveyCSV(files)
     case .postgresql: return try SurveyedTable(queryOf: request)
-    case .jsonl, .parquet, .orc, .arrow, .files:
+    case .jsonl: return try surveyJSONL(files)
+    case .parquet, .orc, .arrow, .files:
       throw TableError(
         code: .unsupported,
         context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
@@ -76,6 +77,22 @@ package struct TableSurvey {
     }
     return try schema.types(given: given ?? [:], path: file.path)
   }
+
+  // MARK: JSON lines
+
+  /// Members and their types, from the first records of the first file.
+  private func surveyJSONL(_ files: [InputFile]) throws -> SurveyedTable {
+    let limit = try CSVOptions(request: request).recordByteLimit
+    let options = try JSONLOptions(recordByteLimit: limit, acceptsArrays: true)
+    let table = try JSONLSchema.infer(
+      from: text(of: files[0]), path: files[0].path, types: request.inputConfig.schema ?? [:],
+      options: options)
+    let cut = try cutTexts(files, open)
+    return SurveyedTable(
+      columns: table.columns, types: table.types, inputs: cut.inputs, notes: cut.notes)
+  }
+
+  // MARK: Text
 
   private func readHeader(_ file: InputFile, _ options: CSVOptions) throws -> CSVHeader {
     let header = try CSVHeader.read(from: text(of: file), path: file.path, options: options)
@@ -126,10 +143,13 @@ extension JobRequest {
   /// Whether the results' columns have types: those of Parquet, Arrow and databases do.
   var writesTypes: Bool {
     switch outputConfig.predictionsFormat {
-    case .parquet, .arrow: return true
-    case .jsonl, .csv:
-      let uri = outputConfig.uri.lowercased()
-      return ["postgresql://", "postgres://", "sqlite:"].contains { uri.hasPrefix($0) }
+    case .parquet, .arrow: true
+    case .jsonl, .csv: writesTable
     }
+  }
+
+  /// Whether the results become rows of a database's table.
+  var writesTable: Bool {
+    ConnectionTarget.isOne(outputConfig.uri) || SQLiteTarget.isOne(outputConfig.uri)
   }
 }

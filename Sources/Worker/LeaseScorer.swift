@@ -63,7 +63,8 @@ private struct LeaseScorer: ~Copyable {
     let (lease, details) = (sealed.grant.lease, sealed.details)
     let begin = details.rangeOffset + UInt64(lease.blocks.first) * details.blockLength
     let range = LeaseRange(
-      path: details.input.path, begin: begin, end: Self.end(of: lease, details),
+      path: details.input.path, version: details.input.version, begin: begin,
+      end: Self.end(of: lease, details),
       blockLength: details.blockLength, blockCount: lease.blocks.count,
       shardOffset: details.rangeOffset, places: details.places, shardEnd: details.rangeEnd,
       entry: lease.entry)
