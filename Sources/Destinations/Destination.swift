@@ -24,6 +24,14 @@ package protocol Destination: Sendable {
   ///
   /// - Returns: What was published, for people: a folder, a prefix or a table.
   func publish() throws(DestinationError) -> String
+
+  /// Removes what was merged and not published, for a job that ends without a publication.
+  func discard() throws(DestinationError)
+}
+
+extension Destination {
+  /// Nothing: what is there goes with the job's work folder.
+  package func discard() throws(DestinationError) {}
 }
 
 extension MergeInput {
@@ -33,7 +41,11 @@ extension MergeInput {
     if ConnectionTarget.isOne(uri) { return try PostgresDestination(self) }
     if SQLiteTarget.isOne(uri) { return try SQLiteDestination(self) }
     guard let end = uri.firstRange(of: "://") else { return PosixDestination(self) }
-    throw DestinationError(
-      code: .inconsistent, context: "\(uri): nothing is published to \(uri[..<end.lowerBound]) yet")
+    switch uri[..<end.lowerBound] {
+    case "s3", "gs": return try ObjectDestination(self)
+    default:
+      throw DestinationError(
+        code: .inconsistent, context: "\(uri): nothing is published to \(uri[..<end.lowerBound])")
+    }
   }
 }

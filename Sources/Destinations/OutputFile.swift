@@ -12,11 +12,11 @@ package struct OutputEntry: Hashable, Sendable, Codable {
   package let records: UInt64
 }
 
-/// A file of the output while it is written: appended to, digested, kept by the disk at the end.
+/// A file of the output while it is written: appended to, digested, kept for good at the end.
 struct OutputFile: ~Copyable {
   let name: String
   var recordCount: UInt64 = 0
-  private let file: File
+  private let target: any OutputTarget
   private var offset: UInt64 = 0
   private var hash = SHA256()
   private var buffer: [UInt8] = []
@@ -28,14 +28,14 @@ struct OutputFile: ~Copyable {
   /// Makes the file.
   ///
   /// - Parameters:
-  ///   - folder: Where it is made; it must not be there yet.
-  ///   - name: Its name in the folder.
+  ///   - place: Where it is made; it must not be there yet.
+  ///   - name: Its name in that place.
   ///   - isCompressed: Whether frames are appended, and a seek table ends the file.
   /// - Throws: `FileError`.
-  init(folder: String, name: String, isCompressed: Bool) throws(FileError) {
+  init(in place: any OutputPlace, name: String, isCompressed: Bool) throws(FileError) {
     self.name = name
     self.isCompressed = isCompressed
-    file = try File(folder + "/" + name, .create)
+    target = try place.makeTarget(name)
     buffer.reserveCapacity(Self.bufferByteCount)
   }
 
@@ -56,7 +56,7 @@ struct OutputFile: ~Copyable {
     }
   }
 
-  /// Ends the file and has the disk keep it.
+  /// Ends the file and has its place keep it.
   consuming func finish() throws(FileError) -> OutputEntry {
     if isCompressed {
       var table: [UInt8] = []
@@ -64,7 +64,7 @@ struct OutputFile: ~Copyable {
       try append(table)
     }
     try flush()
-    try file.synchronize()
+    try target.finish()
     let digest = hash.finish()
     return OutputEntry(
       name: name, byteCount: offset, sha256: digest.description, records: recordCount)
@@ -80,7 +80,7 @@ struct OutputFile: ~Copyable {
 
   private mutating func write(_ bytes: [UInt8]) throws(FileError) {
     hash.update(bytes)
-    try file.write(bytes, at: offset)
+    try target.append(bytes)
     offset += UInt64(bytes.count)
   }
 }
@@ -95,8 +95,8 @@ struct TextOutput: ~Copyable {
   /// Fixed, because the output's bytes depend on it.
   private static let level = 3
 
-  init(folder: String, name: String, isCompressed: Bool) throws(FileError) {
-    file = try OutputFile(folder: folder, name: name, isCompressed: isCompressed)
+  init(in place: any OutputPlace, name: String, isCompressed: Bool) throws(FileError) {
+    file = try OutputFile(in: place, name: name, isCompressed: isCompressed)
     compressor = isCompressed ? FrameCompressor(level: Self.level) : nil
   }
 

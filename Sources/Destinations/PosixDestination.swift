@@ -32,15 +32,10 @@ package struct PosixDestination: Destination {
   ) throws(DestinationError) -> [OutputEntry] {
     try makeStaging()
     do throws(DestinationError) {
-      var merger = try Merger(input, staging: staging)
+      var merger = try Merger(input, in: LocalFolder(path: staging))
       while let placed = try next() { try merger.append(placed) }
-      var (totals, outputs) = try merger.finish()
-      outputs.append(try writeStatistics())
-      outputs.sort { $0.name < $1.name }
-      let receipt = try writeFile(
-        OutputName.receipt, totals.receipt(of: input, outputs: outputs))
-      try writeFile(
-        OutputName.success, .verbatim(Array("\(receipt.sha256)  \(receipt.name)".utf8)))
+      let (outputs, receipt) = try merger.finishAll()
+      try writeFile(OutputName.success, .verbatim(OutputName.successText(receipt)))
       try onDisk { () throws(FileError) in try Folder.synchronize(staging) }
       return outputs
     } catch {
@@ -106,29 +101,8 @@ package struct PosixDestination: Destination {
     }
   }
 
-  private func writeStatistics() throws(DestinationError) -> OutputEntry {
-    try writeFile(
-      OutputName.statistics,
-      .members([
-        "completionStats": .members([
-          "readCount": .unsigned(input.counts.total),
-          "successfulCount": .unsigned(input.counts.ok),
-          "failedCount": .unsigned(input.counts.error),
-          "filteredCount": .unsigned(input.counts.filtered),
-        ])
-      ]))
-  }
-
-  @discardableResult
-  private func writeFile(_ name: String, _ json: JSONValue) throws(DestinationError) -> OutputEntry
-  {
-    do throws(FileError) {
-      var file = try OutputFile(folder: staging, name: name, isCompressed: false)
-      try JSONPrinter.print(json) { (bytes) throws(FileError) in try file.append(bytes) }
-      return try file.finish()
-    } catch {
-      throw DestinationError(error)
-    }
+  private func writeFile(_ name: String, _ json: JSONValue) throws(DestinationError) {
+    _ = try LocalFolder(path: staging).write(json, name: name)
   }
 
   /// `run` keeps its state in the work folder, so it goes only if it is empty.

@@ -1,14 +1,20 @@
 import CCurl
 import Synchronization
 
-/// A flag by which another thread ends a request that is on its way.
+/// Tells a request that is on its way, and the pauses between its tries, that nobody waits for it.
 package final class Cancellation: Sendable {
   private let flag = Atomic(false)
+  private let isOver: (@Sendable () -> Bool)?
 
-  package init() {}
+  /// Makes one.
+  ///
+  /// - Parameter isOver: Asked now and then by any thread; true ends the requests too.
+  package init(when isOver: (@Sendable () -> Bool)? = nil) {
+    self.isOver = isOver
+  }
 
-  /// Whether `cancel()` has been called.
-  package var isCancelled: Bool { flag.load(ordering: .relaxed) }
+  /// Whether `cancel()` has been called, or what was given says that it is over.
+  package var isCancelled: Bool { flag.load(ordering: .relaxed) || isOver?() == true }
 
   /// Ends the requests that carry this, within about a second.
   package func cancel() { flag.store(true, ordering: .relaxed) }

@@ -3,8 +3,8 @@ import Synchronization
 
 /// One version of an object, read by offset, with ranged GETs under way before they are needed.
 ///
-/// A read that goes on where the last one ended starts reading ahead: one piece at first, then one
-/// more for each piece used, up to `pieceLimit` pieces of `pieceByteCount` on their way or waiting,
+/// A read that goes on where the last one ended starts reading ahead: one piece at first, twice
+/// as many after each one used, up to `pieceLimit` pieces of `pieceByteCount` on their way or waiting,
 /// 64 MiB with the usual limits, and never beyond `expectedEnd`. Any other read asks for just what
 /// it is given a buffer for and drops what was read ahead elsewhere. Threads of this reader carry
 /// the requests; they end when it goes. One thread at a time may call it.
@@ -17,6 +17,7 @@ package final class ObjectReader {
   package var expectedEnd: UInt64
   private let version: ObjectVersion?
   private let store: ObjectStore
+  private let cancellation: Cancellation?
   /// Where a read would go on from the last one.
   private var next: UInt64?
   /// How many pieces may be ahead; grows as reads go on from each other.
@@ -31,8 +32,12 @@ package final class ObjectReader {
   ///   - version: Its version, as a listing or `status(of:)` told it.
   ///   - byteCount: Its size.
   ///   - store: What to read it from.
-  package init(_ uri: ObjectURI, version: ObjectVersion?, byteCount: UInt64, in store: ObjectStore)
-  {
+  ///   - cancellation: Ends reads from another thread; they then throw `cancelled`.
+  package init(
+    _ uri: ObjectURI, version: ObjectVersion?, byteCount: UInt64, in store: ObjectStore,
+    cancellation: Cancellation? = nil
+  ) {
+    self.cancellation = cancellation
     self.uri = uri
     self.version = version
     self.byteCount = byteCount
@@ -73,7 +78,7 @@ package final class ObjectReader {
     next = offset + UInt64(count)
     if next == piece.end {
       pieces.removeFirst()
-      window = min(window + 1, store.limits.pieceLimit)
+      window = min(window * 2, store.limits.pieceLimit)
     }
     return count
   }
@@ -86,7 +91,8 @@ package final class ObjectReader {
     let count = min(buffer.count, store.limits.pieceByteCount)
     let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
     let filledCount = try unsafe store.read(
-      uri, version: version, byteCount: byteCount, at: offset, into: target)
+      uri, version: version, byteCount: byteCount, at: offset, into: target,
+      cancellation: cancellation)
     next = offset + UInt64(filledCount)
     return filledCount
   }
@@ -109,7 +115,8 @@ package final class ObjectReader {
       let length = min(UInt64(store.limits.pieceByteCount), end - start)
       pieces.append(
         ReadAhead(
-          uri, version: version, byteCount: byteCount, range: start..<(start + length), in: store))
+          uri, version: version, byteCount: byteCount, range: start..<(start + length), in: store,
+          isOver: cancellation))
       start += length
     }
   }
@@ -121,7 +128,7 @@ private final class ReadAhead: Sendable {
   let end: UInt64
   private let state = Mutex(State.running)
   private let isDone = DispatchSemaphore(value: 0)
-  private let cancellation = Cancellation()
+  private let cancellation: Cancellation
 
   private enum State {
     case running
@@ -131,8 +138,9 @@ private final class ReadAhead: Sendable {
 
   init(
     _ uri: ObjectURI, version: ObjectVersion?, byteCount: UInt64, range: Range<UInt64>,
-    in store: ObjectStore
+    in store: ObjectStore, isOver: Cancellation?
   ) {
+    cancellation = Cancellation { isOver?.isCancelled == true }
     start = range.lowerBound
     end = range.upperBound
     let thread = Thread { [self] in

@@ -6,15 +6,15 @@ import Digests
 /// any number of threads may call at once. Reads that name a version never get another. Requests
 /// that fail in passing are repeated, paced for each bucket; `StoreLimits` says for how long.
 package final class ObjectStore: Sendable {
-  /// The one of the process, so that credentials and paces are shared.
-  package static let shared = ObjectStore()
-
   /// What the store waits for and how long.
   package let limits: StoreLimits
   private let environment: StoreEnvironment
   private let s3: S3Store
   private let google: GoogleStore
   private let http: PlainHTTPStore
+
+  /// The store of this process, by its environment; connections and credentials are shared so.
+  package static let shared = ObjectStore()
 
   /// Makes a store; credentials are looked for when the first request needs them.
   package init(environment: StoreEnvironment = .process, limits: StoreLimits = .standard) {

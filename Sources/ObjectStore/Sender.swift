@@ -167,10 +167,26 @@ struct Patience {
     if errand.cancellation?.isCancelled == true {
       throw ObjectError(code: .cancelled, context: "\(errand.name): cancelled")
     }
-    environment.pause(pause(retryAfter: retryAfter))
+    try pause(errand, pause(retryAfter: retryAfter))
     attempt += 1
     step += 1
   }
+
+  /// Pauses in slices where someone may end it.
+  private func pause(_ errand: Sender.Errand, _ duration: Duration) throws(ObjectError) {
+    guard let cancellation = errand.cancellation else { return environment.pause(duration) }
+    var rest = duration
+    while rest > .zero {
+      if cancellation.isCancelled {
+        throw ObjectError(code: .cancelled, context: "\(errand.name): cancelled")
+      }
+      let slice = min(rest, Self.slice)
+      environment.pause(slice)
+      rest -= slice
+    }
+  }
+
+  private static let slice = Duration.milliseconds(200)
 
   private func pause(retryAfter: String?) -> Duration {
     let ceiling = min(limits.firstPause * (1 << min(step, 20)), limits.longestPause)

@@ -19,6 +19,10 @@ package struct TableError: Error, Hashable {
     case inputChanged
     /// A file has become shorter than it was.
     case inputShrank
+    /// A store does not answer, or not to these credentials: the same may work later.
+    case unavailable
+    /// The reader was told to stop.
+    case cancelled
     /// A source that can only be read forwards was asked to go back.
     case outOfOrder
     /// A system call failed with this `errno`.
