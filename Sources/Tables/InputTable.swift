@@ -63,11 +63,11 @@ package struct InputTable: Sendable {
       return try JSONLTileReader(
         text: text(of: range, compression, open: open), range: range, columns: columns,
         options: JSONLOptions(recordByteLimit: csv.recordByteLimit, acceptsArrays: true))
+    case .files:
+      return try FileListTileReader(
+        open(), range: range, needs: needs, byteLimit: csv.recordByteLimit)
     case .parquet, .orc, .arrow:
       return try columnarReader(of: range, open: open)
-    case .files:
-      throw TableError(
-        code: .unsupported, context: "\(range.path): \(format.rawValue) is not read yet")
     }
   }
 

@@ -44,6 +44,7 @@ package struct TableSurvey {
     case .csv: return try surveyCSV(files)
     case .postgresql: return try SurveyedTable(queryOf: request)
     case .jsonl: return try surveyJSONL(files)
+    case .files: return FileList.survey(files)
     case .parquet, .orc, .arrow:
       let format = request.inputConfig.instancesFormat
       guard let format = ColumnarFormat(format) else { fatalError("no columnar format") }
@@ -51,10 +52,6 @@ package struct TableSurvey {
         format: format, schema: request.inputConfig.schema ?? [:],
         shardByteCount: request.blockByteCount * UInt64(Limits.blocksPerShard))
       return try survey.run(files, open: open)
-    case .files:
-      throw TableError(
-        code: .unsupported,
-        context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
     }
   }
 
