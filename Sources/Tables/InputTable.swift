@@ -66,8 +66,7 @@ package struct InputTable: Sendable {
     case .files:
       return try FileListTileReader(
         open(), range: range, needs: needs, byteLimit: csv.recordByteLimit)
-    case .parquet, .orc, .arrow:
-      return try columnarReader(of: range, open: open)
+    case .parquet, .orc, .arrow: return try columnarReader(of: range, open: open)
     }
   }
 
