@@ -1,3 +1,4 @@
+import Columnar
 package import Compression
 package import Database
 package import Jobs
@@ -43,10 +44,14 @@ package struct TableSurvey {
     case .csv: return try surveyCSV(files)
     case .postgresql: return try SurveyedTable(queryOf: request)
     case .jsonl: return try surveyJSONL(files)
-    case .parquet, .orc, .arrow, .files:
-      throw TableError(
-        code: .unsupported,
-        context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
+    case .files: return FileList.survey(files)
+    case .parquet, .orc, .arrow:
+      let format = request.inputConfig.instancesFormat
+      guard let format = ColumnarFormat(format) else { fatalError("no columnar format") }
+      let survey = ColumnarSurvey(
+        format: format, schema: request.inputConfig.schema ?? [:],
+        shardByteCount: request.blockByteCount * UInt64(Limits.blocksPerShard))
+      return try survey.run(files, open: open)
     }
   }
 
