@@ -81,6 +81,7 @@ struct MergeWork: Sendable {
       modelName: Self.modelName(job.request.model),
       createdNanoseconds: job.createdNanoseconds, counts: job.counts,
       resultHeader: format?.fileHeader ?? [], resultColumns: format?.resultColumns ?? [],
+      releaseText: CoordinatorOptions.releaseText,
       execution: execution)
   }
 

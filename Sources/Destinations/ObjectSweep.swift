@@ -16,6 +16,8 @@ package enum ObjectSweep {
     case upload(OpenUpload)
     /// An object that only asked whether the store heeds conditions.
     case probe(ObjectURI)
+    /// A partial of a job that has not published yet, see `StagedPartials`.
+    case partial(ObjectURI)
 
     /// For people.
     package var description: String {
@@ -24,6 +26,7 @@ package enum ObjectSweep {
       case .claim(let uri): "claim of a finished output \(uri)"
       case .upload(let upload): "unfinished upload to \(upload.uri)"
       case .probe(let uri): "probe \(uri)"
+      case .partial(let uri): "partial \(uri)"
       }
     }
   }
@@ -46,6 +49,8 @@ package enum ObjectSweep {
         let key = entry.uri.key
         if key.split(separator: "/").last?.hasPrefix(".nightshift-probe-") == true {
           found.append(.probe(entry.uri))
+        } else if Self.isPartial(key) {
+          found.append(.partial(entry.uri))
         } else if key.hasSuffix("/" + ObjectClaim.name) {
           try found.append(leftover(claim: entry, in: store))
         }
@@ -54,7 +59,7 @@ package enum ObjectSweep {
     for upload in try store.openUploads(below: uri) {
       let isOurs =
         upload.uri.key.split(separator: "/").dropLast().last?
-        .hasPrefix("prediction-") == true
+        .hasPrefix("prediction-") == true || Self.isPartial(upload.uri.key)
       if isOurs, upload.beginNanoseconds < nanoseconds { found.append(.upload(upload)) }
     }
     return found
@@ -82,9 +87,18 @@ package enum ObjectSweep {
   ) throws(ObjectError) {
     switch leftover {
     case .prefix(let uri, _): try clear(uri, in: store, withClaim: true)
-    case .claim(let uri), .probe(let uri): try store.delete(uri)
+    case .claim(let uri), .probe(let uri), .partial(let uri): try store.delete(uri)
     case .upload(let upload): try store.abort(upload)
     }
+  }
+
+  /// Whether a key is that of a partial: `….nightshift-<job>/partials/<digest>`.
+  static func isPartial(_ key: String) -> Bool {
+    let parts = key.split(separator: "/").suffix(3)
+    guard parts.count == 3, parts.dropFirst().first == "partials",
+      let folder = parts.first, folder.hasPrefix(".nightshift-")
+    else { return false }
+    return folder.utf8.count == ".nightshift-".utf8.count + 16 && parts.last?.utf8.count == 64
   }
 
   /// Whether there is nothing but a claim below a prefix.

@@ -1,6 +1,6 @@
 import CKernels
 import Digests
-import Jobs
+package import Jobs
 
 /// File lists: each input is one record of two columns, its path and its bytes.
 package enum FileList {
@@ -133,7 +133,7 @@ package enum FileList {
   private func readBytes(of source: inout any ByteSource, from start: Int) throws -> Int {
     var length = 0
     while length <= byteLimit {
-      let room = window.count - Int(NS_CSV_PADDING) - start - length
+      let room = unsafe window.count - Int(NS_CSV_PADDING) - start - length
       guard room > 0 else { break }
       let target = unsafe UnsafeMutableRawBufferPointer(
         UnsafeMutableBufferPointer(rebasing: window[start + length..<start + length + room]))

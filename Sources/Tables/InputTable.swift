@@ -57,7 +57,10 @@ package struct InputTable: Sendable {
       return try JSONLTileReader(
         text: text(of: range, compression, open: open), range: range, columns: columns,
         options: JSONLOptions(recordByteLimit: csv.recordByteLimit, acceptsArrays: true))
-    case .parquet, .orc, .arrow, .files:
+    case .files:
+      return try FileListTileReader(
+        open(), range: range, needs: needs, byteLimit: csv.recordByteLimit)
+    case .parquet, .orc, .arrow:
       throw TableError(
         code: .unsupported, context: "\(range.path): \(format.rawValue) is not read yet")
     }

@@ -43,7 +43,8 @@ package struct TableSurvey {
     case .csv: return try surveyCSV(files)
     case .postgresql: return try SurveyedTable(queryOf: request)
     case .jsonl: return try surveyJSONL(files)
-    case .parquet, .orc, .arrow, .files:
+    case .files: return FileList.survey(files)
+    case .parquet, .orc, .arrow:
       throw TableError(
         code: .unsupported,
         context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")

@@ -71,7 +71,9 @@ package struct RecordReplay: Sendable {
     let options = try CSVOptions(request: request)
     let header = try CSVHeader.read(from: openText(), path: input.path, options: options)
     let context = try JobContext(
-      id: JobID(0), configuration: JobConfiguration(request: request, columns: header.names),
+      id: JobID(0),
+      configuration: JobConfiguration(
+        request: request, columns: header.names, types: types(of: header.names)),
       model: Model(bundle: model, summation: request.summation))
     let reader = try context.table.reader(
       of: LeaseRange(
@@ -89,6 +91,11 @@ package struct RecordReplay: Sendable {
     }
     outcome.blockDigests = (0..<blockCount).map { reader.inputDigest(ofBlock: $0) }
     return outcome
+  }
+
+  /// What the request says of the columns; the rest is text.
+  private func types(of columns: [String]) -> [ColumnType]? {
+    request.inputConfig.schema.map { types in columns.map { types[$0] ?? .text } }
   }
 
   private func openText() throws -> any ByteSource {
