@@ -110,7 +110,7 @@ class Damage:
         self.rows("jsonl/last-line-open.jsonl", b"".join(lines)[:-1], 7, 0)
         self.rows("jsonl/long-line.jsonl", changed(
             whole.replace(b'"tailnum": "', b'"tailnum": "' + b"N" * (17 << 20), 1)), 6, 1)
-        self.add("jsonl/not-json.jsonl", self.csv, "survives")
+        self.add("jsonl/not-json.jsonl", self.csv, "refused")
 
     def compressed(self):
         packed, zstd = gzip.compress(self.csv, mtime=0), formats.frame(self.csv)
