@@ -1,3 +1,4 @@
+import Columnar
 package import Compression
 package import Database
 package import Jobs
@@ -45,9 +46,12 @@ package struct TableSurvey {
     case .jsonl: return try surveyJSONL(files)
     case .files: return FileList.survey(files)
     case .parquet, .orc, .arrow:
-      throw TableError(
-        code: .unsupported,
-        context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
+      let format = request.inputConfig.instancesFormat
+      guard let format = ColumnarFormat(format) else { fatalError("no columnar format") }
+      let survey = ColumnarSurvey(
+        format: format, schema: request.inputConfig.schema ?? [:],
+        shardByteCount: request.blockByteCount * UInt64(Limits.blocksPerShard))
+      return try survey.run(files, open: open)
     }
   }
 

@@ -72,11 +72,12 @@ private struct LeaseScorer: ~Copyable {
       try openInput(
         sealed, slot: slot, link: link, alwaysFetches: options.alwaysFetchesInput)
     }
-    file = try ScratchFile(in: options.scratchFolder)
+    let file = try ScratchFile(in: options.scratchFolder)
+    scorer = try TileScorer(context: context, inputPath: details.input.path)
     grant = sealed.grant
     self.slot = slot
     self.reader = reader
-    scorer = try TileScorer(context: context, inputPath: details.input.path)
+    self.file = file
     writer = PartialWriter(
       descriptor: file.descriptor, path: options.scratchFolder, job: grant.job,
       shard: lease.shard, attempt: lease.attempt, firstBlock: Int(lease.blocks.first),
