@@ -101,7 +101,8 @@ import Jobs
     tile.blockIndex = blockIndex
     tile.firstOrdinal = ordinal
     ordinal += UInt64(tile.count)
-    unsafe ns_csv_mark_invalid_utf8(window.start, tile.records, tile.recordCount)
+    unsafe ns_csv_mark_invalid_utf8(
+      TextInstructions.best.kernel, window.start, tile.records, tile.recordCount)
     return true
   }
 
