@@ -158,13 +158,24 @@ let package = Package(
       path: "Tests/CommandTests",
       swiftSettings: settings),
     .testTarget(
-      name: "ColumnarTests", dependencies: ["Columnar", "Jobs"], path: "Tests/ColumnarTests",
+      name: "ColumnarTests",
+      dependencies: [
+        "CKernels", "Columnar", "Digests", "Jobs", "Models", "Tables",
+      ],
+      path: "Tests/ColumnarTests", exclude: ["Fixtures", "read_columnar.py"],
       swiftSettings: unsafeSettings),
     .testTarget(
-      name: "DatabaseTests", dependencies: ["Database", "Jobs", "Tables"],
+      name: "DatabaseTests",
+      dependencies: [
+        "Compression", "CoordinatorCore", "Database", "Destinations", "Digests", "Jobs", "Leasing",
+        "Models", "Partials", "Tables",
+      ],
       path: "Tests/DatabaseTests", swiftSettings: unsafeSettings),
     .testTarget(
-      name: "ObjectStoreTests", dependencies: ["Digests", "ObjectStore"],
+      name: "ObjectStoreTests",
+      dependencies: [
+        "Digests", "ObjectStore",
+      ],
       path: "Tests/ObjectStoreTests", swiftSettings: unsafeSettings),
     .testTarget(
       name: "CompressionTests",
@@ -179,10 +190,10 @@ let package = Package(
     .testTarget(
       name: "DestinationsTests",
       dependencies: [
-        "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing", "Partials",
+        "Columnar", "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing",
+        "Models", "ObjectStore", "Partials", "Tables",
       ],
-      path: "Tests/DestinationsTests",
-      swiftSettings: unsafeSettings),
+      path: "Tests/DestinationsTests", swiftSettings: unsafeSettings),
     .testTarget(
       name: "DigestsTests",
       dependencies: ["Digests"],
@@ -235,9 +246,11 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "TablesTests",
-      dependencies: ["CKernels", "Compression", "Jobs", "Models", "Tables"],
-      path: "Tests/TablesTests",
-      swiftSettings: unsafeSettings),
+      dependencies: [
+        "CKernels", "Columnar", "Compression", "Database", "Digests", "Jobs", "Models",
+        "ObjectStore", "Tables",
+      ],
+      path: "Tests/TablesTests", exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "TidyTests",
       dependencies: [],

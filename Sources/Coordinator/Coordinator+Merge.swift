@@ -1,4 +1,5 @@
 import CoordinatorCore
+import Database
 import Destinations
 import Executors
 import Failpoints

@@ -31,7 +31,7 @@ extension ColumnarFile {
           + "compressed inside: decompress it")
     }
     var source = source
-    try self.init(format, name: path, byteCount: byteCount) { offset, buffer in
+    try unsafe self.init(format, name: path, byteCount: byteCount) { offset, buffer in
       var done = 0
       while done < buffer.count {
         let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])

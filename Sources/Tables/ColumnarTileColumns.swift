@@ -18,9 +18,10 @@ import Jobs
   /// Those whose text may come with a dictionary.
   let dictionaryColumns: Set<Int>
   let columns: [Column]
-  /// Distance of two records' fields: no column behind the last that is text has any.
-  let fieldStride: Int
+  /// Fields of a record; those of columns that do not come as text are empty.
+  let fieldCount: Int
   private let recordByteLimit: Int
+  private let movesFields: Bool
   private let typedNumbers: TypedNumbers
   private let textCodes: TextCodes
   private let instructions = ns_isa_best()
@@ -35,7 +36,8 @@ import Jobs
   private var suspects: [(column: Int, records: Range<Int>)] = []
 
   init(
-    _ columns: [ColumnarColumn], types: [ColumnType]?, needs: ColumnNeeds, recordByteLimit: Int
+    _ columns: [ColumnarColumn], types: [ColumnType]?, needs: ColumnNeeds, recordByteLimit: Int,
+    movesFields: Bool
   ) {
     self.columns = needs.all.map { index in
       let isText = types.map { $0[index] == .text } ?? false
@@ -46,7 +48,8 @@ import Jobs
     read = self.columns.map(\.index)
     let coded = self.columns.filter { $0.isText && columns[$0.index].type == .text }.map(\.index)
     dictionaryColumns = Set(coded)
-    fieldStride = max(1, (self.columns.last(where: \.isText)?.index ?? 0) + 1)
+    fieldCount = columns.count
+    self.movesFields = movesFields
     self.recordByteLimit = recordByteLimit
     typedNumbers = TypedNumbers(
       columns: self.columns.filter(\.isNumber).map(\.index), columnCount: columns.count)
@@ -56,10 +59,10 @@ import Jobs
   }
 
   /// Begins a tile of no records.
-  func begin(_ tile: inout RecordTile, columnCount: Int, recordLimit: Int) {
+  func begin(_ tile: inout RecordTile, recordLimit: Int) {
     tile.recordCount = 0
     tile.isJSON = false
-    tile.expectedFieldCount = columnCount
+    tile.expectedFieldCount = fieldCount
     tile.typedNumbers = typedNumbers
     tile.textCodes = textCodes
     tile.recordPlaces.removeAll(keepingCapacity: true)
@@ -68,11 +71,10 @@ import Jobs
     window.removeAll()
     reservedCount = 0
     suspects.removeAll(keepingCapacity: true)
-    // Behind the last record's fields are those of columns that nobody needs.
-    let fieldCount = recordLimit * fieldStride + columnCount
-    while Int(tile.fieldCapacity) < fieldCount { tile.growFields(keeping: 0) }
-    guard unsafe emptied != tile.fields else { return }
-    unsafe tile.fields.update(repeating: ns_csv_field(), count: fieldCount)
+    let needed = recordLimit * fieldCount
+    while Int(tile.fieldCapacity) < needed { tile.growFields(keeping: 0) }
+    guard unsafe movesFields || emptied != tile.fields else { return }
+    unsafe tile.fields.update(repeating: ns_csv_field(), count: needed)
     unsafe emptied = tile.fields
   }
 
@@ -81,7 +83,7 @@ import Jobs
     unsafe tile.window = UnsafePointer(window.start)
     for (column, records) in suspects {
       for record in records {
-        let field = unsafe tile.fields[record * fieldStride + column]
+        let field = unsafe tile.fields[record * fieldCount + column]
         let length = Int(field.length_and_flags & NS_CSV_LENGTH_MASK)
         guard unsafe ns_is_utf8(window.start + Int(field.start), length) == 0 else { continue }
         unsafe tile.records[record].error = UInt32(NS_CSV_INVALID_UTF8)
@@ -105,7 +107,7 @@ import Jobs
     let (fitCount, isTooLong) = reserve(batch, count: count, isFirst: start == 0)
     for record in start..<start + fitCount {
       unsafe tile.records[record] = ns_csv_record(
-        start: 0, length: 0, first_field: UInt32(record * fieldStride),
+        start: 0, length: 0, first_field: UInt32(record * fieldCount),
         field_count: UInt32(tile.expectedFieldCount),
         error: UInt32(isTooLong ? NS_CSV_RECORD_TOO_LONG : NS_CSV_OK))
       tile.recordPlaces.append(firstRow + UInt64(record - start))
@@ -113,7 +115,7 @@ import Jobs
     for (place, column) in columns.enumerated() where fitCount > 0 {
       guard !isTooLong else {
         unsafe typedNumbers.values(ofColumn: column.index)?[start] = .nan
-        if column.isText { unsafe tile.fields[start * fieldStride + column.index] = ns_csv_field() }
+        if column.isText { unsafe tile.fields[start * fieldCount + column.index] = ns_csv_field() }
         textCodes.giveUp(column: column.index)
         continue
       }
@@ -180,8 +182,8 @@ import Jobs
     _ batch: ColumnarTileBatch, _ place: Int, _ column: Column, at start: Int, count: Int,
     to tile: inout RecordTile
   ) {
-    let fields = unsafe tile.fields + start * fieldStride + column.index
-    unsafe batch.render(place, count: count, into: window, fields, stride: fieldStride)
+    let fields = unsafe tile.fields + start * fieldCount + column.index
+    unsafe batch.render(place, count: count, into: window, fields, stride: fieldCount)
     if !batch.isUTF8(place) { suspects.append((column.index, start..<start + count)) }
   }
 
@@ -209,7 +211,7 @@ import Jobs
       unsafe hashes.withUnsafeMutableBufferPointer { hashes in
         guard let start = hashes.baseAddress else { return }
         unsafe ns_column_hash_fields(
-          tile.fields + column.index, fieldStride, UInt32(count), window, start)
+          tile.fields + column.index, fieldCount, UInt32(count), window, start)
         unsafe hasher.update(UnsafeRawBufferPointer(start: start, count: 8 * count))
       }
     }

@@ -18,7 +18,6 @@ package import Jobs
   private let file: ColumnarFile
   private let runs: ColumnarRuns
   private let columns: ColumnarTileColumns
-  private let columnCount: Int
   private let tileRecordLimit: Int
   private var runIndex = 0
   private var reader: ColumnarReader?
@@ -55,9 +54,8 @@ package import Jobs
       shardOffset: range.shardOffset, rows: range.begin..<range.end, keeps: keeps)
     columns = ColumnarTileColumns(
       file.columns, types: table.types, needs: table.needs,
-      recordByteLimit: table.csv.recordByteLimit)
-    columnCount = file.columns.count
-    tileRecordLimit = min(RecordTile.recordLimit, max(1, (4 << 20) / columns.fieldStride))
+      recordByteLimit: table.csv.recordByteLimit, movesFields: table.movesFields)
+    tileRecordLimit = min(RecordTile.recordLimit, max(1, (4 << 20) / columns.fieldCount))
     position = range.begin
     prunedCounts = Array(repeating: 0, count: range.blockCount)
   }
@@ -100,7 +98,7 @@ package import Jobs
   // MARK: Tiles
 
   package func readTile(into tile: inout RecordTile) throws -> Bool {
-    columns.begin(&tile, columnCount: columnCount, recordLimit: tileRecordLimit)
+    columns.begin(&tile, recordLimit: tileRecordLimit)
     try passGap()
     guard position < range.end else { return false }
     let block = self.block(of: position)

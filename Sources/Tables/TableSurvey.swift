@@ -1,3 +1,4 @@
+import Columnar
 package import Compression
 package import Database
 package import Jobs
@@ -45,9 +46,12 @@ package struct TableSurvey {
     case .jsonl: return try surveyJSONL(files)
     case .files: return FileList.survey(files)
     case .parquet, .orc, .arrow:
-      throw TableError(
-        code: .unsupported,
-        context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
+      let format = request.inputConfig.instancesFormat
+      guard let format = ColumnarFormat(format) else { fatalError("no columnar format") }
+      let survey = ColumnarSurvey(
+        format: format, schema: request.inputConfig.schema ?? [:],
+        shardByteCount: request.blockByteCount * UInt64(Limits.blocksPerShard))
+      return try survey.run(files, open: open)
     }
   }
 
@@ -70,13 +74,17 @@ package struct TableSurvey {
   private func csvTypes(
     _ file: InputFile, _ header: CSVHeader, _ options: CSVOptions
   ) throws -> [ColumnType]? {
-    let given = request.inputConfig.schema
-    guard request.writesTypes || given != nil else { return nil }
+    guard request.writesTypes || request.inputConfig.schema != nil else { return nil }
+    var given = request.inputConfig.schema ?? [:]
+    // What is no column of the file may be one of its path.
+    if request.inputConfig.hivePartitioning == true {
+      given = given.filter { header.names.contains($0.key) }
+    }
     var schema = SchemaInference(columns: header.names, options: options)
     if request.writesTypes {
       try schema.sample(text(of: file), headerOffset: header.offset)
     }
-    return try schema.types(given: given ?? [:], path: file.path)
+    return try schema.types(given: given, path: file.path)
   }
 
   // MARK: JSON lines
