@@ -237,8 +237,9 @@ def make_all(folder, table):
     add("parquet/duckdb.parquet", write=lambda path: write_duckdb(table, path))
     add("parquet/polars.parquet", write=lambda path: write_polars(table, path))
     add("parquet/pandas.parquet", write=lambda path: write_pandas(table, path))
-    add("parquet-spark", write=lambda path: write_spark_folder(table, path))
-    add("parquet-hive", in_order=False, arguments=["--hive-partitioning"],
+    add("parquet-spark", arguments=["--input-format", "parquet"], write=lambda path: write_spark_folder(table, path))
+    add("parquet-hive", in_order=False,
+        arguments=["--hive-partitioning", "--input-format", "parquet"],
         write=lambda path: write_hive(table, path, "parquet"))
     for compression in ("zstd", "uncompressed"):
         add(f"orc/{compression}.orc", write=lambda path, c=compression: pyarrow.orc.write_table(
