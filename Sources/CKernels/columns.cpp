@@ -135,16 +135,11 @@ __attribute__((target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl"))) void
 #endif
 
 template <typename Value>
-void codes(const ns_column *column, uint32_t count, const int32_t *map, int32_t *output) {
+void codes(const ns_column *column, uint32_t count, int32_t *output) {
   const Value *from = static_cast<const Value *>(column->values) + column->first;
-  if (column->validity == nullptr) {
-    for (uint32_t i = 0; i < count; i++) output[i] = map[from[i]];
-    return;
-  }
-  for (uint32_t i = 0; i < count; i++) {
-    // What stands where there is no value need not be an index.
-    output[i] = ns::is_valid(column, i) ? map[from[i]] : -1;
-  }
+  for (uint32_t i = 0; i < count; i++) output[i] = static_cast<int32_t>(from[i]);
+  if (column->validity == nullptr) return;
+  for (uint32_t i = 0; i < count; i++) output[i] = ns::is_valid(column, i) ? output[i] : -1;
 }
 
 template <typename Value>
@@ -172,18 +167,22 @@ void ns_column_numbers(const ns_column *column, uint32_t count, double *output, 
   numbers(column, count, output, stride);
 }
 
-void ns_column_codes(const ns_column *column, uint32_t count, const int32_t *map,
-                     int32_t *output) {
+void ns_column_codes(const ns_column *column, uint32_t count, int32_t *output) {
   switch (column->kind) {
-    case ns_column_int8: return codes<int8_t>(column, count, map, output);
-    case ns_column_int16: return codes<int16_t>(column, count, map, output);
-    case ns_column_int32: return codes<int32_t>(column, count, map, output);
-    case ns_column_int64: return codes<int64_t>(column, count, map, output);
-    case ns_column_uint8: return codes<uint8_t>(column, count, map, output);
-    case ns_column_uint16: return codes<uint16_t>(column, count, map, output);
-    case ns_column_uint32: return codes<uint32_t>(column, count, map, output);
-    default: return codes<uint64_t>(column, count, map, output);
+    case ns_column_int8: return codes<int8_t>(column, count, output);
+    case ns_column_int16: return codes<int16_t>(column, count, output);
+    case ns_column_int32: return codes<int32_t>(column, count, output);
+    case ns_column_int64: return codes<int64_t>(column, count, output);
+    case ns_column_uint8: return codes<uint8_t>(column, count, output);
+    case ns_column_uint16: return codes<uint16_t>(column, count, output);
+    case ns_column_uint32: return codes<uint32_t>(column, count, output);
+    default: return codes<uint64_t>(column, count, output);
   }
+}
+
+void ns_column_map_codes(const int32_t *codes, uint32_t count, const int32_t *map,
+                         int32_t *output) {
+  for (uint32_t i = 0; i < count; i++) output[i] = codes[i] < 0 ? -1 : map[codes[i]];
 }
 
 int ns_column_is_below(const ns_column *column, uint32_t count, uint64_t limit) {

@@ -96,7 +96,7 @@ char *write_date(int64_t day, char *to) {
 
 constexpr int64_t kUnits[] = {1, 1000, 1'000'000, 1'000'000'000};
 
-/// Hours to seconds, and three, six or nine digits behind the point where there is a fraction.
+/// Hours to seconds, and as many digits behind the point as the fraction has.
 char *write_clock(int64_t units, int digits, char *to) {
   const int64_t per_second = kUnits[digits / 3];
   const int64_t second = ns::floor_division(units, per_second);
@@ -107,9 +107,9 @@ char *write_clock(int64_t units, int digits, char *to) {
   *to++ = ':';
   to = write_padded(static_cast<uint64_t>(second % 60), 2, to);
   if (fraction == 0) return to;
-  while (digits > 3 && fraction % 1000 == 0) {
-    fraction /= 1000;
-    digits -= 3;
+  while (fraction % 10 == 0) {
+    fraction /= 10;
+    digits--;
   }
   *to++ = '.';
   return write_padded(static_cast<uint64_t>(fraction), digits, to);
@@ -187,6 +187,19 @@ uint32_t render_text(const ns_column *column, uint32_t count, uint8_t *window, u
                 });
 }
 
+/// Most bytes of a value of a kind that is neither text nor binary.
+size_t length_limit(int kind) {
+  switch (kind) {
+    case ns_column_boolean: return 8;
+    case ns_column_float16:
+    case ns_column_float32:
+    case ns_column_float64: return NS_DOUBLE_TEXT_LIMIT;
+    case ns_column_decimal: return 160;
+    case ns_column_timestamp: return 48;
+    default: return 24;
+  }
+}
+
 /// Calls `body(i, length)` with the most bytes each value takes as text.
 template <typename Body>
 void for_each_length(const ns_column *column, uint32_t count, Body body) {
@@ -201,7 +214,7 @@ void for_each_length(const ns_column *column, uint32_t count, Body body) {
         body(i, base64_length(span_at<int64_t>(column, i).count));
         break;
       case ns_column_fixed_binary: body(i, base64_length(fixed_at(column, i).count)); break;
-      default: body(i, size_t{NS_COLUMN_TEXT_LIMIT});
+      default: body(i, length_limit(column->kind));
     }
   }
 }
@@ -249,6 +262,73 @@ uint64_t ns_column_length(const ns_column *column, uint32_t count) {
   uint64_t sum = 0;
   for_each_length(column, count, [&](uint32_t, size_t length) { sum += length; });
   return sum;
+}
+
+uint64_t ns_column_gather_length(const int32_t *codes, uint32_t count,
+                                 const ns_csv_field *dictionary) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    if (codes[i] >= 0) sum += dictionary[codes[i]].length_and_flags & NS_CSV_LENGTH_MASK;
+  }
+  return sum;
+}
+
+void ns_column_gather_add_lengths(const int32_t *codes, uint32_t count,
+                                  const ns_csv_field *dictionary, uint32_t *lengths) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (codes[i] < 0) continue;
+    const uint64_t sum = static_cast<uint64_t>(lengths[i]) +
+                         (dictionary[codes[i]].length_and_flags & NS_CSV_LENGTH_MASK);
+    lengths[i] = sum < UINT32_MAX ? static_cast<uint32_t>(sum) : UINT32_MAX;
+  }
+}
+
+uint32_t ns_column_gather(const int32_t *codes, uint32_t count, const ns_csv_field *dictionary,
+                          const uint8_t *texts, uint8_t *window, uint32_t position,
+                          ns_csv_field *fields, size_t field_stride) {
+  for (uint32_t i = 0; i < count; i++, fields += field_stride) {
+    *fields = {position, 0};
+    if (codes[i] < 0) continue;
+    const ns_csv_field field = dictionary[codes[i]];
+    const uint32_t length = field.length_and_flags & NS_CSV_LENGTH_MASK;
+    if (length <= 32) {
+      // Both have padding behind them.
+      std::memcpy(window + position, texts + field.start, 32);
+    } else {
+      std::memcpy(window + position, texts + field.start, length);
+    }
+    fields->length_and_flags = field.length_and_flags;
+    position += length;
+  }
+  return position;
+}
+
+void ns_column_gather_numbers(const int32_t *codes, uint32_t count, const double *dictionary,
+                              double *output, size_t stride) {
+  for (uint32_t i = 0; i < count; i++) {
+    output[i * stride] =
+        codes[i] >= 0 ? dictionary[codes[i]] : std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+void ns_column_hash_fields(const ns_csv_field *fields, size_t field_stride, uint32_t count,
+                           const uint8_t *window, uint64_t *hashes) {
+  // The multiplier of splitmix64 and the golden ratio; each word is multiplied in and folded.
+  constexpr uint64_t kMultiplier = 0xBF58476D1CE4E5B9;
+  for (uint32_t i = 0; i < count; i++, fields += field_stride) {
+    const uint8_t *at = window + fields->start;
+    size_t left = fields->length_and_flags & NS_CSV_LENGTH_MASK;
+    uint64_t hash = (fields->length_and_flags + 0x9E3779B97F4A7C15) * kMultiplier;
+    while (left > 0) {
+      uint64_t word = 0;
+      const size_t part = left < 8 ? left : 8;
+      std::memcpy(&word, at, part);
+      hash = (hash ^ hash >> 32 ^ word) * kMultiplier;
+      at += part;
+      left -= part;
+    }
+    hashes[i] = hash ^ hash >> 29;
+  }
 }
 
 int ns_column_is_utf8(const ns_column *column, uint32_t count) {

@@ -43,6 +43,10 @@ Text trimmed(const uint8_t *window, ns_csv_field field) {
 }
 
 bool read_boolean(Text text, int64_t *value) {
+  if (text.count() == 1 && (*text.at == '0' || *text.at == '1')) {
+    *value = *text.at - '0';
+    return true;
+  }
   const char *word = text.count() == 4 ? "true" : "false";
   if (text.count() != 4 && text.count() != 5) return false;
   for (size_t i = 0; i < text.count(); i++) {
@@ -130,6 +134,7 @@ bool read_timestamp(Text text, int64_t *value) {
       int64_t digit, unit = 100000;
       if (!text.digits(1, &digit)) return false;
       do {
+        if (unit == 0 && digit != 0) return false;
         micros += digit * unit;
         unit /= 10;
       } while (text.digits(1, &digit));

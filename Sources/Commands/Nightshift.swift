@@ -36,7 +36,7 @@ package struct Nightshift: AsyncParsableCommand {
       CommandGroup(
         name: "Other",
         subcommands: [
-          FeaturesCommand.self, ModelsCommand.self, VersionCommand.self,
+          FeaturesCommand.self, ModelsCommand.self, SweepCommand.self, VersionCommand.self,
         ]),
     ])
 

@@ -113,6 +113,7 @@ extension Coordinator {
       var planned = prepared.removeValue(forKey: id)
       if planned == nil { planned = try await offPool { try planner.plan() } }
       guard let planned else { return }
+      snapshots[id] = planned.snapshot
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
       try await decideInTheEnd { core, _, effects in
         core.planned(id, planned.plan, planned.model, into: &effects)

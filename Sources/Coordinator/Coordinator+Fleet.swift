@@ -1,4 +1,5 @@
 import CoordinatorCore
+import Database
 import Executors
 import Failpoints
 import Foundation
@@ -151,7 +152,11 @@ extension Coordinator {
     if code == .inputChanged, let plan = core.tables[job]?.plan {
       let input = plan.inputs[plan.inputIndex(of: lease.grant.lease.shard)]
       // Not on this actor's thread: a network file system may hang.
-      let change = try await offPool { PinnedInput.change(of: input) }
+      let snapshot = snapshots[job]
+      let change = try await offPool {
+        InputAccess.isDatabase(input.path)
+          ? loss(of: snapshot) : PinnedInput.change(of: input)
+      }
       if let change {
         try await failJob(job, reason: change)
         return .done
@@ -290,6 +295,17 @@ extension Coordinator {
         totalByteCount: UInt64(content.count), offset: UInt64(start),
         bytes: Array(content[start..<end]), modelDigest: model.digest,
         modelByteCount: model.byteCount))
+  }
+}
+
+/// Why a query's rows cannot be read any more as they were; `nil` if nothing is known of it.
+private func loss(of snapshot: SnapshotHolder?) -> String? {
+  guard let snapshot else { return SnapshotHolder.lossSentence }
+  do throws(DatabaseError) {
+    try snapshot.check()
+    return nil
+  } catch {
+    return error.context
   }
 }
 

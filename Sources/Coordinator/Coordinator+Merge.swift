@@ -1,4 +1,5 @@
 import CoordinatorCore
+import Database
 import Destinations
 import Executors
 import Failpoints
@@ -57,6 +58,7 @@ extension Coordinator {
   /// Removes what a job that has ended leaves: its partials and the staging folder.
   func cleanUp(_ id: JobID) async {
     configurations[id] = nil
+    snapshots.removeValue(forKey: id)?.close()
     core.forgetShards(of: id)
     for spool in spools { await spool.forget(id) }
     let folders = [Spool.folder(of: id, in: spoolFolder)]

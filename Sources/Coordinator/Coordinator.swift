@@ -1,4 +1,5 @@
 import CoordinatorCore
+import Database
 import Executors
 import Failpoints
 import Foundation
@@ -37,6 +38,8 @@ package actor Coordinator {
   var submissions: [JobID: Task<Void, any Error>] = [:]
   /// Planned while they were being submitted, until the journal has them.
   var prepared: [JobID: PlannedJob] = [:]
+  /// What the readers of a query share, until its job ends.
+  var snapshots: [JobID: SnapshotHolder] = [:]
   var statistics: [WorkerID: WorkerStatistics] = [:]
   var bulkPort: UInt16 = 0
   var isSpoolFull = false

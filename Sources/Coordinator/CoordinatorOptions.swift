@@ -25,7 +25,9 @@ package struct CoordinatorOptions: Sendable {
   package var connectionLimit = 10_000
 
   /// This program's version, for people.
-  package static let versionText = "nightshift 0.1.0"
+  package static let versionText = "nightshift \(releaseText)"
+  /// The release without the name.
+  package static let releaseText = "0.1.0"
 
   package init(stateFolder: String, listen: Address) {
     self.stateFolder = stateFolder

@@ -1,5 +1,6 @@
 import Compression
 import CoordinatorCore
+import Database
 import Digests
 import Features
 import Foundation
@@ -16,6 +17,8 @@ struct PlannedJob: Sendable {
   let configuration: JobConfiguration
   /// What a user should know of the plan; a sentence each.
   let notes: [String]
+  /// Of a query: what its readers share, held until the job ends.
+  let snapshot: SnapshotHolder?
 }
 
 /// Lists a job's inputs, reads its model, and checks that they go together.
@@ -31,13 +34,13 @@ struct JobPlanner {
   /// - Throws: `CoordinatorError` in words for the person who submitted the job.
   func plan() throws(CoordinatorError) -> PlannedJob {
     do {
-      let files = try InputListing.files(
-        of: request.inputConfig.uris, options: InputListing.Options(request: request))
-      guard !files.isEmpty else { return try planNothing() }
+      let files = try listFiles()
+      guard asksDatabase || !files.isEmpty else { return try planNothing() }
       let access = InputAccess()
       let table = try TableSurvey(request: request) { file in
         try access.open(file.path, byteCount: file.byteCount, version: file.version)
       }.run(files)
+      guard !table.inputs.isEmpty else { return try planNothing() }
       let bytes = try readModel()
       let model = try parse(bytes)
       let mapping = try ColumnMapping(inputs: model.inputs, columns: table.columns)
@@ -49,7 +52,8 @@ struct JobPlanner {
       _ = try RowFormat(
         configuration: configuration, prediction: request.prediction(of: model))
       return PlannedJob(
-        plan: plan, model: try keep(bytes), configuration: configuration, notes: table.notes)
+        plan: plan, model: try keep(bytes), configuration: configuration, notes: table.notes,
+        snapshot: table.snapshot)
     } catch let error as CoordinatorError {
       throw error
     } catch let error as ModelError {
@@ -61,6 +65,15 @@ struct JobPlanner {
     }
   }
 
+  private var asksDatabase: Bool { request.inputConfig.instancesFormat == .postgresql }
+
+  /// The files of the job; none where its rows come from a query.
+  private func listFiles() throws -> [InputFile] {
+    guard !asksDatabase else { return [] }
+    return try InputListing.files(
+      of: request.inputConfig.uris, options: InputListing.Options(request: request))
+  }
+
   /// Plans a job whose patterns stand for no file, where it allows that.
   private func planNothing() throws -> PlannedJob {
     guard request.inputConfig.allowEmpty == true else { throw CoordinatorError("no input files") }
@@ -69,13 +82,16 @@ struct JobPlanner {
     return PlannedJob(
       plan: try Plan(inputs: [], blockByteCount: request.blockByteCount, allowsNone: true),
       model: try keep(bytes), configuration: JobConfiguration(request: request, columns: []),
-      notes: ["the input is empty, which the job allows"])
+      notes: ["the input is empty, which the job allows"], snapshot: nil)
   }
 
   /// What a job that was planned before was planned with, read again from its inputs.
   static func configuration(
     of request: JobRequest, _ plan: Plan
   ) throws -> JobConfiguration {
+    guard request.inputConfig.instancesFormat != .postgresql else {
+      throw CoordinatorError(SnapshotHolder.lossSentence)
+    }
     let access = InputAccess()
     let files = plan.inputs.prefix(1).map { input in
       InputFile(
@@ -158,7 +174,7 @@ struct JobPlanner {
     let (input, range) = (plan.inputs[0], plan.range(of: ShardID(0)))
     let reader = try table.reader(
       of: LeaseRange(
-        path: input.path, begin: range.offset, end: range.end ?? .max,
+        path: input.path, version: input.version, begin: range.offset, end: range.end ?? .max,
         blockLength: range.blockLength, blockCount: range.blockCount,
         shardOffset: range.offset, places: range.places, shardEnd: range.end),
       compression: input.compression
@@ -201,9 +217,10 @@ struct JobPlanner {
 
 extension JobRequest {
   /// How the model's numbers are written.
-  func prediction(of model: Model) throws(ModelError) -> PredictionFormat {
-    PredictionFormat(
+  func prediction(of model: Model) throws -> PredictionFormat {
+    try PredictionFormat(
       outputs: model.outputs,
-      explained: generateExplanation == true ? try model.explainedInputs() : [])
+      explained: generateExplanation == true ? try model.explainedInputs() : [],
+      options: outputConfig)
   }
 }

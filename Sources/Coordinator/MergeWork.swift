@@ -69,7 +69,8 @@ struct MergeWork: Sendable {
     switch error.code {
     case .damaged(let blocks): return .damaged(blocks)
     case .diskFull: return .blocked("\(error.context); free some space, then resume the job")
-    case .exists, .file, .database, .mergedIsLost: return .blocked("\(error.context); mend it, then resume the job")
+    case .exists, .file, .database, .mergedIsLost:
+      return .blocked("\(error.context); mend it, then resume the job")
     case .inconsistent: return .failed(error.context)
     }
   }
@@ -80,6 +81,7 @@ struct MergeWork: Sendable {
       modelName: Self.modelName(job.request.model),
       createdNanoseconds: job.createdNanoseconds, counts: job.counts,
       resultHeader: format?.fileHeader ?? [], resultColumns: format?.resultColumns ?? [],
+      releaseText: CoordinatorOptions.releaseText,
       execution: execution)
   }
 

@@ -23,13 +23,15 @@ package struct MergeInput: Sendable {
   package var resultColumns: [ResultColumn]
   /// How many of them are the instance's; `nil` where nobody asks.
   package var instanceColumnCount: Int?
+  /// The release that writes, such as `0.1.0`; columnar files name it.
+  package var releaseText: String
   /// All that may differ between two runs of the same job: times, workers, cost.
   package var execution: JSONValue
 
   package init(
     job: JobID, request: JobRequest, plan: Plan, model: PlannedModel, modelName: String,
     createdNanoseconds: Int64, counts: RecordCounts, resultHeader: [UInt8] = [],
-    resultColumns: [ResultColumn] = [], instanceColumnCount: Int? = nil,
+    resultColumns: [ResultColumn] = [], releaseText: String = "0", instanceColumnCount: Int? = nil,
     execution: JSONValue = .object([])
   ) {
     self.job = job
@@ -42,6 +44,7 @@ package struct MergeInput: Sendable {
     self.resultHeader = resultHeader
     self.resultColumns = resultColumns
     self.instanceColumnCount = instanceColumnCount
+    self.releaseText = releaseText
     self.execution = execution
   }
 
@@ -56,6 +59,23 @@ package struct MergeInput: Sendable {
 
   /// The job's own folder at the destination, from the first byte until it is published.
   package var workFolder: String { destination + "/.nightshift-\(job)" }
+}
+
+extension MergeInput {
+  /// What columnar files say of themselves, the same for every run of the same job.
+  ///
+  /// The job's digest is the SHA-256 of the two others and of the inputs' sizes, one on each line.
+  var fileProperties: [(key: String, value: String)] {
+    let bundle = model.digest.hexadecimal
+    let configuration = Configuration(request).digest
+    var hash = SHA256()
+    hash.update(Array("\(bundle)\n\(configuration)\n".utf8))
+    for planned in plan.inputs { hash.update(Array("\(planned.byteCount)\n".utf8)) }
+    return [
+      ("nightshift.job", hash.finish().description), ("nightshift.bundle", bundle),
+      ("nightshift.configuration", configuration),
+    ]
+  }
 }
 
 /// Committed blocks and the file of the partial they are taken from.

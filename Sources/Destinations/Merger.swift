@@ -14,10 +14,11 @@ struct Merger: ~Copyable {
   private(set) var damaged: [CommittedBlocks] = []
   private(set) var totals = ShardTotals()
   private(set) var outputs: [OutputEntry] = []
-  private var results: OutputFile?
+  private var results: ResultFile?
   private var errors: TextOutput
   private var decompressor = FrameDecompressor()
-  private let isCompressed: Bool
+  /// Whether frames of results are appended as they are stored.
+  private let keepsFrames: Bool
   // The next cut: where it is, what the parser knows there, records of the input before it.
   private var shard = 0
   private var block = 0
@@ -28,14 +29,14 @@ struct Merger: ~Copyable {
   /// What the first damaged partial is like.
   private var damage = ""
   /// A failure of the output, which passes through calls that tell of partials.
-  private var failure: FileError?
+  private var failure: DestinationError?
 
   init(_ input: MergeInput, in place: any OutputPlace) throws(DestinationError) {
     self.input = input
     self.place = place
     let config = input.request.outputConfig
     let isCompressed = config.compression == .zstd
-    self.isCompressed = isCompressed
+    keepsFrames = isCompressed && config.predictionsFormat.columnarFormat == nil
     errors = try onDisk { () throws(FileError) in
       try TextOutput(
         in: place, name: OutputName.errors(config), isCompressed: isCompressed)
@@ -133,29 +134,28 @@ struct Merger: ~Copyable {
   private mutating func beginResultFile(_ index: Int) throws(DestinationError) {
     let name = OutputName.results(
       index, of: input.plan.resultFileCount, input.request.outputConfig)
-    var file = try Self.makeFile(place, name, isCompressed)
-    if !input.resultHeader.isEmpty {
-      do throws(FileError) {
-        try appendHeader(to: &file)
-      } catch {
-        throw DestinationError(error)
-      }
+    let file = try Self.makeFile(place, name, keepsFrames)
+    if let format = input.request.outputConfig.predictionsFormat.columnarFormat {
+      results = try ResultFile(columns: file, format: format, of: input)
+      return
     }
-    results = consume file
+    var text = ResultFile(text: file)
+    if !input.resultHeader.isEmpty { try appendHeader(to: &text) }
+    results = consume text
   }
 
   private static func makeFile(
-    _ place: any OutputPlace, _ name: String, _ isCompressed: Bool
+    _ place: any OutputPlace, _ name: String, _ keepsFrames: Bool
   ) throws(DestinationError) -> OutputFile {
     do throws(FileError) {
-      return try OutputFile(in: place, name: name, isCompressed: isCompressed)
+      return try OutputFile(in: place, name: name, isCompressed: keepsFrames)
     } catch {
       throw DestinationError(error)
     }
   }
 
-  private func appendHeader(to file: inout OutputFile) throws(FileError) {
-    guard isCompressed else { return try file.append(input.resultHeader) }
+  private func appendHeader(to file: inout ResultFile) throws(DestinationError) {
+    guard keepsFrames else { return try file.append(input.resultHeader) }
     var compressor = FrameCompressor(level: PartialWriter.compressionLevel)
     var frame: [UInt8] = []
     do throws(CompressionError) {
@@ -168,11 +168,7 @@ struct Merger: ~Copyable {
 
   private mutating func endResultFile() throws(DestinationError) {
     guard let file = results.take() else { return }
-    do throws(FileError) {
-      outputs.append(try file.finish())
-    } catch {
-      throw DestinationError(error)
-    }
+    outputs.append(try file.finish())
   }
 
   // MARK: Blocks
@@ -191,7 +187,7 @@ struct Merger: ~Copyable {
   private mutating func note(
     _ error: PartialError, _ committed: CommittedBlocks
   ) throws(DestinationError) {
-    if let failure { throw DestinationError(failure) }
+    if let failure { throw failure }
     switch error.code {
     case .damaged, .tooLarge, .file(.missing), .file(.unreadable):
       if damaged.isEmpty { damage = error.context }
@@ -243,6 +239,8 @@ struct Merger: ~Copyable {
   ) throws(PartialError) {
     let frames = reader.frames(of: block)
     guard damaged.isEmpty else { return try reader.verify(block: block) }
+    // Bytes that are decoded have to be those that were committed.
+    if !keepsFrames { try reader.verify(block: block) }
     var hash = XXH3()
     for frame in frames.results {
       let stored = try reader.stored(frame)
@@ -253,32 +251,34 @@ struct Merger: ~Copyable {
     guard hash.finish() == header.storedDigest else {
       throw reader.damaged("block \(block) is not what it was")
     }
-    results?.recordCount += header.counts.ok
+    try write { (file) throws(DestinationError) in
+      try file.endBlock(recordCount: header.counts.ok)
+    }
     try appendErrors(block, of: reader, firstRow: firstRow)
   }
 
   private mutating func append(
     _ frame: PartialFrame, _ stored: [UInt8], _ reader: borrowing PartialReader
   ) throws(PartialError) {
-    if isCompressed {
-      try write { (file) throws(FileError) in
+    if keepsFrames {
+      try write { (file) throws(DestinationError) in
         try file.append(frame: stored, rawByteCount: frame.rawByteCount)
       }
     } else {
       let text = try reader.text(of: frame, stored, &decompressor)
-      try write { (file) throws(FileError) in try file.append(text) }
+      try write { (file) throws(DestinationError) in try file.append(text) }
     }
   }
 
   private mutating func write(
-    _ body: (inout OutputFile) throws(FileError) -> Void
+    _ body: (inout ResultFile) throws(DestinationError) -> Void
   ) throws(PartialError) {
     guard var file = results.take() else { return }
-    do throws(FileError) {
+    do throws(DestinationError) {
       try body(&file)
     } catch {
       failure = error
-      throw PartialError(code: .file(error.code), context: error.context)
+      throw PartialError(code: .file(.other(0)), context: error.context)
     }
     results = consume file
   }
@@ -295,7 +295,7 @@ struct Merger: ~Copyable {
       do throws(FileError) {
         try errors.append(line: line)
       } catch {
-        failure = error
+        failure = DestinationError(error)
         throw PartialError(code: .file(error.code), context: error.context)
       }
     }

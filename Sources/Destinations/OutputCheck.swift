@@ -72,6 +72,13 @@ struct OutputCheck {
   private func checkResults(
     _ file: borrowing File, _ byteCount: UInt64
   ) throws(FileError) -> [Verification.Finding] {
+    if let columns = try PublishedColumns(folder: folder, name: output.name) {
+      do throws(DestinationError) {
+        return checkCount(try columns.count(), expectedResultCount)
+      } catch {
+        return [finding("cannot be read: \(error.context)")]
+      }
+    }
     var counter = RecordCounter(
       headerByteCount: receipt.plan.resultHeaderByteCount,
       hasQuotes: receipt.configuration.predictionsFormat == .csv)

@@ -28,7 +28,7 @@ package enum OutputName {
     return "prediction-\(String(decoding: safe, as: UTF8.self))-\(time)"
   }
 
-  /// `prediction.results-00000-of-00016.jsonl.zst`.
+  /// `prediction.results-00000-of-00016.jsonl.zst`, or `….parquet`.
   package static func results(
     _ index: Int, of count: Int, _ config: JobRequest.OutputConfig
   ) -> String {
@@ -42,6 +42,8 @@ package enum OutputName {
 
   private static func ending(_ config: JobRequest.OutputConfig, isErrors: Bool) -> String {
     let format = isErrors ? "jsonl" : config.predictionsFormat.rawValue
+    // Columnar files are compressed inside.
+    if !isErrors, config.predictionsFormat.columnarFormat != nil { return ".\(format)" }
     return "." + format + (config.compression == .zstd ? ".zst" : "")
   }
 

@@ -1,4 +1,5 @@
 import Jobs
+import Partials
 
 /// One record as it was published.
 package struct PublishedRecord: Hashable, Sendable {
@@ -8,7 +9,7 @@ package struct PublishedRecord: Hashable, Sendable {
   package let number: UInt64
   /// Whether it stands among the errors.
   package let isError: Bool
-  /// Its bytes, line end included.
+  /// Its bytes, line end included; of a Parquet or Arrow file the row as JSON.
   package let bytes: [UInt8]
 }
 
@@ -34,6 +35,12 @@ extension PublishedFolder {
     let name = OutputName.results(file, of: receipt.plan.resultFileCount, request.outputConfig)
     let before = receipt.shards.ok[file * perFile..<place.shard].reduce(0, +)
     let skipped = before + place.rowInShard - errorCount
+    if let columns = try onDisk({ () throws(FileError) in
+      try PublishedColumns(folder: path, name: name)
+    }) {
+      return PublishedRecord(
+        file: name, number: skipped + 1, isError: false, bytes: try columns.line(ofRow: skipped))
+    }
     var records = try open(
       name, headerByteCount: receipt.plan.resultHeaderByteCount,
       hasQuotes: receipt.configuration.predictionsFormat == .csv)

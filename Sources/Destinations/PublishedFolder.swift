@@ -75,7 +75,20 @@ package struct PublishedFolder: Sendable {
     request.inputConfig.splitColumn = configuration.splitColumn
     request.outputConfig.outputFields = configuration.outputFields
     request.outputConfig.topK = configuration.topK
+    request.inputConfig.schema = plannedTypes
     return request
+  }
+
+  /// Types of the table's columns: those that the job gave, and of columnar results those that were
+  /// planned.
+  private var plannedTypes: [String: ColumnType]? {
+    guard let columns = receipt.resultColumns else { return receipt.configuration.schema }
+    var types = receipt.configuration.schema ?? [:]
+    for column in columns {
+      let key = receipt.configuration.instanceConfig.keyField
+      types[column.name == "key" ? key ?? "key" : column.name] = column.type
+    }
+    return types
   }
 
   /// Finds the shard that a record belongs to; `row` counts from 0 over all inputs.

@@ -19,6 +19,8 @@ struct Receipt: Hashable, Decodable {
   var plan: PlanSummary
   var inputs: [Input]
   var shards: Shards
+  /// Names and types of the results' columns; absent for results of text.
+  var resultColumns: [ResultColumn]?
   var outputs: [OutputEntry]
 
   struct Model: Hashable, Decodable {
@@ -132,7 +134,7 @@ struct ShardTotals {
   func receipt(of input: MergeInput, outputs: [OutputEntry]) -> JSONValue {
     let counts = Receipt.Counts(input.counts)
     let configuration = Configuration(input.request)
-    return .members([
+    let value = JSONValue.members([
       "formatVersion": .integer(Int64(Receipt.formatVersion)),
       "job": .string(input.job.description),
       "model": .members([
@@ -168,6 +170,16 @@ struct ShardTotals {
         }),
       "execution": input.execution,
     ])
+    guard input.request.outputConfig.predictionsFormat.columnarFormat != nil,
+      case .object(var members) = value
+    else { return value }
+    let columns = input.resultColumns.map { column in
+      JSONValue.compact(
+        .members(["name": .string(column.name), "type": .string(column.type.rawValue)]))
+    }
+    // Before the outputs, which have these columns.
+    members.insert(.init("resultColumns", .array(columns)), at: members.count - 2)
+    return .object(members)
   }
 
   private func input(_ index: Int, of plan: Plan) -> JSONValue {

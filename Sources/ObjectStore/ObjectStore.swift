@@ -6,9 +6,6 @@ import Digests
 /// any number of threads may call at once. Reads that name a version never get another. Requests
 /// that fail in passing are repeated, paced for each bucket; `StoreLimits` says for how long.
 package final class ObjectStore: Sendable {
-  /// The one of the process, so that credentials and paces are shared.
-  package static let shared = ObjectStore()
-
   /// What the store waits for and how long.
   package let limits: StoreLimits
   private let environment: StoreEnvironment

@@ -1,5 +1,14 @@
 package import Columnar
 
+/// The first row of a block as `TextBuffer.append(row:)` shows it.
+///
+/// - Throws: `ColumnarWriteError` where it is no block with rows.
+package func columnarText(ofBlock bytes: [UInt8]) throws(ColumnarWriteError) -> [UInt8] {
+  var text = TextBuffer()
+  text.append(row: try ColumnarRows(.stream, bytes: bytes).row(0))
+  return text.copy()
+}
+
 extension TextBuffer {
   /// Appends one row of a columnar file as a JSON object and a line feed, for people and to be
   /// compared: dates as days, timestamps as microseconds since 1970, bytes as Base64.

@@ -1,3 +1,4 @@
+import Columnar
 import Compression
 package import Jobs
 
@@ -11,8 +12,12 @@ package struct InputTable: Sendable {
   private let format: JobRequest.InstancesFormat
   /// Whether folders of the paths are columns, the last ones of the table.
   private var readsPartitions: Bool
+  /// Whether what a reader put into a tile is moved about there before the next tile.
+  private(set) var movesFields = false
   /// Where the rows come from a query.
   private let sql: SQLInput?
+  /// What statistics may rule out; every record is held against it by its reader's caller.
+  private let filter: RecordFilter?
 
   /// - Throws: `TableError.unsupported` for options that are none.
   package init(
@@ -25,6 +30,7 @@ package struct InputTable: Sendable {
     format = configuration.request.inputConfig.instancesFormat
     readsPartitions = configuration.request.inputConfig.hivePartitioning == true
     sql = format == .postgresql ? try SQLInput(request: configuration.request) : nil
+    filter = try RecordFilter(configuration: configuration)
   }
 
   /// Makes a reader of a part of an input.
@@ -53,9 +59,29 @@ package struct InputTable: Sendable {
       guard let sql else { fatalError("a query without its input") }
       return try SQLTileReader(
         sql, range: range, columns: columns, needs: needs, goesOn: goesOn)
-    case .jsonl, .parquet, .orc, .arrow, .files:
-      throw TableError(
-        code: .unsupported, context: "\(range.path): \(format.rawValue) is not read yet")
+    case .jsonl:
+      return try JSONLTileReader(
+        text: text(of: range, compression, open: open), range: range, columns: columns,
+        options: JSONLOptions(recordByteLimit: csv.recordByteLimit, acceptsArrays: true))
+    case .files:
+      return try FileListTileReader(
+        open(), range: range, needs: needs, byteLimit: csv.recordByteLimit)
+    case .parquet, .orc, .arrow: return try columnarReader(of: range, open: open)
+    }
+  }
+
+  private func columnarReader(
+    of range: LeaseRange, open: () throws -> any ByteSource
+  ) throws -> any TileReader {
+    guard let format = ColumnarFormat(format) else { fatalError("no columnar format") }
+    let file = try ColumnarFile(open(), format, path: range.path)
+    return try ColumnarTileReader(file, range: range, table: self) { group in
+      filter?.mayMatch { column in
+        guard file.columns.indices.contains(column) else { return nil }
+        return ColumnBounds(
+          file.bounds(group: group, column: column), type: file.columns[column].type,
+          recordCount: file.groups[group].rowCount)
+      } ?? true
     }
   }
 
@@ -105,6 +131,7 @@ package struct InputTable: Sendable {
     file.needs.numbers = needs.numbers.filter { $0 < count }
     file.needs.texts = needs.texts.filter { $0 < count }
     file.readsPartitions = false
+    file.movesFields = true
     return (file, partitions)
   }
 }

@@ -10,14 +10,20 @@ package struct JSONLSchema: Hashable, Sendable {
   /// For each column what its values were.
   private var kinds: [Kinds] = []
   private var places: [String: Int] = [:]
-  /// Number of records looked at, without those that are errors.
-  package private(set) var recordCount = 0
+  /// Number of records looked at, and bytes of text, in all; errors and blank lines count.
+  private var recordCount = 0
+  private var byteCount: UInt64 = 0
   /// The most values a line had that was an array.
   package private(set) var arrayCount = 0
 
   /// Records that are looked at, and bytes of them.
   package static let recordLimit = 10_000
-  package static let byteLimit = 16 << 20
+  package static let byteLimit: UInt64 = 16 << 20
+
+  /// Whether as much has been looked at as may be.
+  package var isFull: Bool {
+    recordCount >= Self.recordLimit || byteCount >= Self.byteLimit
+  }
 
   /// Makes a table of no columns.
   package init() {}
@@ -71,24 +77,28 @@ package struct JSONLSchema: Hashable, Sendable {
   package mutating func sample(
     _ source: any ByteSource, path: String, options: JSONLOptions
   ) throws {
-    let end = UInt64(Self.byteLimit)
+    guard !isFull else { return }
+    let begin = byteCount
+    let end = Self.byteLimit - begin
     let reader = try JSONLTileReader(
       text: source,
       range: LeaseRange(path: path, begin: 0, end: end, blockLength: end, blockCount: 1),
       columns: [], options: options, windowByteCount: 64 << 10)
     var tile = RecordTile()
-    var count = 0
-    while count < Self.recordLimit, try reader.readTile(into: &tile) {
-      for record in 0..<min(tile.count, Self.recordLimit - count) where tile.holdsJSON(record) {
+    while recordCount < Self.recordLimit {
+      reader.limitTiles(to: min(RecordTile.recordLimit, Self.recordLimit - recordCount))
+      guard try reader.readTile(into: &tile) else { break }
+      for record in 0..<tile.count where tile.holdsJSON(record) {
         unsafe look(at: tile.text(of: record))
         guard columns.count <= CSVHeader.columnLimit else {
           throw TableError(
             code: .header,
             context: "\(path): more than \(CSVHeader.columnLimit) different members")
         }
-        recordCount += 1
       }
-      count += tile.count
+      recordCount += tile.count
+      let last = tile.count - 1
+      byteCount = unsafe begin + tile.offset(of: last) + UInt64(tile.text(of: last).count)
     }
   }
 
@@ -108,7 +118,7 @@ package struct JSONLSchema: Hashable, Sendable {
       throw TableError(
         code: .header,
         context: arrayCount > 0
-          ? "\(path): the lines are arrays; name the columns in inputConfig.schema"
+          ? "\(path): the lines are arrays; objects with named members are read"
           : "\(path): none of the first lines is a JSON object with members")
     }
     guard names.count <= CSVHeader.columnLimit else {

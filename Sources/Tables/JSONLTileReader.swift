@@ -141,7 +141,7 @@ package import Jobs
     unsafe tile.window = UnsafePointer(window.bytes)
     tile.windowOffset = skippedTileOffset ?? window.offset
     _ = unsafe ns_csv_mark_invalid_utf8(
-      TextInstructions.best.kernel, window.bytes, tile.records, tile.recordCount)
+      window.bytes, tile.records, tile.recordCount)
     recordCount += UInt64(tile.recordCount)
     if tile.blockIndex == blockIndex {
       nextOrdinal = tile.firstOrdinal + UInt64(tile.recordCount)

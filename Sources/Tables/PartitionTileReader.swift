@@ -9,9 +9,9 @@ import Jobs
 @safe final class PartitionTileReader: TileReader {
   private let base: any TileReader
   private let fileColumnCount: Int
-  /// The values one after the other, and where each stands.
-  private let values: [UInt8]
-  private let spans: [(start: Int, length: Int, isQuoted: Bool)]
+  /// The values as fields of CSV and as fields of JSON lines.
+  private let delimited: AddedFields
+  private let json: AddedFields
   private var text: UnsafeMutableBufferPointer<UInt8>
 
   /// - Parameters:
@@ -21,14 +21,8 @@ import Jobs
   init(_ base: any TileReader, _ partitions: HivePartitions, fileColumnCount: Int) {
     self.base = base
     self.fileColumnCount = fileColumnCount
-    var values: [UInt8] = []
-    spans = partitions.columns.map { column in
-      let bytes = Array((column.value ?? "").utf8)
-      values += bytes
-      let isPlain = column.value.map { Int64($0)?.description == $0 } ?? true
-      return (values.count - bytes.count, bytes.count, !isPlain)
-    }
-    self.values = values
+    delimited = AddedFields(partitions, isJSON: false)
+    json = AddedFields(partitions, isJSON: true)
     unsafe text = .allocate(capacity: 1 << 20)
   }
 
@@ -49,18 +43,18 @@ import Jobs
     tile.addedByteCount = 0
     guard try base.readTile(into: &tile) else { return false }
     precondition(tile.expectedFieldCount == fileColumnCount)
-    let start = copyText(of: &tile)
-    addFields(to: &tile, valuesStart: start)
-    tile.expectedFieldCount += spans.count
-    tile.addedColumnCount = spans.count
-    tile.addedByteCount = values.count
+    let fields = tile.isJSON ? json : delimited
+    addFields(fields, to: &tile, valuesStart: copyText(of: &tile, and: fields.values))
+    tile.expectedFieldCount += fields.spans.count
+    tile.addedColumnCount = fields.spans.count
+    tile.addedByteCount = fields.values.count
     return true
   }
 
   /// Moves the tile's text to a window of our own, the values behind it.
   ///
   /// - Returns: Where the values begin, counted as the tile's spans are.
-  private func copyText(of tile: inout RecordTile) -> Int {
+  private func copyText(of tile: inout RecordTile, and values: [UInt8]) -> Int {
     var (begin, end) = (Int.max, 0)
     for record in 0..<tile.count {
       let span = unsafe tile.records[record]
@@ -94,8 +88,10 @@ import Jobs
   }
 
   /// Puts the new fields behind those of each record, the last record first.
-  private func addFields(to tile: inout RecordTile, valuesStart: Int) {
-    let added = spans.count
+  private func addFields(
+    _ fields: AddedFields, to tile: inout RecordTile, valuesStart: Int
+  ) {
+    let added = fields.spans.count
     var oldEnd = 0
     for record in 0..<tile.count {
       let span = unsafe tile.records[record]
@@ -110,10 +106,10 @@ import Jobs
       unsafe (tile.fields + new).update(from: tile.fields + old, count: count)
       unsafe tile.records[record].first_field = UInt32(new)
       guard count == fileColumnCount else { continue }
-      for (index, value) in spans.enumerated() {
+      for (index, value) in fields.spans.enumerated() {
         unsafe tile.fields[new + count + index] = ns_csv_field(
           start: UInt32(valuesStart + value.start),
-          length_and_flags: UInt32(value.length) | (value.isQuoted ? NS_CSV_QUOTED : 0))
+          length_and_flags: UInt32(value.length) | value.flags)
       }
     }
   }
@@ -122,5 +118,31 @@ import Jobs
   private func fieldCount(of span: ns_csv_record) -> Int {
     let hasFields = Int(span.error) == NS_CSV_OK || Int(span.error) == NS_CSV_INVALID_UTF8
     return hasFields ? fileColumnCount : 0
+  }
+}
+
+/// Values in the form that a tile has fields in.
+private struct AddedFields {
+  /// The values one after the other, and where each stands.
+  private(set) var values: [UInt8] = []
+  private(set) var spans: [(start: Int, length: Int, flags: UInt32)] = []
+
+  init(_ partitions: HivePartitions, isJSON: Bool) {
+    for column in partitions.columns {
+      let (start, value) = (values.count, column.value ?? "")
+      let isPlain = column.value == nil || Int64(value)?.description == value
+      values += isJSON ? Self.escaped(value) : Array(value.replacing("\"", with: "\"\"").utf8)
+      let length = values.count - start
+      let isEscaped = length != value.utf8.count
+      let mark = isJSON ? NS_CSV_JSON_ESCAPED : NS_CSV_ESCAPED
+      spans.append((start, length, (isPlain ? 0 : NS_CSV_QUOTED) | (isEscaped ? mark : 0)))
+    }
+  }
+
+  /// The inside of a JSON string.
+  private static func escaped(_ text: String) -> [UInt8] {
+    var buffer = TextBuffer()
+    buffer.appendJSONString(text)
+    return Array(buffer.copy().dropFirst().dropLast())
   }
 }

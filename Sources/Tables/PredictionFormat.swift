@@ -117,7 +117,11 @@ package struct PredictionFormat: Sendable {
     for rank in 0..<output.bestCount {
       guard let index = best else { break }
       if rank > 0 { text.append(UInt8(ascii: ",")) }
-      if output.classes.isEmpty { text.append(index) } else { text.append(output.classes[index].json) }
+      if output.classes.isEmpty {
+        text.append(index)
+      } else {
+        text.append(output.classes[index].json)
+      }
       best = unsafe output.nextBest(numbers, after: index)
     }
     text.append("],\"scores\":[")

@@ -12,8 +12,8 @@ extension RecordTile {
   ///   - type: Not `text` or `binary`.
   ///   - nullWords: The words that mean "no value"; JSON has null alone.
   ///   - output: Room for `count` values: integers, days since 1970, microseconds since 1970 UTC,
-  ///     0 or 1, or the bits of the nearest double, also for `float`. A fraction of a second counts
-  ///     with six digits, and a time without a zone is UTC.
+  ///     0 or 1, or the bits of the nearest double, also for `float`. A time without a zone is
+  ///     UTC; a fraction of a second finer than microseconds is not of the type.
   ///   - missing: Records without a value, and those that fail, are added; theirs is 0.
   ///   - failures: Records whose field is not of the type are added.
   /// - Returns: How many records failed.
@@ -34,6 +34,37 @@ extension RecordTile {
           window, records, recordCount, fields, UInt32(column), type,
           isJSON ? nil : nullWords.raw, start, missing, failures)
         return Int(failureCount)
+      }
+    }
+  }
+
+  /// Copies the texts of one column, one after the other, quotes and escapes resolved.
+  ///
+  /// Null words that are not in quotes are missing, and of JSON null alone; so is every field of a
+  /// record that is an error. What is missing is empty.
+  ///
+  /// - Parameters:
+  ///   - column: Which field of each record.
+  ///   - nullWords: The words that mean "no value".
+  ///   - output: Made larger where it has to be; what was in it is gone.
+  ///   - ends: Room for `count`: text i ends before `ends[i]`, and the next begins there.
+  ///   - missing: Records without a value are added.
+  /// - Returns: The number of bytes.
+  package func readTexts(
+    column: Int, nullWords: NullWords, into output: inout [UInt8],
+    ends: UnsafeMutableBufferPointer<UInt32>, missing: inout RecordSet
+  ) -> Int {
+    guard count > 0 else { return 0 }
+    precondition(column >= 0 && column < expectedFieldCount && count <= ends.count)
+    guard let window = unsafe window, let ends = ends.baseAddress else { return 0 }
+    let room = unsafe ns_csv_text_room(records, recordCount, fields, UInt32(column))
+    if output.count < room { output = Array(repeating: 0, count: 2 * room) }
+    return unsafe output.withUnsafeMutableBufferPointer { output in
+      unsafe missing.withUnsafeWords { missing in
+        guard let output = output.baseAddress, let missing = missing.baseAddress else { return 0 }
+        return unsafe ns_csv_texts(
+          window, records, recordCount, fields, UInt32(column), isJSON ? nil : nullWords.raw,
+          output, ends, missing)
       }
     }
   }

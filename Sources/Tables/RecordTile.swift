@@ -45,6 +45,8 @@ package enum RecordError: Hashable, Sendable {
   var isJSON = false
   /// Columns that the reader gives as numbers; nil where all are text.
   var typedNumbers: TypedNumbers?
+  /// Columns of text that the reader gives with codes too; nil where there are none.
+  var textCodes: TextCodes?
   var window: UnsafePointer<UInt8>?
   /// The offset in the file of the window's first byte.
   var windowOffset: UInt64 = 0

@@ -7,6 +7,8 @@ package struct RowFormat: Sendable {
   private let keyColumn: Int?
   /// Columns that the instance in the output has, in the order of the table.
   private let instanceColumns: [Int]
+  /// Whether the job leaves nothing of the instance out.
+  private let hasWholeInstance: Bool
   private let columns: [String]
   private let types: [ColumnType]?
   let prediction: PredictionFormat
@@ -30,7 +32,8 @@ package struct RowFormat: Sendable {
         context: "instanceConfig names the column \(missing); the table has "
           + columns.joined(separator: ", "))
     }
-    format = request.outputConfig.predictionsFormat
+    // A database gets lines of CSV, which become its rows.
+    format = request.writesTable ? .csv : request.outputConfig.predictionsFormat
     onParseError = request.inputConfig.onParseError ?? .error
     instanceType = instance.instanceType
     keyColumn = instance.keyField.flatMap { columns.firstIndex(of: $0) }
@@ -39,6 +42,7 @@ package struct RowFormat: Sendable {
         ? !instance.excludedFields.contains(columns[index])
         : instance.includedFields.contains(columns[index])
     }
+    hasWholeInstance = instance.includedFields.isEmpty && instance.excludedFields.isEmpty
     self.columns = columns
     types = configuration.types
     self.prediction = prediction
@@ -55,6 +59,9 @@ package struct RowFormat: Sendable {
       (column, column == keyColumn ? "key" : columns[column], types?[column] ?? .text)
     }
   }
+
+  /// How many of the results' columns are the instance's; they come first.
+  package var instanceColumnCount: Int { instance.count }
 
   /// The columns whose fields are written as text, or read as it.
   package var columnsRead: Set<Int> {
@@ -108,7 +115,7 @@ package struct RowFormat: Sendable {
       instance: InstanceWriter(
         columns: keyColumn.map { [$0] } ?? instanceColumns,
         header: CSVHeader(names: names, offset: 0), nullWords: csv.nullWords,
-        delimiter: csv.delimiter),
+        delimiter: csv.delimiter, copiesWholeRecords: keyColumn == nil && hasWholeInstance),
       delimiter: csv.delimiter)
   }
 }

@@ -82,6 +82,22 @@ extension SurveyedTable {
     self.init(plan, name: name, snapshot: snapshot)
   }
 
+  /// Only the columns and types of a query, without a snapshot or a plan.
+  ///
+  /// - Parameter request: What the job asks for.
+  /// - Returns: A table of no inputs.
+  /// - Throws: `TableError`.
+  package static func columns(ofQueryIn request: JobRequest) throws(TableError) -> SurveyedTable {
+    let input = try SQLInput(request: request)
+    let columns = try inDatabase("inputConfig.query") { () throws(DatabaseError) in
+      let connection = try Connection(ConnectionTarget(input.location))
+      try connection.execute("BEGIN READ ONLY")
+      return try input.query.columns(connection)
+    }
+    return SurveyedTable(
+      columns: columns.map(\.name), types: columns.map(\.type.columnType), inputs: [])
+  }
+
   /// A planned query as one input, or none where it has no rows.
   private init(_ plan: QueryPlan, name: String, snapshot: SnapshotHolder) {
     let version = SQLInput.Version(snapshot: snapshot.name, least: plan.least).text

@@ -60,7 +60,8 @@ package struct SchemaInference: Sendable {
       }
       recordCount += tile.count
       let last = tile.count - 1
-      byteCount = unsafe begin + tile.offset(of: last) + UInt64(tile.text(of: last).count)
+      let lastByteCount = unsafe tile.text(of: last).count
+      byteCount = begin + tile.offset(of: last) + UInt64(lastByteCount)
     }
   }
 

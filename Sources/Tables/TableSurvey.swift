@@ -1,3 +1,4 @@
+import Columnar
 package import Compression
 package import Database
 package import Jobs
@@ -42,10 +43,15 @@ package struct TableSurvey {
     switch request.inputConfig.instancesFormat {
     case .csv: return try surveyCSV(files)
     case .postgresql: return try SurveyedTable(queryOf: request)
-    case .jsonl, .parquet, .orc, .arrow, .files:
-      throw TableError(
-        code: .unsupported,
-        context: "\(request.inputConfig.instancesFormat.rawValue) is not read yet")
+    case .jsonl: return try surveyJSONL(files)
+    case .files: return FileList.survey(files)
+    case .parquet, .orc, .arrow:
+      let format = request.inputConfig.instancesFormat
+      guard let format = ColumnarFormat(format) else { fatalError("no columnar format") }
+      let survey = ColumnarSurvey(
+        format: format, schema: request.inputConfig.schema ?? [:],
+        shardByteCount: request.blockByteCount * UInt64(Limits.blocksPerShard))
+      return try survey.run(files, open: open)
     }
   }
 
@@ -76,6 +82,22 @@ package struct TableSurvey {
     }
     return try schema.types(given: given ?? [:], path: file.path)
   }
+
+  // MARK: JSON lines
+
+  /// Members and their types, from the first records of the first file.
+  private func surveyJSONL(_ files: [InputFile]) throws -> SurveyedTable {
+    let limit = try CSVOptions(request: request).recordByteLimit
+    let options = try JSONLOptions(recordByteLimit: limit, acceptsArrays: true)
+    let table = try JSONLSchema.infer(
+      from: text(of: files[0]), path: files[0].path, types: request.inputConfig.schema ?? [:],
+      options: options)
+    let cut = try cutTexts(files, open)
+    return SurveyedTable(
+      columns: table.columns, types: table.types, inputs: cut.inputs, notes: cut.notes)
+  }
+
+  // MARK: Text
 
   private func readHeader(_ file: InputFile, _ options: CSVOptions) throws -> CSVHeader {
     let header = try CSVHeader.read(from: text(of: file), path: file.path, options: options)
@@ -126,10 +148,13 @@ extension JobRequest {
   /// Whether the results' columns have types: those of Parquet, Arrow and databases do.
   var writesTypes: Bool {
     switch outputConfig.predictionsFormat {
-    case .parquet, .arrow: return true
-    case .jsonl, .csv:
-      let uri = outputConfig.uri.lowercased()
-      return ["postgresql://", "postgres://", "sqlite:"].contains { uri.hasPrefix($0) }
+    case .parquet, .arrow: true
+    case .jsonl, .csv: writesTable
     }
+  }
+
+  /// Whether the results become rows of a database's table.
+  var writesTable: Bool {
+    ConnectionTarget.isOne(outputConfig.uri) || SQLiteTarget.isOne(outputConfig.uri)
   }
 }

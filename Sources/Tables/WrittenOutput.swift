@@ -63,6 +63,17 @@ struct WrittenOutput: Sendable {
   static func chosen(
     of outputs: [ModelOutput], _ options: JobRequest.OutputConfig
   ) throws(TableError) -> [WrittenOutput] {
+    // A job that fits a plan writes what it learned as lines of text.
+    guard !outputs.isEmpty else {
+      let format = options.predictionsFormat
+      guard format != .parquet, format != .arrow else {
+        throw TableError(
+          code: .unsupported,
+          context: "the model gives no predictions: \(format.rawValue) has nothing to hold; use "
+            + "jsonl")
+      }
+      return []
+    }
     let known = outputs.map(\.name).joined(separator: ", ")
     let fields = options.outputFields ?? outputs.map(\.name)
     if let unknown = fields.first(where: { name in !outputs.contains { $0.name == name } }) {

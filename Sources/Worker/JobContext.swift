@@ -29,9 +29,10 @@ final class JobContext: Sendable {
     columns = configuration.columns
     mapping = try ColumnMapping(inputs: model.inputs, columns: columns)
     csv = try CSVOptions(request: request)
-    prediction = PredictionFormat(
+    prediction = try PredictionFormat(
       outputs: model.outputs,
-      explained: request.generateExplanation == true ? try model.explainedInputs() : [])
+      explained: request.generateExplanation == true ? try model.explainedInputs() : [],
+      options: request.outputConfig)
     output = try RowFormat(configuration: configuration, prediction: prediction)
     filter = try RecordFilter(configuration: configuration)
     var needs = ColumnNeeds(model: model, mapping: mapping, output: output)
@@ -46,7 +47,7 @@ final class JobContext: Sendable {
 extension ColumnNeeds {
   /// What the model and the output need of a table.
   init(model: Model, mapping: ColumnMapping, output: RowFormat) {
-    self.init(numbers: [], texts: output.columnsRead)
+    self.init(numbers: output.columnsReadAsNumbers, texts: output.columnsRead)
     for (input, column) in zip(model.inputs, mapping.columnIndices) where input.isUsed {
       switch input.kind {
       case .numeric, .categorical(nil): numbers.insert(column)

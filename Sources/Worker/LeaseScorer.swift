@@ -63,7 +63,8 @@ private struct LeaseScorer: ~Copyable {
     let (lease, details) = (sealed.grant.lease, sealed.details)
     let begin = details.rangeOffset + UInt64(lease.blocks.first) * details.blockLength
     let range = LeaseRange(
-      path: details.input.path, begin: begin, end: Self.end(of: lease, details),
+      path: details.input.path, version: details.input.version, begin: begin,
+      end: Self.end(of: lease, details),
       blockLength: details.blockLength, blockCount: lease.blocks.count,
       shardOffset: details.rangeOffset, places: details.places, shardEnd: details.rangeEnd,
       entry: lease.entry)
@@ -71,11 +72,12 @@ private struct LeaseScorer: ~Copyable {
       try openInput(
         sealed, slot: slot, link: link, alwaysFetches: options.alwaysFetchesInput)
     }
-    file = try ScratchFile(in: options.scratchFolder)
+    let file = try ScratchFile(in: options.scratchFolder)
+    scorer = try TileScorer(context: context, inputPath: details.input.path)
     grant = sealed.grant
     self.slot = slot
     self.reader = reader
-    scorer = TileScorer(context: context, inputPath: details.input.path)
+    self.file = file
     writer = PartialWriter(
       descriptor: file.descriptor, path: options.scratchFolder, job: grant.job,
       shard: lease.shard, attempt: lease.attempt, firstBlock: Int(lease.blocks.first),
@@ -126,7 +128,7 @@ private struct LeaseScorer: ~Copyable {
 
   private mutating func score() throws {
     countPruned()
-    let added = scorer.score(
+    let added = try scorer.score(
       tile, firstOrdinal: counts.total, results: &results, errors: &errors)
     counts += added
     recordCount += added.total
@@ -142,7 +144,7 @@ private struct LeaseScorer: ~Copyable {
     prunedCount = 0
     // A block without records has no results.
     if counts.ok > 0 {
-      scorer.endBlock(results: &results)
+      try scorer.endBlock(results: &results)
       try unsafe results.withUnsafeBytes { text in try unsafe writer.append(results: text) }
       results.removeAll()
     }

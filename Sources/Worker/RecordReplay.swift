@@ -71,7 +71,9 @@ package struct RecordReplay: Sendable {
     let options = try CSVOptions(request: request)
     let header = try CSVHeader.read(from: openText(), path: input.path, options: options)
     let context = try JobContext(
-      id: JobID(0), configuration: JobConfiguration(request: request, columns: header.names),
+      id: JobID(0),
+      configuration: JobConfiguration(
+        request: request, columns: header.names, types: types(of: header.names)),
       model: Model(bundle: model, summation: request.summation))
     let reader = try context.table.reader(
       of: LeaseRange(
@@ -83,12 +85,17 @@ package struct RecordReplay: Sendable {
     var outcome = Outcome(recordCount: 0, blockDigests: [])
     while try reader.readTile(into: &tile) {
       if row >= outcome.recordCount, row - outcome.recordCount < UInt64(tile.count) {
-        outcome.trace = trace(Int(row - outcome.recordCount), of: tile, context)
+        outcome.trace = try trace(Int(row - outcome.recordCount), of: tile, context)
       }
       outcome.recordCount += UInt64(tile.count)
     }
     outcome.blockDigests = (0..<blockCount).map { reader.inputDigest(ofBlock: $0) }
     return outcome
+  }
+
+  /// What the request says of the columns; the rest is text.
+  private func types(of columns: [String]) -> [ColumnType]? {
+    request.inputConfig.schema.map { types in columns.map { types[$0] ?? .text } }
   }
 
   private func openText() throws -> any ByteSource {
@@ -103,18 +110,24 @@ package struct RecordReplay: Sendable {
   /// Scores the whole tile, as a lease does: one day a record's bits may hang on its place in it.
   private func trace(
     _ record: Int, of tile: borrowing RecordTile, _ context: JobContext
-  ) -> RecordTrace {
-    var scorer = TileScorer(context: context, inputPath: input.path)
+  ) throws -> RecordTrace {
+    var scorer = try TileScorer(context: context, inputPath: input.path)
     var results = TextBuffer()
     var errors = TextBuffer()
     scorer.evaluate(tile)
     let isScored = scorer.append(
       record, of: tile, firstOrdinal: 0, results: &results, errors: &errors)
-    let line: RecordTrace.Line =
-      isScored
-      ? .result(results.copy())
+    let line: RecordTrace.Line
+    if isScored, context.output.isColumnar {
+      try scorer.endTile(tile, results: &results)
+      try scorer.endBlock(results: &results)
+      line = .result(try columnarText(ofBlock: results.copy()))
+    } else if isScored {
+      line = .result(results.copy())
+    } else {
       // An ordinal and a tab stand before the object, a line feed behind it.
-      : .error(Array(errors.copy().drop { $0 != UInt8(ascii: "{") }.dropLast()))
+      line = .error(Array(errors.copy().drop { $0 != UInt8(ascii: "{") }.dropLast()))
+    }
     return scorer.trace(
       record, of: tile, block: min(tile.blockIndex, blockCount - 1), line: line)
   }

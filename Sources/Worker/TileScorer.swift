@@ -30,13 +30,18 @@ import Tables
   private var sieve: RecordSieve?
   private var scratch = ScoringScratch()
   private var rows: RowWriter
+  /// Where results are columns, what writes them in place of `rows`.
+  private var columns: ColumnarRowWriter?
+  /// Records of a tile that go to the results' columns.
+  private var kept: [UInt16] = []
   private var unescaped = TextBuffer(capacity: 256)
   /// Under a job that fits a plan, what the block's records gave so far.
   private var fit: FitState?
   /// Whether the block under way has records that were gathered.
   private var hasLine = false
 
-  init(context: JobContext, inputPath: String) {
+  /// - Throws: `WorkerError` where there is no memory.
+  init(context: JobContext, inputPath: String) throws(WorkerError) {
     self.context = context
     self.inputPath = inputPath
     mode = context.request.modelParameters.rawScore ? .raw : .transformed
@@ -52,6 +57,8 @@ import Tables
     failures = Array(repeating: 0, count: inputCount * RecordSet.wordCount)
     numericRuns = Self.numericRuns(of: context)
     rows = context.output.writer()
+    columns = try inMemory { () throws in try context.output.columnarWriter() }
+    kept.reserveCapacity(columns == nil ? 0 : RecordTile.recordLimit)
     fit = context.model.fitting?.emptyState
     sieve = context.filter.map { filter in
       RecordSieve(
@@ -67,10 +74,10 @@ import Tables
   mutating func score(
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer
-  ) -> RecordCounts {
+  ) throws(WorkerError) -> RecordCounts {
     if fit != nil { return gather(tile, firstOrdinal: firstOrdinal, errors: &errors) }
     if sieve != nil {
-      return scoreSifted(tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
+      return try scoreSifted(tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
     }
     evaluate(tile)
     var counts = RecordCounts()
@@ -79,6 +86,7 @@ import Tables
         record, of: tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
       if isScored { counts.ok += 1 } else { counts.error += 1 }
     }
+    try endTile(tile, results: &results)
     return counts
   }
 
@@ -86,7 +94,7 @@ import Tables
   private mutating func scoreSifted(
     _ tile: borrowing RecordTile, firstOrdinal: UInt64, results: inout TextBuffer,
     errors: inout TextBuffer
-  ) -> RecordCounts {
+  ) throws(WorkerError) -> RecordCounts {
     var counts = RecordCounts()
     counts.filtered = UInt64(sieve?.sift(tile) ?? 0)
     guard let (kept, failed) = sieve.map({ ($0.kept, $0.failed) }), counts.filtered < tile.count
@@ -103,11 +111,32 @@ import Tables
         counts.error += 1
       }
     }
+    try endTile(tile, results: &results)
     return counts
   }
 
-  /// Ends a block: under a job that fits a plan, appends what its records gave as one line.
-  mutating func endBlock(results: inout TextBuffer) {
+  /// Where results are columns, appends the tile's records to them that `append` kept.
+  mutating func endTile(
+    _ tile: borrowing RecordTile, results: inout TextBuffer
+  ) throws(WorkerError) {
+    guard !kept.isEmpty else { return }
+    defer { kept.removeAll(keepingCapacity: true) }
+    try inMemory { () throws in
+      try unsafe kept.withUnsafeBufferPointer { kept in
+        try unsafe outputs.withUnsafeBufferPointer { outputs in
+          try unsafe explanations.withUnsafeBufferPointer { explanations in
+            try unsafe columns?.append(
+              kept, of: tile, predictions: outputs, explanations: explanations, to: &results)
+          }
+        }
+      }
+    }
+  }
+
+  /// Ends a block: finishes its columns, or, under a job that fits a plan, appends what its records
+  /// gave as one line.
+  mutating func endBlock(results: inout TextBuffer) throws(WorkerError) {
+    try inMemory { () throws in try columns?.endBlock(to: &results) }
     guard let state = fit else { return }
     results.append(state.encoded)
     results.append(UInt8(ascii: "\n"))
@@ -166,6 +195,8 @@ import Tables
     scoreFeatures(rowCount: tile.count)
     scratch.release(to: mark)
     findSuspects(tile)
+    columns?.read(tile)
+    if let failures = columns?.failures { suspects.formUnion(failures) }
   }
 
   /// Looks at whole tiles, so that a record without a problem costs next to nothing.
@@ -195,7 +226,8 @@ import Tables
     return outputs
   }
 
-  /// Appends the line of one record of the tile that was evaluated last.
+  /// Appends the line of one record of the tile that was evaluated last; where results are columns,
+  /// keeps the record for the tile's end.
   ///
   /// - Returns: Whether it has a prediction and went to the results.
   @inline(__always)
@@ -206,6 +238,10 @@ import Tables
     if suspects.contains(record), let problem = problem(of: record, in: tile) {
       append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
       return false
+    }
+    guard columns == nil else {
+      kept.append(UInt16(record))
+      return true
     }
     let width = context.prediction.width
     let explanationWidth = context.prediction.explanationWidth
@@ -369,6 +405,7 @@ import Tables
   private enum Problem {
     case record(RecordError)
     case notANumber(column: String)
+    case wrongType(column: String, type: ColumnType)
     case notFinite
     /// The filter cannot tell, and why.
     case filter(String)
@@ -384,6 +421,9 @@ import Tables
     if let error = tile.error(of: record) { return .record(error) }
     for index in context.model.inputs.indices where isNotANumber(record, input: index) {
       return .notANumber(column: context.model.inputs[index].name)
+    }
+    if let wrong = columns?.wrongColumn(of: record) {
+      return .wrongType(column: wrong.name, type: wrong.type)
     }
     var start = record * context.prediction.width
     for output in context.model.outputs {
@@ -424,6 +464,8 @@ import Tables
     switch problem {
     case .notANumber(let column):
       ("NOT_A_NUMBER", "column \(column) holds text that is neither a number nor a null word")
+    case .wrongType(let column, let type):
+      ("WRONG_TYPE", "column \(column) holds text that is no \(type.rawValue)")
     case .notFinite: ("NOT_FINITE", "the prediction is not a finite number")
     case .filter(let reason): ("FILTER", reason)
     case .record(.fieldCount(let expected, let found)):
@@ -441,4 +483,11 @@ import Tables
     case .record(.notAnObject): ("NOT_AN_OBJECT", "the line is JSON, but no object")
     }
   }
+}
+
+/// Runs calls that fail only where there is no memory.
+private func inMemory<Result: ~Copyable>(
+  _ body: () throws -> Result
+) throws(WorkerError) -> Result {
+  do { return try body() } catch { throw WorkerError("results as columns: \(error)") }
 }

@@ -117,7 +117,8 @@ struct DamageWriteTests {
     let columns = [ResultColumn(name: "x", type: .number)]
     var generator = SeededNumbers(state: 12)
     let table = WriteTable(
-      columns: columns, rows: (0..<200).map { _ in [.number(.random(in: 0..<1, using: &generator))] })
+      columns: columns,
+      rows: (0..<200).map { _ in [.number(.random(in: 0..<1, using: &generator))] })
     var file = try writeFile(
       .parquet, try table.blocks(of: [200]), columns: columns, isCompressed: false)
     #expect(try ColumnarRows(.file(.parquet), bytes: file).row(0)[0].value == table.rows[0][0])

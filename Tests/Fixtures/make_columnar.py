@@ -94,10 +94,7 @@ def clock_text(nanoseconds):
     text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     if fraction == 0:
         return text
-    digits = f"{fraction:09}"
-    while digits.endswith("000"):
-        digits = digits[:-3]
-    return f"{text}.{digits}"
+    return f"{text}.{fraction:09}".rstrip("0")
 
 
 def stamp_text(nanoseconds, zone):

@@ -48,9 +48,10 @@ struct TypedValueTests {
   }
 
   @Test func booleansAreWords() throws {
-    let (values, failed) = try read(["true", "FALSE", "TrUe", "t", "1", "truE "], as: .boolean)
-    #expect(values == [1, 0, 1, nil, nil, 1])
-    #expect(failed == [false, false, false, true, true, false])
+    let (values, failed) = try read(
+      ["true", "FALSE", "TrUe", "t", "1", "truE ", "2"], as: .boolean)
+    #expect(values == [1, 0, 1, nil, 1, 1, nil])
+    #expect(failed == [false, false, false, true, false, false, true])
   }
 
   @Test func datesAreDays() throws {
@@ -87,18 +88,18 @@ struct TypedValueTests {
   @Test func timestampsAreMicroseconds() throws {
     let (values, failed) = try read(
       [
-        "1970-01-01T00:00:00Z", "1970-01-01 00:00:00.000001", "1969-12-31T23:59:59.9999999Z",
+        "1970-01-01T00:00:00Z", "1970-01-01 00:00:00.000001", "1969-12-31T23:59:59.9999990Z",
         "2024-02-29T12:30+05:30", "2024-02-29T12:30-0530", "2024-02-29", "2024-02-29T12:30:61",
-        "2024-02-29T12:30:00,5Z", "2024-02-29T12",
+        "2024-02-29T12:30:00,5Z", "2024-02-29T12", "2024-02-29T12:30:00.0000001",
       ], as: .timestamp)
     let leapDay: Int64 = 19_782 * 86_400_000_000
     let hour: Int64 = 3_600_000_000
     #expect(
       values == [
         0, 1, -1, leapDay + 7 * hour, leapDay + 18 * hour, leapDay, nil,
-        leapDay + 12 * hour + hour / 2 + 500_000, nil,
+        leapDay + 12 * hour + hour / 2 + 500_000, nil, nil,
       ])
-    #expect(failed == [false, false, false, false, false, false, true, false, true])
+    #expect(failed == [false, false, false, false, false, false, true, false, true, true])
   }
 
   @Test func recordsOfWrongTypesAreFound() throws {

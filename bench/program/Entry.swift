@@ -10,7 +10,7 @@ struct Benchmarks: AsyncParsableCommand {
     abstract: "Measure the coordinator, or the scoring core, alone.",
     subcommands: [
       MemoryCommand.self, LoopbackCommand.self, NoOpWorkersCommand.self, RestartCommand.self,
-      ScoreCommand.self, TopKCommand.self, PeakCommand.self,
+      ScoreCommand.self, TopKCommand.self, PeakCommand.self, TablesCommand.self,
     ])
 }
 

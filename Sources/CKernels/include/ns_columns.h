@@ -64,17 +64,23 @@ typedef struct {
 void ns_column_numbers(const ns_column *_Nonnull column, uint32_t count, double *_Nonnull output,
                        size_t stride, ns_isa isa);
 
-/// Writes integers as codes: output[i] = map[value i], -1 where there is no value.
+/// Writes the indices of a dictionary as codes: -1 where there is no value.
 ///
-/// `column` is one of the integer kinds, every value is an index of `map`.
+/// `column` is one of the integer kinds, every value below 2^31.
 void ns_column_codes(const ns_column *_Nonnull column, uint32_t count,
-                     const int32_t *_Nonnull map, int32_t *_Nonnull output);
+                     int32_t *_Nonnull output);
 
-/// Most bytes that any value takes as text, but for text and binary.
-#define NS_COLUMN_TEXT_LIMIT 160
+/// Writes output[i] = map[codes[i]], -1 where the code is.
+void ns_column_map_codes(const int32_t *_Nonnull codes, uint32_t count,
+                         const int32_t *_Nonnull map, int32_t *_Nonnull output);
+
+/// Writes output[i * stride] = dictionary[codes[i]], NaN where the code is -1.
+void ns_column_gather_numbers(const int32_t *_Nonnull codes, uint32_t count,
+                              const double *_Nonnull dictionary, double *_Nonnull output,
+                              size_t stride);
 
 /// Adds to lengths[i] what value i may take as text at most: text its own length, binary as many
-/// bytes as Base64 needs, everything else NS_COLUMN_TEXT_LIMIT. Sums stay at UINT32_MAX.
+/// bytes as Base64 needs, everything else a fixed number for its kind. Sums stay at UINT32_MAX.
 void ns_column_add_lengths(const ns_column *_Nonnull column, uint32_t count,
                            uint32_t *_Nonnull lengths);
 
@@ -93,6 +99,28 @@ uint64_t ns_column_length(const ns_column *_Nonnull column, uint32_t count);
 uint32_t ns_column_render(const ns_column *_Nonnull column, uint32_t count,
                           uint8_t *_Nonnull window, uint32_t position,
                           ns_csv_field *_Nonnull fields, size_t field_stride);
+
+/// The bytes of the texts that codes stand for in a dictionary rendered by ns_column_render.
+uint64_t ns_column_gather_length(const int32_t *_Nonnull codes, uint32_t count,
+                                 const ns_csv_field *_Nonnull dictionary);
+
+/// Adds them to lengths[i], each to its own. Sums stay at UINT32_MAX.
+void ns_column_gather_add_lengths(const int32_t *_Nonnull codes, uint32_t count,
+                                  const ns_csv_field *_Nonnull dictionary,
+                                  uint32_t *_Nonnull lengths);
+
+/// Renders codes as ns_column_render does values: `dictionary` are the fields of a rendered
+/// dictionary, in `texts` with NS_CSV_PADDING bytes behind them.
+uint32_t ns_column_gather(const int32_t *_Nonnull codes, uint32_t count,
+                          const ns_csv_field *_Nonnull dictionary, const uint8_t *_Nonnull texts,
+                          uint8_t *_Nonnull window, uint32_t position,
+                          ns_csv_field *_Nonnull fields, size_t field_stride);
+
+/// Writes a number for the text and flags of each field: equal fields give equal numbers, and
+/// changed ones others with a chance of one in 2^64. Not for what an enemy may choose.
+void ns_column_hash_fields(const ns_csv_field *_Nonnull fields, size_t field_stride,
+                           uint32_t count, const uint8_t *_Nonnull window,
+                           uint64_t *_Nonnull hashes);
 
 /// Whether all text of the run is UTF-8; true for all other kinds.
 int ns_column_is_utf8(const ns_column *_Nonnull column, uint32_t count);

@@ -122,9 +122,12 @@ void ns_csv_end_too_long(ns_csv_scanner *scanner, int64_t stop);
 // in the tile, as the window's bytes were.
 void ns_csv_shift(ns_csv_scanner *scanner, int64_t count);
 
-// Marks the records that are not UTF-8. Returns their number.
-uint32_t ns_csv_mark_invalid_utf8(ns_isa isa, const uint8_t *window, ns_csv_record *records,
-                                  uint32_t count);
+// Marks the records that are not UTF-8, with the best instructions there are. Returns their number.
+uint32_t ns_csv_mark_invalid_utf8(const uint8_t *window, ns_csv_record *records, uint32_t count);
+
+// The same with the instructions of `isa`.
+uint32_t ns_csv_check_utf8(ns_isa isa, const uint8_t *window, ns_csv_record *records,
+                           uint32_t count);
 
 // Words that mean "no value", one after the other in `bytes`; word i ends before ends[i].
 typedef struct {
@@ -151,13 +154,13 @@ uint32_t ns_csv_number_columns(ns_isa isa, const uint8_t *window, const ns_csv_r
 
 // What a text can be; bits of a set.
 typedef enum {
-  ns_csv_boolean = 1,     // true or false in any case: 1 or 0
+  ns_csv_boolean = 1,     // true, false in any case, 1 or 0: 1 or 0
   ns_csv_integer = 2,     // a sign and digits: 64 bits, signed
   ns_csv_number = 4,      // what ns_parse_double takes: the bits of a double
   ns_csv_date = 8,        // YYYY-MM-DD from year 1 on: days since 1970-01-01
-  ns_csv_timestamp = 16,  // that, T or a space, hh:mm, perhaps :ss and a fraction of which six
-                          // digits count, perhaps Z or ±hh[[:]mm]; or a date: microseconds
-                          // since 1970, UTC
+  ns_csv_timestamp = 16,  // that, T or a space, hh:mm, perhaps :ss and a fraction, perhaps Z or
+                          // ±hh[[:]mm]; or a date: microseconds since 1970, UTC; digits of the
+                          // fraction after the sixth have to be 0
   ns_csv_text = 32,
 } ns_csv_type;
 
@@ -176,6 +179,19 @@ uint32_t ns_csv_values(const uint8_t *window, const ns_csv_record *records, uint
                        const ns_csv_field *fields, uint32_t column, ns_csv_type type,
                        const ns_csv_words *nulls, int64_t *values, uint64_t *missing,
                        uint64_t *failures);
+
+// Bytes that ns_csv_texts may write for a column of a tile.
+size_t ns_csv_text_room(const ns_csv_record *records, uint32_t count, const ns_csv_field *fields,
+                        uint32_t column);
+
+// Writes the texts of one column of a tile one after the other: text i ends before ends[i].
+//
+// Doubled quotes and escapes of JSON are resolved. Null words that are not in quotes, or where
+// `nulls` is NULL empty fields that are not, are empty and set bit i of missing, and so are fields
+// of records that are errors. Returns the number of bytes written.
+size_t ns_csv_texts(const uint8_t *window, const ns_csv_record *records, uint32_t count,
+                    const ns_csv_field *fields, uint32_t column, const ns_csv_words *nulls,
+                    uint8_t *output, uint32_t *ends, uint64_t *missing);
 
 // Which columns are written as JSON, and their names.
 typedef struct {
