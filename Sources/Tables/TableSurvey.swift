@@ -74,13 +74,17 @@ package struct TableSurvey {
   private func csvTypes(
     _ file: InputFile, _ header: CSVHeader, _ options: CSVOptions
   ) throws -> [ColumnType]? {
-    let given = request.inputConfig.schema
-    guard request.writesTypes || given != nil else { return nil }
+    guard request.writesTypes || request.inputConfig.schema != nil else { return nil }
+    var given = request.inputConfig.schema ?? [:]
+    // What is no column of the file may be one of its path.
+    if request.inputConfig.hivePartitioning == true {
+      given = given.filter { header.names.contains($0.key) }
+    }
     var schema = SchemaInference(columns: header.names, options: options)
     if request.writesTypes {
       try schema.sample(text(of: file), headerOffset: header.offset)
     }
-    return try schema.types(given: given ?? [:], path: file.path)
+    return try schema.types(given: given, path: file.path)
   }
 
   // MARK: JSON lines
