@@ -13,6 +13,9 @@ package final class ObjectStore: Sendable {
   private let google: GoogleStore
   private let http: PlainHTTPStore
 
+  /// The store of this process, by its environment; connections and credentials are shared so.
+  package static let shared = ObjectStore()
+
   /// Makes a store; credentials are looked for when the first request needs them.
   package init(environment: StoreEnvironment = .process, limits: StoreLimits = .standard) {
     self.limits = limits
