@@ -102,7 +102,7 @@ struct JobPlanner {
     for input in plan.inputs.prefix(1) { _ = try PinnedInput(input) }
     let table = try TableSurvey(request: request) { file in
       try access.open(file.path, byteCount: file.byteCount, version: file.version)
-    }.run(files)
+    }.run(files, paths: plan.inputs.map(\.path))
     return JobConfiguration(request: request, columns: table.columns, types: table.types)
   }
 
