@@ -1,51 +1,64 @@
 import ArgumentParser
 import Destinations
+import Foundation
+import ObjectStore
 
 /// `nightshift sweep`.
 struct SweepCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "sweep", abstract: "Remove what lost jobs left in an object store.",
+    commandName: "sweep", abstract: "Find and remove what dead jobs left in an object store.",
     discussion: """
-      Jobs clean up after themselves, also after a crash, as soon as their coordinator runs again. \
-      What a coordinator that is gone for good left, such as unfinished uploads, which cost money \
-      and are in no listing, is found here by its names and its age. Nothing is removed without \
-      --yes, and nothing that is not Nightshift's.
+      Jobs clean up themselves, also after a crash, when their coordinator starts again. This is \
+      for jobs whose coordinator is gone for good with its state: uploads, partials and prediction-… \
+      prefixes without a manifest. Nothing that was published is touched. Without --yes it only \
+      lists.
 
       Examples:
-        nightshift sweep s3://bucket/predictions
-        nightshift sweep s3://bucket/predictions --older-than-hours 24 --yes
+        nightshift sweep s3://bucket/predictions/
+        nightshift sweep s3://bucket/predictions/ --older-than 14 --yes
       """)
 
-  @Argument(help: "Where jobs publish: their output URI, or less of it.") var uri: String
+  @Argument(help: "The s3:// or gs:// prefix that outputs were written below.") var uri: String
 
-  @Option(help: "Only what has not changed for so long; younger things may belong to a job.")
-  var olderThanHours: UInt32 = 7 * 24
+  @Option(
+    help: ArgumentHelp("Pass over what is younger than this many days.", valueName: "days"))
+  var olderThan = 7
 
-  @Flag(help: "Remove what is found.") var yes = false
+  @Flag(help: "Remove what is found.")
+  var yes = false
 
   @OptionGroup var output: OutputOptions
 
-  /// One thing found, as `--output json` prints it.
-  struct Document: Encodable {
-    let what: String
+  private struct Finding: Encodable {
+    let leftovers: [String]
     let isRemoved: Bool
   }
 
+  func validate() throws {
+    guard (0...36_500).contains(olderThan) else {
+      throw ValidationError("--older-than: from 0 to 36500 days, not \(olderThan)")
+    }
+    guard ObjectURI.isURI(uri) else {
+      throw ValidationError("\(printable(uri)) is not the URI of an object store")
+    }
+  }
+
   func run() async throws {
-    let found: [String]
-    do throws(DestinationError) {
-      found = try ObjectSweep.run(
-        below: uri, olderThan: .seconds(Int64(olderThanHours) * 3_600), removes: yes)
-    } catch {
-      throw CommandError(error.context)
+    let prefix = try ObjectURI(uri)
+    let age = Double(olderThan) * 86_400
+    let moment = Int64((Date().timeIntervalSince1970 - age) * 1e9)
+    let found = try ObjectSweep.leftovers(below: prefix, in: .shared, before: moment)
+    if yes {
+      for leftover in found { try ObjectSweep.remove(leftover, from: .shared) }
     }
     switch output.format {
     case .json:
-      printLine(try jsonText(["leftovers": found.map { Document(what: $0, isRemoved: yes) }]))
+      printLine(
+        try jsonText(Finding(leftovers: found.map(\.description), isRemoved: yes)))
     case .text:
-      let lines = found.map { (yes ? "removed " : "") + printable($0) }
-      let hint = yes || found.isEmpty ? [] : ["--yes removes them"]
-      printLine(found.isEmpty ? "nothing is left over" : (lines + hint).joined(separator: "\n"))
+      for leftover in found { printLine((yes ? "removed " : "") + printable(leftover.description)) }
+      let end = yes || found.isEmpty ? "" : "; --yes removes them"
+      printLine("\(Figures.counted(UInt64(found.count), "leftover"))\(end)")
     }
   }
 }

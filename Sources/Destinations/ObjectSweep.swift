@@ -45,7 +45,9 @@ package enum ObjectSweep {
     var found: [Leftover] = []
     // The last partial of each job: a job that still makes some is at work.
     var partials: [ObjectURI: Int64] = [:]
-    var pages = store.pages(of: uri)
+    // `…/scored` does not mean `…/scored-by-someone-else` too.
+    let top = uri.key.isEmpty ? uri : uri.appending("")
+    var pages = store.pages(of: top)
     while let page = try pages.next() {
       for entry in page.entries {
         let time = entry.status.modificationNanoseconds
@@ -58,7 +60,7 @@ package enum ObjectSweep {
     }
     let stale = partials.filter { $0.value < nanoseconds }.keys
     for folder in stale.sorted(by: { $0.key < $1.key }) { found.append(.partials(folder)) }
-    for upload in try store.openUploads(below: uri) where upload.beginNanoseconds < nanoseconds {
+    for upload in try store.openUploads(below: top) where upload.beginNanoseconds < nanoseconds {
       let folders = upload.uri.key.split(separator: "/").dropLast()
       let isOurs =
         folders.last?.hasPrefix("prediction-") == true || partialFolder(of: upload.uri) != nil
@@ -70,8 +72,9 @@ package enum ObjectSweep {
   /// The folder `.nightshift-<job>/partials/` that an object is in.
   private static func partialFolder(of uri: ObjectURI) -> ObjectURI? {
     let parts = uri.key.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count >= 3, parts[parts.count - 2] == "partials",
-      parts[parts.count - 3].hasPrefix(".nightshift-")
+    guard parts.count >= 3, parts[parts.count - 2] == "partials" else { return nil }
+    let folder = parts[parts.count - 3]
+    guard folder.hasPrefix(".nightshift-"), folder.utf8.count == ".nightshift-".utf8.count + 16
     else { return nil }
     return uri.with(key: parts.dropLast().joined(separator: "/") + "/")
   }
@@ -114,31 +117,6 @@ package enum ObjectSweep {
       }
     case .claim(let uri), .probe(let uri): try store.delete(uri)
     case .upload(let upload): try store.abort(upload)
-    }
-  }
-
-  /// Finds what was left below a URI, and removes it where that is asked for.
-  ///
-  /// - Parameters:
-  ///   - uri: Where jobs publish.
-  ///   - age: How long nothing may have changed.
-  ///   - removes: Whether to remove what is found.
-  ///   - store: The store.
-  /// - Returns: What was found, for people.
-  /// - Throws: `DestinationError`.
-  package static func run(
-    below uri: String, olderThan age: Duration, removes: Bool, in store: ObjectStore = .shared
-  ) throws(DestinationError) -> [String] {
-    try inStore { () throws(ObjectError) in
-      let moment = systemWallClock() - Int64(age.components.seconds) * 1_000_000_000
-      let top = try ObjectURI(uri)
-      // `…/scored` does not mean `…/scored-by-someone-else` too.
-      let folder = top.key.isEmpty ? top : top.appending("")
-      let found = try leftovers(below: folder, in: store, before: moment)
-      if removes {
-        for leftover in found { try remove(leftover, from: store) }
-      }
-      return found.map(\.description)
     }
   }
 
