@@ -145,7 +145,7 @@ class Damage:
         self.add("parquet/mark-alone.parquet", b"PAR1PAR1", "refused")
         self.add("parquet/wrong-type.parquet", parquet(self.table.set_column(
             self.table.schema.get_field_index("month"), "month",
-            self.table["month"].cast("string"))), "refused")
+            self.table["month"].cast("string"))), "readable")
         self.add("parquet/lacks-column.parquet", parquet(self.table.drop(["dep_delay"])),
                  "refused", isLocated=False)
         lists = pyarrow.array([[row] * (row % 3) for row in range(ROWS)])
