@@ -85,9 +85,23 @@ import Jobs
       unsafe (output + count + padding).update(from: first, count: values.count)
     }
     unsafe (start + needed - padding).update(repeating: 0, count: padding)
-    // Spans keep their numbers: the window only seems to begin before the copy.
-    unsafe tile.window = UnsafePointer(output) - begin
-    return end + padding
+    // Kernels may load the window's first bytes for nothing, so it has to begin where text does.
+    unsafe tile.window = UnsafePointer(start)
+    let shift = UInt32(truncatingIfNeeded: begin - padding)
+    moveSpans(of: tile, by: shift)
+    tile.windowOffset &+= UInt64(bitPattern: Int64(begin - padding))
+    return padding + count + padding
+  }
+
+  /// Lowers all positions in the tile.
+  private func moveSpans(of tile: borrowing RecordTile, by shift: UInt32) {
+    for record in 0..<tile.count {
+      unsafe tile.records[record].start &-= shift
+      let span = unsafe tile.records[record]
+      for index in 0..<fieldCount(of: span) {
+        unsafe tile.fields[Int(span.first_field) + index].start &-= shift
+      }
+    }
   }
 
   /// Puts the new fields behind those of each record, the last record first.

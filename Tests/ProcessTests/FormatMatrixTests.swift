@@ -77,7 +77,7 @@ import Testing
     try await script("format_matrix.py", ["damage", folder], in: sandbox)
     let data = try Data(contentsOf: URL(fileURLWithPath: folder + "/damage.json"))
     let files = try JSONDecoder().decode([Damage].self, from: data)
-    #expect(files.count > 10)
+    #expect(files.count > 100)
     for (number, file) in files.enumerated() {
       let output = sandbox.path("out-\(number)")
       let run = try Program(
@@ -97,7 +97,7 @@ import Testing
         #expect(errors.count == file.errors, "\(file.name)")
       case "survives":
         // Which bit was hit decides; a crash would be another status.
-        #expect((0...2).contains(status), "\(file.name): \(run.errors)")
+        #expect([0, 1, 2].contains(status), "\(file.name): \(run.errors)")
       default:
         #expect(status == 0, "\(file.name): \(run.errors)")
       }
