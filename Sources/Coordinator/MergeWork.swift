@@ -38,7 +38,10 @@ struct MergeWork: Sendable {
         // Publishing again only clears away what the crash left beside the output.
         return .published(folder: try former.publish())
       }
-      guard job.state != .cancelling else { return .failed("cancelled by the user") }
+      guard job.state != .cancelling else {
+        try former.discard()
+        return .failed("cancelled by the user")
+      }
       try PinnedInput.check(plan.inputs)
       let destination = try input(format: try rowFormat()).makeDestination()
       Failpoint.coordinatorMerging.hit()
