@@ -35,6 +35,8 @@ class OrcGroup : public GroupReader {
   bool next(Rows &rows) override;
 
  private:
+  /// The next batch; there is one.
+  std::shared_ptr<arrow::RecordBatch> read();
   /// The name of the first column that fails when it is read alone; empty where none does.
   std::string failing_column() const;
 
@@ -42,6 +44,8 @@ class OrcGroup : public GroupReader {
   const Selection &selection_;
   const uint32_t group_;
   int64_t at_;
+  // Passed over by reading: to seek into a stripe fails for some encodings of text.
+  const int64_t skip_;
   std::shared_ptr<arrow::RecordBatchReader> batches_;
   /// For each column of the selection its place in a batch.
   std::vector<int> places_;
@@ -104,9 +108,9 @@ std::unique_ptr<SelectionReader> OrcFile::read(const Selection &selection) {
 }
 
 OrcGroup::OrcGroup(OrcFile &file, const Selection &selection, uint32_t group, int64_t skipped)
-    : file_(file), selection_(selection), group_(group), at_(skipped),
+    : file_(file), selection_(selection), group_(group), at_(0), skip_(skipped),
       checked_(selection.columns.size()) {
-  if (selection.columns.empty() || at_ >= file.groups[group].row_count) return;
+  if (selection.columns.empty()) return;
   std::vector<int> included(selection.columns.begin(), selection.columns.end());
   std::sort(included.begin(), included.end());
   for (const uint32_t column : selection.columns) {
@@ -114,18 +118,19 @@ OrcGroup::OrcGroup(OrcFile &file, const Selection &selection, uint32_t group, in
         std::lower_bound(included.begin(), included.end(), static_cast<int>(column));
     places_.push_back(static_cast<int>(place - included.begin()));
   }
-  check(file.reader->Seek(file.first_rows[group] + at_));
+  check(file.reader->Seek(file.first_rows[group]));
   batches_ = take(file.reader->NextStripeReader(selection.batch_row_limit, included));
 }
 
 std::string OrcGroup::failing_column() const {
   for (const uint32_t column : selection_.columns) {
     try {
-      check(file_.reader->Seek(file_.first_rows[group_] + at_));
+      check(file_.reader->Seek(file_.first_rows[group_]));
       const auto batches = take(file_.reader->NextStripeReader(
           selection_.batch_row_limit, {static_cast<int>(column)}));
       std::shared_ptr<arrow::RecordBatch> batch;
-      check(batches->ReadNext(&batch));
+      do check(batches->ReadNext(&batch));
+      while (batch != nullptr);
     } catch (...) {
       return ", column " + file_.columns[column].name;
     }
@@ -133,41 +138,54 @@ std::string OrcGroup::failing_column() const {
   return "";
 }
 
-bool OrcGroup::next(Rows &rows) {
+std::shared_ptr<arrow::RecordBatch> OrcGroup::read() {
   const int64_t row_count = file_.groups[group_].row_count;
-  if (at_ >= row_count) return false;
-  rows.group = group_;
-  rows.first_row = at_;
-  rows.columns.clear();
-  if (selection_.columns.empty()) {
-    rows.row_count = row_count - at_;
-    at_ = row_count;
-    return true;
-  }
+  const std::string place = "stripe " + std::to_string(group_);
   std::shared_ptr<arrow::RecordBatch> batch;
-  std::string place = "stripe " + std::to_string(group_);
   try {
     check(batches_->ReadNext(&batch));
   } catch (...) {
     Failure failure = current_failure();
     // Read column by column once more, only to tell which one it is.
-    if (!file_.input->has_failed()) place += failing_column();
-    failure.context = place + ": " + failure.context;
+    const std::string column = file_.input->has_failed() ? "" : failing_column();
+    failure.context = place + column + ": " + failure.context;
     throw failure;
   }
   if (batch == nullptr || batch->num_rows() == 0 || batch->num_rows() > row_count - at_) {
     throw Failure{ns_columnar_damaged, place + ": ends after " + std::to_string(at_) + " of " +
                                            std::to_string(row_count) + " rows"};
   }
-  for (size_t i = 0; i < selection_.columns.size(); i++) {
-    const Column &column = file_.columns[selection_.columns[i]];
-    rows.columns.push_back(located(place + ", column " + column.name, [&] {
-      return settle(column, batch->column(places_[i]), file_.pool.get(), checked_[i]);
-    }));
+  return batch;
+}
+
+bool OrcGroup::next(Rows &rows) {
+  const int64_t row_count = file_.groups[group_].row_count;
+  rows.group = group_;
+  rows.columns.clear();
+  if (selection_.columns.empty()) {
+    rows.first_row = std::max(at_, skip_);
+    rows.row_count = row_count - rows.first_row;
+    at_ = row_count;
+    return rows.row_count > 0;
   }
-  rows.row_count = batch->num_rows();
-  at_ += rows.row_count;
-  return true;
+  while (at_ < row_count) {
+    const auto batch = read();
+    const int64_t passed = std::clamp<int64_t>(skip_ - at_, 0, batch->num_rows());
+    rows.first_row = at_ + passed;
+    rows.row_count = batch->num_rows() - passed;
+    at_ += batch->num_rows();
+    if (rows.row_count == 0) continue;
+    for (size_t i = 0; i < selection_.columns.size(); i++) {
+      const Column &column = file_.columns[selection_.columns[i]];
+      const std::string place = "stripe " + std::to_string(group_) + ", column " + column.name;
+      rows.columns.push_back(located(place, [&] {
+        return settle(column, batch->column(places_[i]), file_.pool.get(), checked_[i])
+            ->Slice(passed);
+      }));
+    }
+    return true;
+  }
+  return false;
 }
 
 }  // namespace

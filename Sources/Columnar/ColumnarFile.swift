@@ -85,6 +85,11 @@ package struct ColumnarGroup: Hashable, Sendable {
   package let rowCount: UInt64
   /// Bytes as they are stored, all columns together.
   package let storedByteCount: UInt64
+
+  package init(rowCount: UInt64, storedByteCount: UInt64) {
+    self.rowCount = rowCount
+    self.storedByteCount = storedByteCount
+  }
 }
 
 /// What a file says of the values of a column in one row group; each bound holds, but need not be

@@ -69,8 +69,8 @@ def plain(name, values, arrow, kind):
 def floats(name, values, arrow, kind, numpy_type):
     stored = [None if v is None else numpy_type(v) for v in values]
     texts = [
-        None if v is None or not np.isfinite(v) else np.format_float_positional(
-            v, unique=True, trim="0") for v in stored]
+        None if v is None or not np.isfinite(v) else str(
+            v if numpy_type is float else np.float32(v)) for v in stored]
     return Column(name, pa.array(stored, arrow), kind, stored, texts)
 
 
@@ -305,6 +305,28 @@ def write_others():
     polars.write_ipc(FOLDER / "polars.arrow")
 
 
+def write_special():
+    """Row groups that statistics tell apart, text that is no UTF-8, and very long text."""
+    count = 350
+    rows = pa.table({
+        "number": pa.array(range(count), pa.int32()),
+        "text": [f"row-{i:03}-" + "x" * (i % 3) for i in range(count)],
+        "day": pa.array([150 + i for i in range(count)], pa.date32()),
+    })
+    pq.write_table(rows, FOLDER / "sorted.parquet", row_group_size=GROUP)
+    texts = pa.array([b"good", b"b\xffd", None, b"\xc3"], pa.binary())
+    damaged = pa.StringArray.from_buffers(4, texts.buffers()[1], texts.buffers()[2],
+                                          texts.buffers()[0])
+    bad = pa.table({"number": [1, 2, 3, 4], "text": damaged})
+    pq.write_table(bad, FOLDER / "no-utf8.parquet")
+    with pa.ipc.new_file(FOLDER / "no-utf8.arrow", bad.schema) as writer:
+        writer.write_table(bad)
+    long = pa.table({"text": ["abc", "x" * 5_000_000, "y" * 17_000_000, "z" * 3_000_000,
+                              "w" * 2_000_000, "1", "", None]})
+    pq.write_table(long, FOLDER / "long.parquet", compression="zstd", use_dictionary=False,
+                   write_statistics=False)
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.iterdir():
@@ -314,6 +336,7 @@ def main():
     words = write_arrow(table_of(common), table_of(arrow), table_of(ipc))
     write_orc(table_of(common))
     write_others()
+    write_special()
     expected = {
         "common": [column.expected() for column in common],
         "arrow": [column.expected() for column in arrow],
