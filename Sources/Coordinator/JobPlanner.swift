@@ -102,7 +102,7 @@ struct JobPlanner {
     for input in plan.inputs.prefix(1) { _ = try PinnedInput(input) }
     let table = try TableSurvey(request: request) { file in
       try access.open(file.path, byteCount: file.byteCount, version: file.version)
-    }.run(files)
+    }.run(files, paths: plan.inputs.map(\.path))
     return JobConfiguration(request: request, columns: table.columns, types: table.types)
   }
 
@@ -181,6 +181,7 @@ struct JobPlanner {
     ) { try access.open(input.path, byteCount: input.byteCount, version: input.version) }
     var tile = RecordTile()
     guard try reader.readTile(into: &tile) else { return }
+    defer { withExtendedLifetime(reader) {} }  // it owns the tile's text
     var wrong: [String] = []
     var values = Array(repeating: 0.0, count: RecordTile.recordLimit)
     for (index, input) in model.inputs.enumerated() where input.isUsed {

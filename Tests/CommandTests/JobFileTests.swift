@@ -208,16 +208,17 @@ import Testing
 
   static let inputRefusals = [
     Refusal(
-      "{uris: [a], instancesFormat: jsonl}",
-      "job.yaml:2: inputConfig.instancesFormat: \"jsonl\" is not supported; use csv"),
+      "{uris: [a], instancesFormat: avro}",
+      "job.yaml:2: inputConfig.instancesFormat: \"avro\" is not supported; use "
+        + "csv, jsonl, parquet, orc, arrow, files, postgresql"),
     Refusal(
       "{gcsSource: {uris: [\"gs://b/a.csv\"]}}",
       "job.yaml:2: inputConfig.gcsSource is not supported: "
-        + "list local paths and globs under inputConfig.uris"),
+        + "list gs:// URIs under inputConfig.uris"),
     Refusal(
-      "{uris: [\"s3://bucket/a.csv\", b.csv]}",
-      "job.yaml:2: inputConfig.uris: s3:// is not supported yet; "
-        + "name local files, folders or globs"),
+      "{uris: [\"abfs://bucket/a.csv\", b.csv]}",
+      "job.yaml:2: inputConfig.uris: abfs:// is not supported; use a local path or s3://, gs://, "
+        + "http://, https://, postgresql://, postgres://"),
     Refusal("{uris: [\"\"]}", "job.yaml:2: inputConfig.uris: an empty path"),
     Refusal(
       "{uris: [a], delimiter: \"::\"}",

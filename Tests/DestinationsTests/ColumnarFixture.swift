@@ -15,12 +15,12 @@ enum ColumnarFixture {
   /// Rows as a worker's block has them.
   static func block(_ rows: [Row], columns: [ResultColumn] = columns) -> [UInt8] {
     var bytes: [UInt8] = []
-    do throws(ColumnarWriteError) {
+    do {
       var encoder = try ColumnarBlockEncoder(columns: columns)
       let shards = rows.map(\.shard)
       let predictions = rows.map(\.prediction)
-      try unsafe shards.withUnsafeBytes { (shards) throws(ColumnarWriteError) in
-        try unsafe predictions.withUnsafeBytes { (predictions) throws(ColumnarWriteError) in
+      try unsafe shards.withUnsafeBytes { shards in
+        try unsafe predictions.withUnsafeBytes { predictions in
           guard let first = shards.baseAddress, let second = predictions.baseAddress else { return }
           let spans = unsafe [
             ColumnSpan(validity: nil, values: first), ColumnSpan(validity: nil, values: second),
