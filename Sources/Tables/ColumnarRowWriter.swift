@@ -143,10 +143,11 @@ package import Jobs
 }
 
 extension RowFormat {
-  /// A writer of columns; one for each thread. Nil where the results are text.
+  /// Makes a writer of columns, one for each thread.
   ///
   /// - Parameter inputs: For columns that the model reads as numbers which of its inputs they are:
   ///   their numbers are taken from there.
+  /// - Returns: The writer; nil where the results are text.
   /// - Throws: `ColumnarWriteError` where there is no memory.
   package func columnarWriter(
     sharing inputs: [Int: Int] = [:]
