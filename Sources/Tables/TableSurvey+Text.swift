@@ -25,8 +25,8 @@ extension TableSurvey {
         inputs.append(PlannedInput(file))
         continue
       }
-      // Reading what lies between is quicker than to seek: 1 s for a GB against 5 s, from a disk
-      // that had not read it before; requests to a store take longer still.
+      // Large reads, although most of what they bring is passed over: a look for each block would
+      // be a request to a store, or a seek of a disk.
       let found = try FrameCuts.find(
         in: open(file), compression: compression,
         readAheadByteCount: 4 << 20, name: file.path)
