@@ -78,17 +78,20 @@ import Testing
     environment: [String: String] = [:], in sandbox: Sandbox
   ) async throws -> String {
     struct Summary: Decodable {
-      struct Info: Decodable {
+      struct Output: Decodable {
         let outputDirectory: String
       }
-      let outputInfo: Info
+      let output: Output
+      enum CodingKeys: String, CodingKey {
+        case output = "outputInfo"
+      }
     }
     let run = try Program(
       ["run", "--model", Self.model, "--input", input, "--output", output, "--quiet"]
         + ["--summary", "json", "--state", sandbox.path("state-\(sandbox.nextNumber())")]
         + arguments, in: sandbox, environment: environment)
     #expect(await run.wait() == 0, "\(input): \(run.errors)")
-    return try JSONDecoder().decode(Summary.self, from: Data(run.output.utf8)).outputInfo
+    return try JSONDecoder().decode(Summary.self, from: Data(run.output.utf8)).output
       .outputDirectory
   }
 }
