@@ -46,7 +46,7 @@ struct JobPlanner {
       let mapping = try ColumnMapping(inputs: model.inputs, columns: table.columns)
       let configuration = JobConfiguration(
         request: request, columns: table.columns, types: table.types)
-      _ = try RecordFilter(configuration: configuration)
+      _ = try RecordFilter.filter(of: configuration)
       let plan = try Plan(inputs: table.inputs, blockByteCount: request.blockByteCount)
       try checkTypes(plan, configuration, model, mapping, access)
       let format = try RowFormat(

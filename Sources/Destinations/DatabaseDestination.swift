@@ -29,10 +29,6 @@ struct TableWrite: Sendable {
       throw Self.refusal(
         "name the table once: outputConfig.table, or ?table=schema.name in the URI")
     }
-    guard output.errorsUri == nil else {
-      throw Self.refusal(
-        "outputConfig.errorsUri: error records go to a table beside that of the predictions")
-    }
     job = input.job
     table = try inDatabase { () throws(DatabaseError) in try TableName(parsing: name) }
     mode = output.writeMode ?? .append

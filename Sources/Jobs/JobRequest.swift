@@ -82,8 +82,6 @@ package struct JobRequest: Hashable, Sendable, Codable {
     package var writeMode: WriteMode?
     /// Columns that tell for `upsert` which rows are the same.
     package var upsertKeys: [String]?
-    /// Where error records go; `nil` for beside the predictions.
-    package var errorsUri: String?
     /// The model's outputs that are written; `nil` for all.
     package var outputFields: [String]?
     /// The best classes that are written; `nil` for all.

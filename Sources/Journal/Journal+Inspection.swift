@@ -16,6 +16,16 @@ extension Journal {
     }
   }
 
+  /// Makes of a closed journal without objects and cuts what the first release wrote.
+  package static func lowerSchemaVersion(folder: String) throws {
+    let queue = try DatabaseQueue(path: folder + "/journal.sqlite")
+    try queue.write { database in
+      try database.execute(sql: "DROP TABLE pin")
+      try MetaRow(name: "schema", number: 1).write(database)
+    }
+    try queue.close()
+  }
+
   /// Marks a closed journal as written by a later release.
   package static func raiseSchemaVersion(folder: String, to version: Int64) throws {
     let queue = try DatabaseQueue(path: folder + "/journal.sqlite")

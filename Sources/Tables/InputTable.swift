@@ -30,7 +30,7 @@ package struct InputTable: Sendable {
     format = configuration.request.inputConfig.instancesFormat
     readsPartitions = configuration.request.inputConfig.hivePartitioning == true
     sql = format == .postgresql ? try SQLInput(request: configuration.request) : nil
-    filter = try RecordFilter(configuration: configuration)
+    filter = try RecordFilter.filter(of: configuration)
   }
 
   /// Makes a reader of a part of an input.

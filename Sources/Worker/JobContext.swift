@@ -36,7 +36,7 @@ final class JobContext: Sendable {
       explained: request.generateExplanation == true ? try model.explainedInputs() : [],
       options: request.outputConfig)
     output = try RowFormat(configuration: configuration, prediction: prediction)
-    filter = try RecordFilter(configuration: configuration)
+    filter = try RecordFilter.filter(of: configuration)
     var needs = ColumnNeeds(model: model, mapping: mapping, output: output)
     if let filter {
       needs.numbers.formUnion(filter.needs.numbers)

@@ -14,6 +14,38 @@ struct PlanTests {
       compression: compression)
   }
 
+  /// Rows of row groups, or text between frames: shards are what lies between two cuts.
+  @Test func cutsAreTheBoundsOfShards() throws {
+    let cuts = [(0, 0), (64 * 1_024 - 1, 2), (64 * 1_024, 3), (64 * 1_024, 4)].map {
+      InputCut(offset: $0.0, place: $0.1)
+    }
+    let cutInput = PlannedInput(
+      path: "s3://b/t.parquet", byteCount: 9, modifiedNanoseconds: 0, inode: 0,
+      compression: .none, version: "v", cuts: cuts)
+    let plan = try Plan(inputs: [Self.input(1), cutInput], blockByteCount: Self.unit)
+    #expect(plan.shardCount == 4 && plan.shards(ofInput: 1) == 1..<4)
+    let ranges = (1..<4).map { plan.range(of: ShardID($0)) }
+    #expect(ranges.map(\.offset) == [0, 65_535, 65_536])
+    #expect(ranges.map(\.end) == [65_535, 65_536, 65_536])
+    #expect(ranges.map(\.blockCount) == [64, 1, 1])
+    #expect(ranges.map(\.blockLength) == [1_024, 1_024, 1_024])
+    #expect(ranges.map(\.places) == [0..<2, 2..<3, 3..<4])
+    #expect(ranges[0].blockOffset(63) == 63 * 1_024 && ranges[0].blockOffset(64) == 65_535)
+  }
+
+  @Test(arguments: [[(0, 0)], [(1, 0), (0, 1)], [(0, 1), (1, 0)]])
+  func cutsThatDoNotAscendAreRefused(_ places: [(UInt64, UInt64)]) {
+    let wrong = PlannedInput(
+      path: "t", byteCount: 9, modifiedNanoseconds: 0, inode: 0, compression: .none,
+      cuts: places.map { InputCut(offset: $0.0, place: $0.1) })
+    #expect(throws: Plan.Refusal.cuts(0)) { try Plan(inputs: [wrong]) }
+  }
+
+  @Test func noInputIsAPlanWhereThatIsAllowed() throws {
+    let plan = try Plan(inputs: [], allowsNone: true)
+    #expect(plan.shardCount == 0 && plan.resultFileCount == 0)
+  }
+
   struct SizeCase: Sendable, CustomStringConvertible {
     let byteCount: UInt64
     let shardCount: Int

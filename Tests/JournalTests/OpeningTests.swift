@@ -96,6 +96,30 @@ import Testing
     #expect(settings["journal_size_limit"] == "67108864")
   }
 
+  @Test func takesUpTheFirstSchema() throws {
+    let folder = try TemporaryFolder()
+    let journal = try Journal(folder: folder.state)
+    let plan = try Sample.plan(inputs: 1)
+    try journal.append([
+      .submitted(JobID(1), Sample.request("a"), createdNanoseconds: 0),
+      .planned(JobID(1), plan, Sample.model),
+    ])
+    let before = try contents(journal)
+    journal.close()
+    try Journal.lowerSchemaVersion(folder: folder.state)
+    let later = try Journal(folder: folder.state)
+    #expect(try contents(later) == before)
+    // What the first schema had no place for is kept now, and found by the next life too.
+    let cut = try Sample.plan(inputs: 3)
+    try later.append([
+      .submitted(JobID(2), Sample.request("b"), createdNanoseconds: 0),
+      .planned(JobID(2), cut, Sample.model),
+    ])
+    later.close()
+    let jobs = try Journal(folder: folder.state).jobs()
+    #expect(jobs.first { $0.id == JobID(2) }?.planned?.plan == cut)
+  }
+
   @Test func refusesANewerSchema() throws {
     let folder = try TemporaryFolder()
     try Journal(folder: folder.state).close()

@@ -58,7 +58,9 @@ enum Sample {
       return PlannedInput(
         path: "/data/part-\(index).csv", byteCount: byteCount,
         modifiedNanoseconds: Int64(index) * 1_000_003 - 5, inode: UInt64.max - UInt64(index),
-        compression: compression)
+        compression: compression, version: index == 1 ? "\"étag\"" : "",
+        cuts: index == 2
+          ? [InputCut(offset: 0, place: 3), InputCut(offset: 65_535, place: .max)] : [])
     }
     return try Plan(inputs: inputs, blockByteCount: Limits.smallestBlockByteCount)
   }

@@ -140,7 +140,7 @@ extension SeededGenerator {
     GrantInput(
       path: "/" + text(upTo: 100), byteCount: count(),
       modifiedNanoseconds: Int64(bitPattern: next()),
-      compression: [.none, .gzip, .zstd][number(0...2)])
+      compression: [.none, .gzip, .zstd][number(0...2)], version: text(upTo: 40))
   }
 
   mutating func grant(inputs: [GrantInput]) -> SealedGrant {

@@ -30,10 +30,13 @@ package struct RecordFilter: Hashable, Sendable {
 
   /// Reads the filter of a job; nil where it has none.
   ///
+  /// - Returns: The filter.
   /// - Throws: See `init(_:columns:types:)`.
-  package init?(configuration: JobConfiguration) throws(TableError) {
+  package static func filter(
+    of configuration: JobConfiguration
+  ) throws(TableError) -> RecordFilter? {
     guard let text = configuration.request.inputConfig.filter else { return nil }
-    try self.init(text, columns: configuration.columns, types: configuration.types)
+    return try RecordFilter(text, columns: configuration.columns, types: configuration.types)
   }
 
   /// Which columns it reads, and how.
