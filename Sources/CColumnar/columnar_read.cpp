@@ -75,9 +75,9 @@ Selection checked(const File &file, const ns_columnar_selection &wanted) {
       throw Failure{ns_columnar_argument, "there is no column " + std::to_string(column)};
     }
     if (file.columns[column].values == nullptr) {
-      throw Failure{ns_columnar_unsupported, "column " + file.columns[column].name + " is of type " +
-                                                 file.columns[column].type_name +
-                                                 ", which is not read"};
+      throw Failure{ns_columnar_unsupported,
+                    "column " + file.columns[column].name + " is of type " +
+                        file.columns[column].type_name + ", which is not read"};
     }
     selection.columns.push_back(column);
     selection.takes_dictionary.push_back(wanted.takes_dictionary != nullptr &&

@@ -1,0 +1,437 @@
+#include "columnar_orc_lengths.h"
+
+#include <arrow/util/compression.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace ns::columnar {
+
+namespace {
+
+[[noreturn]] void fail(const char *what) { throw Failure{ns_columnar_damaged, what}; }
+
+/// Largest block that a length of 23 bits allows.
+constexpr uint64_t kBlockLimit = 1 << 23;
+
+/// Bytes that are read from the front; every step is checked.
+struct Bytes {
+  const uint8_t *at;
+  const uint8_t *end;
+
+  bool is_empty() const { return at == end; }
+
+  uint8_t byte() {
+    if (at == end) fail("its lengths are cut off");
+    return *at++;
+  }
+
+  /// A base-128 number, the lowest seven bits first.
+  uint64_t varint() {
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      const uint8_t next = byte();
+      value |= static_cast<uint64_t>(next & 0x7F) << shift;
+      if (next < 0x80) return value;
+    }
+    fail("a number is too long");
+  }
+
+  uint64_t big_endian(unsigned count) {
+    uint64_t value = 0;
+    while (count-- > 0) value = value << 8 | byte();
+    return value;
+  }
+
+  Bytes take(uint64_t count) {
+    if (count > static_cast<uint64_t>(end - at)) fail("its metadata is cut off");
+    const Bytes part{at, at + count};
+    at += count;
+    return part;
+  }
+};
+
+/// Calls `body(number, value, bytes)` for each field of a protobuf message.
+template <typename Body>
+void for_each_field(Bytes message, Body body) {
+  while (!message.is_empty()) {
+    const uint64_t key = message.varint();
+    const uint64_t number = key >> 3;
+    switch (key & 7) {
+      case 0: body(number, message.varint(), Bytes{nullptr, nullptr}); break;
+      case 1: message.take(8); break;
+      case 2: body(number, 0, message.take(message.varint())); break;
+      case 5: message.take(4); break;
+      default: fail("its metadata is damaged");
+    }
+  }
+}
+
+enum Compression : uint32_t { none = 0, zlib = 1, snappy = 2, lzo = 3, lz4 = 4, zstd = 5 };
+
+std::unique_ptr<arrow::util::Codec> codec_for(uint32_t compression) {
+  using arrow::util::Codec;
+  switch (compression) {
+    case zlib: {
+      arrow::util::GZipCodecOptions options;
+      options.gzip_format = arrow::util::GZipFormat::DEFLATE;
+      return take(Codec::Create(arrow::Compression::GZIP, options));
+    }
+    case snappy: return take(Codec::Create(arrow::Compression::SNAPPY));
+    case lz4: return take(Codec::Create(arrow::Compression::LZ4));
+    case zstd: return take(Codec::Create(arrow::Compression::ZSTD));
+    default: throw Failure{ns_columnar_unsupported, "its compression is not read"};
+  }
+}
+
+/// Undoes the compression of one block; returns its size.
+int64_t unpack(arrow::util::Codec &codec, uint32_t compression, Bytes packed,
+               std::vector<uint8_t> &block) {
+  const int64_t count = packed.end - packed.at;
+  const int64_t room = static_cast<int64_t>(block.size());
+  if (compression != zstd) return take(codec.Decompress(count, packed.at, room, block.data()));
+  // In one go Arrow takes zstd only where the size is known before.
+  const auto decompressor = take(codec.MakeDecompressor());
+  const auto result = take(decompressor->Decompress(count, packed.at, room, block.data()));
+  if (result.bytes_read != count) fail("a block of its lengths is damaged");
+  return result.bytes_written;
+}
+
+/// Reads a stream and undoes its compression, block after block.
+std::vector<uint8_t> read_stream(Input &input, uint64_t offset, uint64_t length,
+                                 uint32_t compression) {
+  if (length > NS_COLUMNAR_METADATA_LIMIT) {
+    throw Failure{ns_columnar_limit, "lengths of its text take more than 64 MiB"};
+  }
+  std::vector<uint8_t> stored(static_cast<size_t>(length));
+  input.read_whole(static_cast<int64_t>(offset), static_cast<int64_t>(length), stored.data());
+  if (compression == none) return stored;
+  const auto codec = codec_for(compression);
+  std::vector<uint8_t> block(kBlockLimit), text;
+  Bytes bytes{stored.data(), stored.data() + stored.size()};
+  while (!bytes.is_empty()) {
+    uint32_t header = bytes.byte();
+    header |= static_cast<uint32_t>(bytes.byte()) << 8;
+    header |= static_cast<uint32_t>(bytes.byte()) << 16;
+    const Bytes packed = bytes.take(header >> 1);
+    const bool is_original = header & 1;
+    const int64_t count =
+        is_original ? packed.end - packed.at : unpack(*codec, compression, packed, block);
+    const uint8_t *from = is_original ? packed.at : block.data();
+    text.insert(text.end(), from, from + count);
+    if (text.size() > 4 * NS_COLUMNAR_METADATA_LIMIT) {
+      throw Failure{ns_columnar_limit, "its lengths take more than 256 MiB"};
+    }
+  }
+  return text;
+}
+
+/// The largest sum of neighbouring values, over twice as many as a batch has: wherever a batch
+/// begins, it lies in such a run.
+class WindowSum {
+ public:
+  explicit WindowSum(uint64_t limit) : limit_(std::max<uint64_t>(limit, 1)) {}
+
+  void add(uint64_t value) {
+    if (count_ == limit_) {
+      before_ = sum_;
+      sum_ = count_ = 0;
+    }
+    count_++;
+    // A value beyond any memory ends the sum.
+    sum_ = value > kEnough || sum_ > kEnough ? kEnough : sum_ + value;
+    largest_ = std::max(largest_, before_ + sum_);
+  }
+
+  uint64_t largest() const { return largest_; }
+
+ private:
+  static constexpr uint64_t kEnough = uint64_t{1} << 62;
+  const uint64_t limit_;
+  uint64_t count_ = 0, before_ = 0, sum_ = 0, largest_ = 0;
+};
+
+// MARK: Run lengths, version 1
+
+void add_runs_v1(Bytes bytes, uint64_t limit, WindowSum &sum) {
+  for (uint64_t done = 0; done < limit && !bytes.is_empty();) {
+    const int8_t control = static_cast<int8_t>(bytes.byte());
+    if (control < 0) {
+      for (int i = 0; i < -control && done < limit; i++, done++) sum.add(bytes.varint());
+      continue;
+    }
+    const int64_t step = static_cast<int8_t>(bytes.byte());
+    uint64_t value = bytes.varint();
+    for (int i = 0; i < control + 3 && done < limit; i++, done++) {
+      sum.add(value);
+      value += static_cast<uint64_t>(step);
+    }
+  }
+}
+
+// MARK: Run lengths, version 2
+
+/// Bits of a width's five-bit code.
+unsigned width_of(unsigned code) {
+  if (code < 24) return code + 1;
+  static const unsigned wide[] = {26, 28, 30, 32, 40, 48, 56, 64};
+  return wide[code - 24];
+}
+
+/// The next width that there is a code for.
+unsigned closest_width(unsigned bits) {
+  unsigned code = 0;
+  while (width_of(code) < bits) code++;
+  return width_of(code);
+}
+
+/// Numbers of some bits each, the highest first.
+class BitReader {
+ public:
+  explicit BitReader(Bytes &bytes) : bytes_(bytes) {}
+
+  uint64_t next(unsigned width) {
+    uint64_t value = 0;
+    while (width > 0) {
+      if (left_ == 0) {
+        byte_ = bytes_.byte();
+        left_ = 8;
+      }
+      const unsigned part = std::min(width, left_);
+      value = value << part | (byte_ >> (left_ - part) & ((1u << part) - 1));
+      left_ -= part;
+      width -= part;
+    }
+    return value;
+  }
+
+ private:
+  Bytes &bytes_;
+  unsigned byte_ = 0, left_ = 0;
+};
+
+void read_patched(Bytes &bytes, unsigned width, unsigned length, std::vector<uint64_t> &values) {
+  const unsigned third = bytes.byte(), fourth = bytes.byte();
+  const unsigned base_bytes = (third >> 5) + 1, patch_width = width_of(third & 31);
+  const unsigned gap_width = (fourth >> 5) + 1, patch_count = fourth & 31;
+  const uint64_t sign = uint64_t{1} << (8 * base_bytes - 1);
+  uint64_t base = bytes.big_endian(base_bytes);
+  if (base & sign) base = 0 - (base & ~sign);
+  BitReader data(bytes);
+  for (unsigned i = 0; i < length; i++) values.push_back(data.next(width));
+  BitReader patches(bytes);
+  const unsigned entry_width = closest_width(std::min(gap_width + patch_width, 64u));
+  size_t place = 0;
+  for (unsigned i = 0; i < patch_count; i++) {
+    const uint64_t entry = patches.next(entry_width);
+    const uint64_t patch =
+        patch_width == 64 ? entry : entry & ((uint64_t{1} << patch_width) - 1);
+    place += patch_width == 64 ? 0 : static_cast<size_t>(entry >> patch_width & 0xFF);
+    if (place >= values.size()) fail("its lengths are damaged");
+    if (width < 64) values[place] |= patch << width;
+  }
+  for (uint64_t &value : values) value += base;
+}
+
+void read_delta(Bytes &bytes, unsigned width_code, unsigned length,
+                std::vector<uint64_t> &values) {
+  const uint64_t base = bytes.varint();
+  const uint64_t folded = bytes.varint();
+  const uint64_t first_delta = folded >> 1 ^ (0 - (folded & 1));
+  const bool is_falling = folded & 1;
+  values.push_back(base);
+  if (length < 2) return;
+  values.push_back(base + first_delta);
+  const unsigned width = width_code == 0 ? 0 : width_of(width_code);
+  BitReader deltas(bytes);
+  while (values.size() < length) {
+    const uint64_t last = values.back();
+    if (width == 0) {
+      values.push_back(last + first_delta);
+    } else {
+      const uint64_t delta = deltas.next(width);
+      values.push_back(is_falling ? last - delta : last + delta);
+    }
+  }
+}
+
+void add_runs_v2(Bytes bytes, uint64_t limit, WindowSum &sum) {
+  std::vector<uint64_t> values;
+  for (uint64_t done = 0; done < limit && !bytes.is_empty();) {
+    values.clear();
+    const unsigned first = bytes.byte();
+    if (first >> 6 == 0) {
+      const uint64_t value = bytes.big_endian((first >> 3 & 7) + 1);
+      values.assign((first & 7) + 3, value);
+    } else {
+      const unsigned code = first >> 1 & 31;
+      const unsigned length = ((first & 1) << 8 | bytes.byte()) + 1;
+      if (first >> 6 == 1) {
+        BitReader data(bytes);
+        for (unsigned i = 0; i < length; i++) values.push_back(data.next(width_of(code)));
+      } else if (first >> 6 == 2) {
+        read_patched(bytes, width_of(code), length, values);
+      } else {
+        read_delta(bytes, code, length, values);
+      }
+    }
+    for (size_t i = 0; i < values.size() && done < limit; i++, done++) sum.add(values[i]);
+  }
+}
+
+// MARK: Stripes
+
+struct Stream {
+  uint64_t kind = 0, column = 0, length = 0, offset = 0;
+};
+
+struct Encoding {
+  uint64_t kind = 0, dictionary_size = 0;
+};
+
+struct StripeFooter {
+  std::vector<Stream> streams;
+  std::vector<Encoding> encodings;
+};
+
+StripeFooter read_footer(const std::vector<uint8_t> &text, uint64_t begin) {
+  StripeFooter footer;
+  for_each_field({text.data(), text.data() + text.size()},
+                 [&](uint64_t number, uint64_t, Bytes bytes) {
+    if (number == 1) {
+      Stream stream;
+      for_each_field(bytes, [&](uint64_t field, uint64_t value, Bytes) {
+        if (field == 1) stream.kind = value;
+        if (field == 2) stream.column = value;
+        if (field == 3) stream.length = value;
+      });
+      stream.offset = begin;
+      if (stream.length > static_cast<uint64_t>(INT64_MAX) - begin) fail("a stream is too long");
+      begin += stream.length;
+      footer.streams.push_back(stream);
+    } else if (number == 2) {
+      Encoding encoding;
+      for_each_field(bytes, [&](uint64_t field, uint64_t value, Bytes) {
+        if (field == 1) encoding.kind = value;
+        if (field == 2) encoding.dictionary_size = value;
+      });
+      footer.encodings.push_back(encoding);
+    }
+  });
+  return footer;
+}
+
+}  // namespace
+
+void check_orc_postscript(Input &input) {
+  const int64_t size = take(input.GetSize());
+  uint8_t begin[3] = {};
+  if (size < 16) fail("is no ORC file: it is too short");
+  input.read_whole(0, 3, begin);
+  if (std::memcmp(begin, "ORC", 3) != 0) fail("is no ORC file");
+  uint8_t tail[256];
+  const int64_t tail_length = std::min<int64_t>(size, 256);
+  input.read_whole(size - tail_length, tail_length, tail);
+  const int64_t length = tail[tail_length - 1];
+  if (length + 1 > tail_length) fail("its end is missing");
+  const uint8_t *end = tail + tail_length - 1;
+  uint64_t metadata_length = 0, block = 0, compression = 0;
+  for_each_field({end - length, end}, [&](uint64_t number, uint64_t value, Bytes) {
+    if (number == 1 || number == 5) metadata_length += std::min<uint64_t>(value, 1ull << 62);
+    if (number == 2) compression = value;
+    if (number == 3) block = value;
+  });
+  if (metadata_length > NS_COLUMNAR_METADATA_LIMIT) {
+    throw Failure{ns_columnar_limit, "its metadata takes " + std::to_string(metadata_length) +
+                                         " bytes, which are more than " +
+                                         std::to_string(NS_COLUMNAR_METADATA_LIMIT)};
+  }
+  if (block > kBlockLimit) fail("its blocks are larger than there can be");
+  if (compression == lzo || compression > zstd) {
+    throw Failure{ns_columnar_unsupported, "its compression is not read"};
+  }
+}
+
+OrcLengths::OrcLengths(const std::string &tail) {
+  const uint8_t *begin = reinterpret_cast<const uint8_t *>(tail.data());
+  for_each_field({begin, begin + tail.size()}, [&](uint64_t part, uint64_t, Bytes message) {
+    for_each_field(message, [&](uint64_t number, uint64_t value, Bytes bytes) {
+      if (part == 1 && number == 2) compression_ = static_cast<uint32_t>(value);
+      if (part == 2 && number == 3) {
+        Stripe stripe;
+        for_each_field(bytes, [&](uint64_t field, uint64_t word, Bytes) {
+          if (field == 1) stripe.offset = word;
+          if (field == 2) stripe.index_length = word;
+          if (field == 3) stripe.data_length = word;
+          if (field == 4) stripe.footer_length = word;
+          if (field == 5) stripe.row_count = word;
+        });
+        stripes_.push_back(stripe);
+      }
+      if (part != 2 || number != 4) return;
+      uint32_t kind = 0;
+      uint64_t precision = 0;
+      for_each_field(bytes, [&](uint64_t field, uint64_t word, Bytes packed) {
+        if (field == 1) kind = static_cast<uint32_t>(word);
+        if (field == 5) precision = word;
+        if (field != 2 || !kinds_.empty()) return;
+        if (packed.at == nullptr) children_.push_back(static_cast<uint32_t>(word));
+        while (packed.at != packed.end) {
+          children_.push_back(static_cast<uint32_t>(packed.varint()));
+        }
+      });
+      // The library ends the process for such a decimal.
+      if (kind == 14 && precision > 38) fail("a decimal has more than 38 digits");
+      kinds_.push_back(kind);
+    });
+  });
+}
+
+int64_t OrcLengths::text_column(uint32_t column) const {
+  if (column >= children_.size() || children_[column] >= kinds_.size()) return -1;
+  const uint32_t kind = kinds_[children_[column]];
+  // String, binary, varchar, char.
+  const bool is_text = kind == 7 || kind == 8 || kind == 16 || kind == 17;
+  return is_text ? int64_t{children_[column]} : -1;
+}
+
+void OrcLengths::check(Input &input, uint32_t stripe, const std::vector<uint32_t> &columns,
+                       int64_t batch_row_limit, int64_t byte_limit) const {
+  const bool has_text = std::any_of(columns.begin(), columns.end(),
+                                    [&](uint32_t column) { return text_column(column) >= 0; });
+  if (!has_text) return;
+  if (stripe >= stripes_.size()) fail("is not in the file's metadata");
+  const Stripe &place = stripes_[stripe];
+  const uint64_t footer_offset = place.offset + place.index_length + place.data_length;
+  const auto text = read_stream(input, footer_offset, place.footer_length, compression_);
+  const StripeFooter footer = read_footer(text, place.offset);
+  for (const uint32_t column : columns) {
+    const int64_t number = text_column(column);
+    if (number < 0) continue;
+    if (static_cast<size_t>(number) >= footer.encodings.size()) fail("a column has no encoding");
+    const Encoding &encoding = footer.encodings[static_cast<size_t>(number)];
+    const bool has_dictionary = encoding.kind & 1;
+    if (has_dictionary && encoding.dictionary_size > place.row_count) {
+      fail("a dictionary has more values than there are rows");
+    }
+    WindowSum sum(has_dictionary ? encoding.dictionary_size
+                                 : static_cast<uint64_t>(batch_row_limit));
+    for (const Stream &stream : footer.streams) {
+      if (stream.column != static_cast<uint64_t>(number) || stream.kind != 2) continue;
+      const auto lengths = read_stream(input, stream.offset, stream.length, compression_);
+      const Bytes bytes{lengths.data(), lengths.data() + lengths.size()};
+      const uint64_t limit = has_dictionary ? encoding.dictionary_size : place.row_count;
+      if (encoding.kind >= 2) {
+        add_runs_v2(bytes, limit, sum);
+      } else {
+        add_runs_v1(bytes, limit, sum);
+      }
+    }
+    if (sum.largest() > static_cast<uint64_t>(byte_limit)) {
+      throw Failure{ns_columnar_limit,
+                    "text of more than " + std::to_string(byte_limit) + " bytes at once"};
+    }
+  }
+}
+
+}  // namespace ns::columnar
