@@ -84,6 +84,13 @@ std::unique_ptr<arrow::util::Codec> codec_for(uint32_t compression) {
   }
 }
 
+/// How the file's streams are compressed.
+struct Packing {
+  uint32_t compression;
+  /// Most bytes of a block once they are unpacked.
+  uint64_t block_size;
+};
+
 /// Undoes the compression of one block; returns its size.
 int64_t unpack(arrow::util::Codec &codec, uint32_t compression, Bytes packed,
                std::vector<uint8_t> &block) {
@@ -99,15 +106,15 @@ int64_t unpack(arrow::util::Codec &codec, uint32_t compression, Bytes packed,
 
 /// Reads a stream and undoes its compression, block after block.
 std::vector<uint8_t> read_stream(Input &input, uint64_t offset, uint64_t length,
-                                 uint32_t compression) {
+                                 Packing packing) {
   if (length > NS_COLUMNAR_METADATA_LIMIT) {
     throw Failure{ns_columnar_limit, "lengths of its text take more than 64 MiB"};
   }
   std::vector<uint8_t> stored(static_cast<size_t>(length));
   input.read_whole(static_cast<int64_t>(offset), static_cast<int64_t>(length), stored.data());
-  if (compression == none) return stored;
-  const auto codec = codec_for(compression);
-  std::vector<uint8_t> block(kBlockLimit), text;
+  if (packing.compression == none) return stored;
+  const auto codec = codec_for(packing.compression);
+  std::vector<uint8_t> block(packing.block_size), text;
   Bytes bytes{stored.data(), stored.data() + stored.size()};
   while (!bytes.is_empty()) {
     uint32_t header = bytes.byte();
@@ -116,7 +123,7 @@ std::vector<uint8_t> read_stream(Input &input, uint64_t offset, uint64_t length,
     const Bytes packed = bytes.take(header >> 1);
     const bool is_original = header & 1;
     const int64_t count =
-        is_original ? packed.end - packed.at : unpack(*codec, compression, packed, block);
+        is_original ? packed.end - packed.at : unpack(*codec, packing.compression, packed, block);
     const uint8_t *from = is_original ? packed.at : block.data();
     text.insert(text.end(), from, from + count);
     if (text.size() > 4 * NS_COLUMNAR_METADATA_LIMIT) {
@@ -141,14 +148,17 @@ class WindowSum {
     // A value beyond any memory ends the sum.
     sum_ = value > kEnough || sum_ > kEnough ? kEnough : sum_ + value;
     largest_ = std::max(largest_, before_ + sum_);
+    greatest_ = std::max(greatest_, std::min(value, kEnough));
   }
 
   uint64_t largest() const { return largest_; }
+  /// The greatest value of all.
+  uint64_t greatest() const { return greatest_; }
 
  private:
-  static constexpr uint64_t kEnough = uint64_t{1} << 62;
+  static constexpr uint64_t kEnough = uint64_t{1} << 40;
   const uint64_t limit_;
-  uint64_t count_ = 0, before_ = 0, sum_ = 0, largest_ = 0;
+  uint64_t count_ = 0, before_ = 0, sum_ = 0, largest_ = 0, greatest_ = 0;
 };
 
 // MARK: Run lengths, version 1
@@ -287,6 +297,9 @@ struct Stream {
 
 struct Encoding {
   uint64_t kind = 0, dictionary_size = 0;
+
+  bool has_dictionary() const { return kind & 1; }
+  bool is_version_2() const { return kind >= 2; }
 };
 
 struct StripeFooter {
@@ -319,6 +332,78 @@ StripeFooter read_footer(const std::vector<uint8_t> &text, uint64_t begin) {
     }
   });
   return footer;
+}
+
+/// String, binary, varchar, char.
+bool is_text(uint32_t kind) { return kind == 7 || kind == 8 || kind == 16 || kind == 17; }
+
+void add_lengths(Input &input, const StripeFooter &footer, Packing packing, uint32_t number,
+                 const Encoding &encoding, uint64_t count, WindowSum &sum) {
+  for (const Stream &stream : footer.streams) {
+    if (stream.column != number || stream.kind != 2) continue;
+    const auto lengths = read_stream(input, stream.offset, stream.length, packing);
+    const Bytes bytes{lengths.data(), lengths.data() + lengths.size()};
+    if (encoding.is_version_2()) {
+      add_runs_v2(bytes, count, sum);
+    } else {
+      add_runs_v1(bytes, count, sum);
+    }
+  }
+}
+
+/// A part of `rows`, in the ratio of `aim` to `batch`, at least one.
+int64_t shrunk(uint64_t rows, uint64_t aim, uint64_t batch) {
+  const double part = static_cast<double>(aim) / static_cast<double>(batch);
+  return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(rows) * part));
+}
+
+// MARK: Index
+
+/// Streams of a column's values that an index has positions in: some of run lengths, which take a
+/// number more, and some of bytes alone.
+struct Positions {
+  unsigned run_streams, byte_streams;
+};
+
+Positions positions_of(uint32_t kind, const Encoding &encoding) {
+  switch (kind) {
+    case 5:
+    case 6: return {0, 1};  // float, double
+    case 7:
+    case 16:
+    case 17: return encoding.has_dictionary() ? Positions{1, 0} : Positions{1, 1};
+    case 8:
+    case 14: return {1, 1};  // binary, decimal
+    case 9:
+    case 18: return {2, 0};  // timestamps
+    default: return {1, 0};
+  }
+}
+
+/// Throws where the first entry of a column's index has fewer positions than are taken from it.
+void check_index(Input &input, const StripeFooter &footer, Packing packing, uint32_t number,
+                 Positions positions) {
+  const unsigned start = packing.compression == none ? 1 : 2;
+  uint64_t needed = positions.run_streams * (start + 1) + positions.byte_streams * start;
+  for (const Stream &stream : footer.streams) {
+    // Bits of what is there: a run of bytes, and a place in the last one.
+    if (stream.column == number && stream.kind == 0) needed += start + 2;
+  }
+  for (const Stream &stream : footer.streams) {
+    if (stream.column != number || stream.kind != 6) continue;
+    const auto text = read_stream(input, stream.offset, stream.length, packing);
+    uint64_t entries = 0, first_count = 0;
+    for_each_field({text.data(), text.data() + text.size()},
+                   [&](uint64_t field, uint64_t, Bytes entry) {
+      if (field != 1 || entry.at == nullptr || entries++ > 0) return;
+      for_each_field(entry, [&](uint64_t part, uint64_t, Bytes packed) {
+        if (part != 1) return;
+        if (packed.at == nullptr) first_count++;
+        while (packed.at != packed.end) packed.varint(), first_count++;
+      });
+    });
+    if (entries == 0 || first_count < needed) fail("its index is damaged");
+  }
 }
 
 }  // namespace
@@ -357,6 +442,7 @@ OrcLengths::OrcLengths(const std::string &tail) {
   for_each_field({begin, begin + tail.size()}, [&](uint64_t part, uint64_t, Bytes message) {
     for_each_field(message, [&](uint64_t number, uint64_t value, Bytes bytes) {
       if (part == 1 && number == 2) compression_ = static_cast<uint32_t>(value);
+      if (part == 1 && number == 3) block_size_ = std::clamp<uint64_t>(value, 1, kBlockLimit);
       if (part == 2 && number == 3) {
         Stripe stripe;
         for_each_field(bytes, [&](uint64_t field, uint64_t word, Bytes) {
@@ -387,51 +473,54 @@ OrcLengths::OrcLengths(const std::string &tail) {
   });
 }
 
-int64_t OrcLengths::text_column(uint32_t column) const {
-  if (column >= children_.size() || children_[column] >= kinds_.size()) return -1;
-  const uint32_t kind = kinds_[children_[column]];
-  // String, binary, varchar, char.
-  const bool is_text = kind == 7 || kind == 8 || kind == 16 || kind == 17;
-  return is_text ? int64_t{children_[column]} : -1;
+uint32_t OrcLengths::number_of(uint32_t column) const {
+  if (column >= children_.size() || children_[column] >= kinds_.size()) {
+    fail("a column has no type");
+  }
+  return children_[column];
 }
 
-void OrcLengths::check(Input &input, uint32_t stripe, const std::vector<uint32_t> &columns,
-                       int64_t batch_row_limit, int64_t byte_limit) const {
-  const bool has_text = std::any_of(columns.begin(), columns.end(),
-                                    [&](uint32_t column) { return text_column(column) >= 0; });
-  if (!has_text) return;
+int64_t OrcLengths::check(Input &input, uint32_t stripe, const std::vector<uint32_t> &columns,
+                          int64_t batch_row_limit, int64_t byte_limit) const {
   if (stripe >= stripes_.size()) fail("is not in the file's metadata");
   const Stripe &place = stripes_[stripe];
+  const Packing packing{compression_, block_size_};
   const uint64_t footer_offset = place.offset + place.index_length + place.data_length;
-  const auto text = read_stream(input, footer_offset, place.footer_length, compression_);
+  const auto text = read_stream(input, footer_offset, place.footer_length, packing);
   const StripeFooter footer = read_footer(text, place.offset);
+  int64_t row_limit = batch_row_limit;
   for (const uint32_t column : columns) {
-    const int64_t number = text_column(column);
-    if (number < 0) continue;
-    if (static_cast<size_t>(number) >= footer.encodings.size()) fail("a column has no encoding");
-    const Encoding &encoding = footer.encodings[static_cast<size_t>(number)];
-    const bool has_dictionary = encoding.kind & 1;
-    if (has_dictionary && encoding.dictionary_size > place.row_count) {
+    const uint32_t number = number_of(column);
+    if (number >= footer.encodings.size()) fail("a column has no encoding");
+    const Encoding &encoding = footer.encodings[number];
+    const bool has_index = place.index_length > 0;
+    if (has_index) {
+      check_index(input, footer, packing, number, positions_of(kinds_[number], encoding));
+    }
+    if (!is_text(kinds_[number])) continue;
+    if (encoding.has_dictionary() && encoding.dictionary_size > place.row_count) {
       fail("a dictionary has more values than there are rows");
     }
-    WindowSum sum(has_dictionary ? encoding.dictionary_size
-                                 : static_cast<uint64_t>(batch_row_limit));
-    for (const Stream &stream : footer.streams) {
-      if (stream.column != static_cast<uint64_t>(number) || stream.kind != 2) continue;
-      const auto lengths = read_stream(input, stream.offset, stream.length, compression_);
-      const Bytes bytes{lengths.data(), lengths.data() + lengths.size()};
-      const uint64_t limit = has_dictionary ? encoding.dictionary_size : place.row_count;
-      if (encoding.kind >= 2) {
-        add_runs_v2(bytes, limit, sum);
-      } else {
-        add_runs_v1(bytes, limit, sum);
-      }
-    }
-    if (sum.largest() > static_cast<uint64_t>(byte_limit)) {
+    const uint64_t rows = static_cast<uint64_t>(batch_row_limit);
+    const uint64_t run = encoding.has_dictionary() ? encoding.dictionary_size : rows;
+    WindowSum sum(run);
+    add_lengths(input, footer, packing, number, encoding,
+                encoding.has_dictionary() ? run : place.row_count, sum);
+    // A dictionary is taken whole; its values may each stand in every row.
+    const uint64_t limit = static_cast<uint64_t>(byte_limit);
+    const bool is_too_much = encoding.has_dictionary() ? sum.largest() > limit
+                                                       : sum.greatest() > limit;
+    if (is_too_much) {
       throw Failure{ns_columnar_limit,
                     "text of more than " + std::to_string(byte_limit) + " bytes at once"};
     }
+    const uint64_t batch = encoding.has_dictionary()
+                               ? std::min(sum.greatest() * rows, 8 * sum.largest() / std::max<uint64_t>(run, 1) * rows)
+                               : sum.largest();
+    const uint64_t aim = std::max<uint64_t>(limit / 8, 1);
+    if (batch > aim) row_limit = std::min<int64_t>(row_limit, shrunk(rows, aim, batch));
   }
+  return row_limit;
 }
 
 }  // namespace ns::columnar

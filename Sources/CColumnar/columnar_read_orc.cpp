@@ -44,6 +44,7 @@ class OrcGroup : public GroupReader {
   int64_t at_;
   // Passed over by reading: to seek into a stripe fails for some encodings of text.
   const int64_t skip_;
+  int64_t batch_row_limit_ = 0;
   std::shared_ptr<arrow::RecordBatchReader> batches_;
   /// For each column of the selection its place in a batch.
   std::vector<int> places_;
@@ -108,14 +109,16 @@ OrcGroup::OrcGroup(OrcFile &file, const Selection &selection, uint32_t group, in
         std::lower_bound(included.begin(), included.end(), static_cast<int>(column));
     places_.push_back(static_cast<int>(place - included.begin()));
   }
+  batch_row_limit_ = selection.batch_row_limit;
   for (const uint32_t column : selection.columns) {
-    located("column " + file.columns[column].name, [&] {
-      file.lengths->check(*file.input, group, {column}, selection.batch_row_limit,
-                          file.pool->limit());
+    const int64_t limit = located("column " + file.columns[column].name, [&] {
+      return file.lengths->check(*file.input, group, {column}, selection.batch_row_limit,
+                                 file.pool->limit());
     });
+    batch_row_limit_ = std::min(batch_row_limit_, limit);
   }
   check(file.reader->Seek(file.first_rows[group]));
-  batches_ = take(file.reader->NextStripeReader(selection.batch_row_limit, included));
+  batches_ = take(file.reader->NextStripeReader(batch_row_limit_, included));
 }
 
 std::string OrcGroup::failing_column() const {
@@ -123,7 +126,7 @@ std::string OrcGroup::failing_column() const {
     try {
       check(file_.reader->Seek(file_.first_rows[group_]));
       const auto batches = take(file_.reader->NextStripeReader(
-          selection_.batch_row_limit, {static_cast<int>(column)}));
+          batch_row_limit_, {static_cast<int>(column)}));
       std::shared_ptr<arrow::RecordBatch> batch;
       do check(batches->ReadNext(&batch));
       while (batch != nullptr);
