@@ -489,6 +489,8 @@ int64_t OrcLengths::check(Input &input, uint32_t stripe, const std::vector<uint3
   const auto text = read_stream(input, footer_offset, place.footer_length, packing);
   const StripeFooter footer = read_footer(text, place.offset);
   int64_t row_limit = batch_row_limit;
+  // The rows themselves are a column, which has an index too.
+  if (place.index_length > 0) check_index(input, footer, packing, 0, {0, 0});
   for (const uint32_t column : columns) {
     const uint32_t number = number_of(column);
     if (number >= footer.encodings.size()) fail("a column has no encoding");
