@@ -304,7 +304,9 @@ ns_result_writer *ns_result_writer_make(const ns_result_field *fields, size_t fi
         return start(*writer, fields, field_count, *options);
       },
       [](const arrow::Status &) { return NS_RESULT_FAILED; });
-  return code == NS_RESULT_OK ? writer.release() : nullptr;
+  if (code == NS_RESULT_OK) return writer.release();
+  if (writer) writer->stream->failed = true;  // nothing more is written
+  return nullptr;
 }
 
 int ns_result_writer_append(ns_result_writer *writer, const void *bytes, size_t count,

@@ -24,7 +24,7 @@ constexpr double kDivisors[] = {1e15, 1e14, 1e13, 1e12, 1e11, 1e10, 1e9, 1e8, 1e
                                 1e6,  1e5,  1e4,  1e3,  1e2,  1e1,  1e0, 1e0};
 
 struct Steps {
-  uint8_t bytes[48];
+  alignas(64) uint8_t bytes[64];
   constexpr Steps() : bytes() {
     for (int i = 16; i < 32; i++) bytes[i] = 0xFF;
   }
@@ -73,11 +73,13 @@ inline bool read_short(const uint8_t *stop, size_t length, bool is_negative, dou
   const __m128i values = digits(load(stop - 16), highest(length));
   const uint32_t marks = others(values);
   const uint32_t place = static_cast<uint32_t>(__builtin_ctz(marks | 0x10000));
-  // Place 16 is the byte after the field, which nobody looks at.
-  const bool is_number =
-      (marks & (marks - 1)) == 0 &&
-      (marks == 0 || (stop[static_cast<int>(place) - 16] == '.' && length > 1));
-  const __m128i through = lowest(marks == 0 ? 0 : place + 1);
+  // Place 16 is the byte after the field, which does not count. No branches: which fields have a
+  // point is often anybody's guess.
+  const uint32_t is_plain = marks == 0;
+  const uint32_t has_point =
+      static_cast<uint32_t>(stop[static_cast<int>(place) - 16] == '.') & (length > 1);
+  const bool is_number = ((marks & (marks - 1)) == 0) & (is_plain | has_point);
+  const __m128i through = lowest((place + 1) & (is_plain - 1));
   const uint64_t whole = number(_mm_blendv_epi8(values, _mm_slli_si128(values, 1), through));
   const double number = static_cast<double>(static_cast<int64_t>(whole));
   *output = with_sign(number / kDivisors[place], is_negative);

@@ -128,12 +128,8 @@ bool is_utf8(ns_isa isa, const uint8_t *text, size_t count) {
 
 }  // namespace
 
-uint32_t ns_csv_mark_invalid_utf8(const uint8_t *window, ns_csv_record *records, uint32_t count) {
-  return ns_csv_check_utf8(ns_isa_best(), window, records, count);
-}
-
-uint32_t ns_csv_check_utf8(ns_isa isa, const uint8_t *window, ns_csv_record *records,
-                           uint32_t count) {
+uint32_t ns_csv_mark_invalid_utf8(ns_isa isa, const uint8_t *window, ns_csv_record *records,
+                                  uint32_t count) {
   if (count == 0) return 0;
   const ns_csv_record &last = records[count - 1];
   const uint32_t start = records[0].start;

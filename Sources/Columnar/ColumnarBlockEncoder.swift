@@ -5,8 +5,10 @@ package import Jobs
 @unsafe package struct ColumnSpan {
   /// Bit i, the least first, says that row i has a value; nil where all have one.
   package let validity: UnsafePointer<UInt8>?
-  /// A value for each row: a bit for boolean, `Int64`, `Double`, `Float`, `Int32` days or `Int64`
-  /// microseconds; or the bytes that `offsets` cuts. Zero where a row is null.
+  /// A value for each row, or the bytes that `offsets` cuts.
+  ///
+  /// A bit for boolean, `Int64`, `Double`, `Float`, `Int32` days or `Int64` microseconds; zero where
+  /// a row is null.
   package let values: UnsafeRawPointer
   /// For text and binary where each row's bytes begin, and where the last one's end.
   package let offsets: UnsafePointer<Int32>?
@@ -55,6 +57,7 @@ package import Jobs
   ///   - rowCount: Rows of each column.
   ///   - spans: One for each column, in their order; at most 2³¹ - 1 bytes of text in each.
   ///   - sink: Gets the bytes.
+  /// - Throws: `other` where there is no memory.
   package mutating func append(
     rowCount: Int, _ spans: [ColumnSpan], to sink: Sink
   ) throws(ColumnarWriteError) {

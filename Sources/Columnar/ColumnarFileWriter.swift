@@ -43,6 +43,7 @@ package enum ColumnarFileFormat: Hashable, Sendable {
   ///   - rowCountPerGroup: See above; tests choose small ones.
   ///   - byteCountPerGroup: See above.
   ///   - sink: Gets the bytes, also of the calls below.
+  /// - Throws: `bytes` where the sink failed, `other` where the library refuses.
   package init(
     columns: [ResultColumn], format: ColumnarFileFormat, isCompressed: Bool, version: String,
     properties: [(key: String, value: String)] = [],

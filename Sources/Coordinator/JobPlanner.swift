@@ -49,8 +49,11 @@ struct JobPlanner {
       _ = try RecordFilter(configuration: configuration)
       let plan = try Plan(inputs: table.inputs, blockByteCount: request.blockByteCount)
       try checkTypes(plan, configuration, model, mapping, access)
-      _ = try RowFormat(
+      let format = try RowFormat(
         configuration: configuration, prediction: request.prediction(of: model))
+      if request.inputConfig.instancesFormat == .files {
+        try requireReadable(model, mapping, format)
+      }
       return PlannedJob(
         plan: plan, model: try keep(bytes), configuration: configuration, notes: table.notes,
         snapshot: table.snapshot)
@@ -89,8 +92,9 @@ struct JobPlanner {
   static func configuration(
     of request: JobRequest, _ plan: Plan
   ) throws -> JobConfiguration {
-    guard request.inputConfig.instancesFormat != .postgresql else {
-      throw CoordinatorError(SnapshotHolder.lossSentence)
+    if request.inputConfig.instancesFormat == .postgresql {
+      let table = try SurveyedTable.columns(ofQueryIn: request)
+      return JobConfiguration(request: request, columns: table.columns, types: table.types)
     }
     let access = InputAccess()
     let files = plan.inputs.prefix(1).map { input in
@@ -102,7 +106,7 @@ struct JobPlanner {
     for input in plan.inputs.prefix(1) { _ = try PinnedInput(input) }
     let table = try TableSurvey(request: request) { file in
       try access.open(file.path, byteCount: file.byteCount, version: file.version)
-    }.run(files)
+    }.run(files, paths: plan.inputs.map(\.path))
     return JobConfiguration(request: request, columns: table.columns, types: table.types)
   }
 
@@ -162,6 +166,17 @@ struct JobPlanner {
 
   // MARK: Types
 
+  /// Refuses a list of files for a model that wants more of them than their paths.
+  private func requireReadable(
+    _ model: Model, _ mapping: ColumnMapping, _ format: RowFormat
+  ) throws {
+    var needs = ColumnNeeds(numbers: [], texts: format.columnsRead)
+    for (input, column) in zip(model.inputs, mapping.columnIndices) where input.isUsed {
+      if needsNumbers(input) { needs.numbers.insert(column) } else { needs.texts.insert(column) }
+    }
+    try FileList.requireReadable(needs)
+  }
+
   /// Refuses a column of which no value among the first records is a number where the model needs
   /// numbers.
   private func checkTypes(
@@ -181,6 +196,7 @@ struct JobPlanner {
     ) { try access.open(input.path, byteCount: input.byteCount, version: input.version) }
     var tile = RecordTile()
     guard try reader.readTile(into: &tile) else { return }
+    defer { withExtendedLifetime(reader) {} }  // it owns the tile's text
     var wrong: [String] = []
     var values = Array(repeating: 0.0, count: RecordTile.recordLimit)
     for (index, input) in model.inputs.enumerated() where input.isUsed {

@@ -2,9 +2,9 @@ package import ObjectStore
 
 /// Finds and removes what jobs left unfinished in an object store: a lifecycle sweep.
 ///
-/// Only what is ours is touched: prefixes that hold a claim, and uploads below a prefix whose name
-/// begins with `prediction-`. Jobs clean up themselves; this is for those whose coordinator, with
-/// its state, is gone for good.
+/// Only what is ours is touched: prefixes that hold a claim, the partials of jobs, and uploads to
+/// either, told by names that begin with `prediction-` or `.nightshift-`. Jobs clean up after
+/// themselves; this is for those whose coordinator, with its state, is gone for good.
 package enum ObjectSweep {
   /// Something left behind.
   package enum Leftover: Hashable, Sendable {
@@ -14,10 +14,10 @@ package enum ObjectSweep {
     case claim(ObjectURI)
     /// A multipart upload.
     case upload(OpenUpload)
+    /// Partials of a job, of which none came lately.
+    case partials(ObjectURI)
     /// An object that only asked whether the store heeds conditions.
     case probe(ObjectURI)
-    /// A partial of a job that has not published yet, see `StagedPartials`.
-    case partial(ObjectURI)
 
     /// For people.
     package var description: String {
@@ -25,8 +25,8 @@ package enum ObjectSweep {
       case .prefix(let uri, _): "unfinished output \(uri)"
       case .claim(let uri): "claim of a finished output \(uri)"
       case .upload(let upload): "unfinished upload to \(upload.uri)"
+      case .partials(let uri): "partials in \(uri)"
       case .probe(let uri): "probe \(uri)"
-      case .partial(let uri): "partial \(uri)"
       }
     }
   }
@@ -43,26 +43,48 @@ package enum ObjectSweep {
     below uri: ObjectURI, in store: ObjectStore, before nanoseconds: Int64
   ) throws(ObjectError) -> [Leftover] {
     var found: [Leftover] = []
-    var pages = store.pages(of: uri)
+    // The last partial of each job: a job that still makes some is at work.
+    var partials: [ObjectURI: Int64] = [:]
+    // `…/scored` does not mean `…/scored-by-someone-else` too.
+    let top = uri.key.isEmpty ? uri : uri.appending("")
+    var pages = store.pages(of: top)
     while let page = try pages.next() {
-      for entry in page.entries where entry.status.modificationNanoseconds < nanoseconds {
-        let key = entry.uri.key
-        if key.split(separator: "/").last?.hasPrefix(".nightshift-probe-") == true {
-          found.append(.probe(entry.uri))
-        } else if Self.isPartial(key) {
-          found.append(.partial(entry.uri))
-        } else if key.hasSuffix("/" + ObjectClaim.name) {
-          try found.append(leftover(claim: entry, in: store))
+      for entry in page.entries {
+        let time = entry.status.modificationNanoseconds
+        if let folder = partialFolder(of: entry.uri) {
+          partials[folder] = max(partials[folder] ?? 0, time)
+        } else if time < nanoseconds, let leftover = try leftover(entry, in: store) {
+          found.append(leftover)
         }
       }
     }
-    for upload in try store.openUploads(below: uri) {
+    let stale = partials.filter { $0.value < nanoseconds }.keys
+    for folder in stale.sorted(by: { $0.key < $1.key }) { found.append(.partials(folder)) }
+    for upload in try store.openUploads(below: top) where upload.beginNanoseconds < nanoseconds {
+      let folders = upload.uri.key.split(separator: "/").dropLast()
       let isOurs =
-        upload.uri.key.split(separator: "/").dropLast().last?
-        .hasPrefix("prediction-") == true || Self.isPartial(upload.uri.key)
-      if isOurs, upload.beginNanoseconds < nanoseconds { found.append(.upload(upload)) }
+        folders.last?.hasPrefix("prediction-") == true || partialFolder(of: upload.uri) != nil
+      if isOurs { found.append(.upload(upload)) }
     }
     return found
+  }
+
+  /// The folder `.nightshift-<job>/partials/` that an object is in.
+  private static func partialFolder(of uri: ObjectURI) -> ObjectURI? {
+    let parts = uri.key.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count >= 3, parts[parts.count - 2] == "partials" else { return nil }
+    let folder = parts[parts.count - 3]
+    guard folder.hasPrefix(".nightshift-"), folder.utf8.count == ".nightshift-".utf8.count + 16
+    else { return nil }
+    return uri.with(key: parts.dropLast().joined(separator: "/") + "/")
+  }
+
+  private static func leftover(
+    _ entry: ObjectEntry, in store: ObjectStore
+  ) throws(ObjectError) -> Leftover? {
+    let name = entry.uri.key.split(separator: "/").last ?? ""
+    if name.hasPrefix(".nightshift-probe-") { return .probe(entry.uri) }
+    return name == ObjectClaim.name ? try leftover(claim: entry, in: store) : nil
   }
 
   private static func leftover(
@@ -87,18 +109,15 @@ package enum ObjectSweep {
   ) throws(ObjectError) {
     switch leftover {
     case .prefix(let uri, _): try clear(uri, in: store, withClaim: true)
-    case .claim(let uri), .probe(let uri), .partial(let uri): try store.delete(uri)
+    case .partials(let uri):
+      for upload in try store.openUploads(below: uri) { try store.abort(upload) }
+      var pages = store.pages(of: uri)
+      while let page = try pages.next() {
+        for entry in page.entries { try store.delete(entry.uri) }
+      }
+    case .claim(let uri), .probe(let uri): try store.delete(uri)
     case .upload(let upload): try store.abort(upload)
     }
-  }
-
-  /// Whether a key is that of a partial: `….nightshift-<job>/partials/<digest>`.
-  static func isPartial(_ key: String) -> Bool {
-    let parts = key.split(separator: "/").suffix(3)
-    guard parts.count == 3, parts.dropFirst().first == "partials",
-      let folder = parts.first, folder.hasPrefix(".nightshift-")
-    else { return false }
-    return folder.utf8.count == ".nightshift-".utf8.count + 16 && parts.last?.utf8.count == 64
   }
 
   /// Whether there is nothing but a claim below a prefix.

@@ -36,8 +36,8 @@ package struct ObjectURI: Hashable, Sendable {
     guard let end = text.firstRange(of: "://") else {
       throw ObjectError(code: .malformed, context: "\"\(text)\" has no scheme such as s3://")
     }
-    let name = text[..<end.lowerBound].lowercased()
-    guard let scheme = Scheme(rawValue: name == "s3a" || name == "s3n" ? "s3" : name) else {
+    let name = text[..<end.lowerBound]
+    guard let scheme = Self.scheme(named: name) else {
       throw ObjectError(
         code: .unsupported,
         context: "\(name):// is not read or written here; s3, gs, http and https are")
@@ -51,10 +51,16 @@ package struct ObjectURI: Hashable, Sendable {
     try check()
   }
 
-  /// Whether a text is an address of a store, rather than a path of a file.
+  /// Whether a text is an address of a store, rather than of a file or a database.
   package static func isURI(_ text: String) -> Bool {
     guard let end = text.firstRange(of: "://") else { return false }
-    return text[..<end.lowerBound] != "file"
+    return scheme(named: text[..<end.lowerBound]) != nil
+  }
+
+  /// The scheme of a name in either case, other names of S3 included.
+  private static func scheme(named name: Substring) -> Scheme? {
+    let name = name.lowercased()
+    return Scheme(rawValue: name == "s3a" || name == "s3n" ? "s3" : name)
   }
 
   /// The address of another key in the same bucket.

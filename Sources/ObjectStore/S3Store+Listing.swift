@@ -71,11 +71,12 @@ extension S3Store {
       throw ObjectError(code: .malformed, context: "\(prefix): a listing without key or size")
     }
     let version = fields["ETag"].flatMap(PinnedRange.tag).map(ObjectVersion.tag)
+    let time = fields["LastModified"].flatMap(Timestamp.nanoseconds(ofRFC3339:)) ?? 0
     return ObjectEntry(
       uri: prefix.with(key: key),
       status: ObjectStatus(
         byteCount: byteCount, version: version,
-        modificationNanoseconds: fields["LastModified"]
-          .flatMap(Timestamp.nanoseconds(ofRFC3339:)) ?? 0))
+        // In whole seconds, as an object's own headers tell it.
+        modificationNanoseconds: time / 1_000_000_000 * 1_000_000_000))
   }
 }

@@ -30,13 +30,29 @@ package struct CSVHeader: Hashable, Sendable {
       throw TableError(code: .header, context: "\(path): no header, the file is empty")
     }
     let names = try tile.headerNames(path: path)
-    var seen: Set<String> = []
-    let duplicates = names.filter { !seen.insert($0).inserted }
-    guard duplicates.isEmpty else {
-      throw TableError(
-        code: .header, context: "\(path): columns named twice: \(listed(duplicates))")
-    }
+    try requireDifferent(names, path: path)
     return CSVHeader(names: names, offset: tile.offset(of: 0))
+  }
+
+  /// Refuses names that stand twice, with the numbers of their columns.
+  private static func requireDifferent(_ names: [String], path: String) throws(TableError) {
+    var firstPlaces: [String: Int] = [:]
+    var duplicates: [String] = []
+    for (index, name) in names.enumerated() {
+      if let first = firstPlaces[name] {
+        let what = name.isEmpty ? "have no name" : "are both named \"\(name)\""
+        duplicates.append("\(first + 1) and \(index + 1) \(what)")
+      } else {
+        firstPlaces[name] = index
+      }
+    }
+    guard !duplicates.isEmpty else { return }
+    let limit = 20
+    let more = duplicates.count > limit ? " and \(duplicates.count - limit) more" : ""
+    throw TableError(
+      code: .header,
+      context: "\(path): columns "
+        + duplicates.prefix(limit).joined(separator: ", ") + more + "; every name has to differ")
   }
 
   /// Checks that another file of the same job has the same columns in the same order.
@@ -70,12 +86,9 @@ extension RecordTile {
   /// The fields of the first record as names, however many they are.
   fileprivate func headerNames(path: String) throws(TableError) -> [String] {
     let record = unsafe records[0]
-    switch error(of: 0) {
-    case nil, .fieldCount: break
-    case .textAfterQuote, .unterminatedQuote, .recordTooLong, .invalidUTF8, .invalidJSON,
-      .notAnObject:
+    if let reason = reasonAgainstHeader {
       throw TableError(
-        code: .header, context: "\(path): the header is no CSV record: error \(record.error)")
+        code: .header, context: "\(path): the header at byte \(offset(of: 0)) \(reason)")
     }
     guard record.field_count <= CSVHeader.columnLimit else {
       throw TableError(
@@ -92,5 +105,35 @@ extension RecordTile {
       names.append(name)
     }
     return names
+  }
+
+  /// What is wrong with the first record as a header.
+  private var reasonAgainstHeader: String? {
+    let text = unsafe text(of: 0)
+    if unsafe text.starts(with: [0xFF, 0xFE]) || text.starts(with: [0xFE, 0xFF]) {
+      return "is UTF-16; convert the file to UTF-8"
+    }
+    if unsafe text.contains(0) {
+      return "holds NUL bytes; the file is no CSV in UTF-8, perhaps UTF-16 or binary"
+    }
+    let record = unsafe records[0]
+    switch error(of: 0) {
+    case .textAfterQuote: return "has text after a closing quote"
+    case .unterminatedQuote: return "has a quote that is never closed"
+    case .recordTooLong: return unsafe "is too long" + (holdsLoneCR(text) ? Self.loneCR : "")
+    case .invalidUTF8: return "is not UTF-8"
+    case .invalidJSON, .notAnObject, .fieldCount, nil: break
+    }
+    for index in 0..<min(Int(record.field_count), CSVHeader.columnLimit) {
+      let name = unsafe field(at: Int(record.first_field) + index)
+      if unsafe !name.isQuoted, unsafe holdsLoneCR(name.bytes) { return "is one" + Self.loneCR }
+    }
+    return nil
+  }
+
+  private static let loneCR = " with CR alone inside; lines have to end with LF or CR LF"
+
+  private func holdsLoneCR(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    unsafe text.contains(UInt8(ascii: "\r"))
   }
 }

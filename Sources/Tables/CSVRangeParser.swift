@@ -151,7 +151,7 @@ package import Jobs
     unsafe tile.window = UnsafePointer(window.bytes)
     tile.windowOffset = skippedTileOffset ?? window.offset
     if unsafe scanner.non_ascii != 0 {
-      _ = unsafe ns_csv_check_utf8(
+      _ = unsafe ns_csv_mark_invalid_utf8(
         ns_isa(UInt32(scanner.isa)), window.bytes, tile.records, tile.recordCount)
     }
     recordCount += UInt64(tile.recordCount)

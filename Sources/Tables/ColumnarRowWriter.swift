@@ -9,6 +9,8 @@ package import Jobs
 @safe package struct ColumnarRowWriter: ~Copyable {
   private var encoder: ColumnarBlockEncoder
   private let columns: [InstanceValues]
+  /// For each of them the model's input that is the same numbers, or -1.
+  private let sharedInputs: [Int]
   private let names: [String]
   private let prediction: PredictionFormat
   private let nullWords: NullWords
@@ -28,12 +30,15 @@ package import Jobs
 
   init(
     instance: [(column: Int, name: String, type: ColumnType)], prediction: PredictionFormat,
-    nullWords: NullWords, takesWrongTypesAsNull: Bool
+    nullWords: NullWords, takesWrongTypesAsNull: Bool, sharing inputs: [Int: Int]
   ) throws(ColumnarWriteError) {
     let instanceColumns = instance.map { ResultColumn(name: $0.name, type: $0.type) }
     let all = instanceColumns + prediction.resultColumns
     encoder = try ColumnarBlockEncoder(columns: all)
     columns = instance.map { InstanceValues(column: $0.column, type: $0.type) }
+    sharedInputs = instance.map { column in
+      column.type == .number || column.type == .float ? inputs[column.column] ?? -1 : -1
+    }
     names = instance.map(\.name)
     self.prediction = prediction
     self.nullWords = nullWords
@@ -44,7 +49,7 @@ package import Jobs
   /// Reads what the output has of a tile's records; must come before they are appended.
   package mutating func read(_ tile: borrowing RecordTile) {
     failures.removeAll()
-    for column in columns {
+    for (column, input) in zip(columns, sharedInputs) where input < 0 {
       column.read(tile, nullWords: nullWords)
       if !takesWrongTypesAsNull { failures.formUnion(column.failures) }
     }
@@ -63,14 +68,15 @@ package import Jobs
   /// - Parameters:
   ///   - records: Which, rising; none is an error.
   ///   - tile: The tile.
+  ///   - features: What the model reads: inputs × `RecordTile.recordLimit`.
   ///   - predictions: Records × numbers of a prediction, of all of the tile's records.
   ///   - explanations: The same of the numbers that explain one; empty where none do.
   ///   - output: Gets the bytes of a batch once there are enough rows.
   /// - Throws: `ColumnarWriteError` where there is no memory.
   package mutating func append(
     _ records: UnsafeBufferPointer<UInt16>, of tile: borrowing RecordTile,
-    predictions: UnsafeBufferPointer<Double>, explanations: UnsafeBufferPointer<Double>,
-    to output: inout TextBuffer
+    features: UnsafeBufferPointer<Double>, predictions: UnsafeBufferPointer<Double>,
+    explanations: UnsafeBufferPointer<Double>, to output: inout TextBuffer
   ) throws(ColumnarWriteError) {
     guard !records.isEmpty else { return }
     // Only of a table of huge values a whole tile does not fit.
@@ -78,15 +84,21 @@ package import Jobs
       let half = records.count / 2
       for part in [0..<half, half..<records.count] {
         try unsafe append(
-          UnsafeBufferPointer(rebasing: records[part]), of: tile, predictions: predictions,
-          explanations: explanations, to: &output)
+          UnsafeBufferPointer(rebasing: records[part]), of: tile, features: features,
+          predictions: predictions, explanations: explanations, to: &output)
         try endBatch(to: &output)
       }
       return
     }
     for index in columns.indices {
-      unsafe columns[index].append(
-        records, of: tile, nullWords: nullWords, to: buffers[index])
+      let start = sharedInputs[index] * RecordTile.recordLimit
+      if start >= 0, let numbers = features.baseAddress {
+        precondition(features.count - start >= tile.count)
+        unsafe buffers[index].append(numbers + start, stride: 1, records: records)
+      } else {
+        unsafe columns[index].append(
+          records, of: tile, nullWords: nullWords, to: buffers[index])
+      }
     }
     unsafe prediction.append(
       records, predictions: predictions, explanations: explanations,
@@ -131,14 +143,19 @@ package import Jobs
 }
 
 extension RowFormat {
-  /// A writer of columns; one for each thread. Nil where the results are text.
+  /// Makes a writer of columns, one for each thread.
   ///
+  /// - Parameter inputs: For columns that the model reads as numbers which of its inputs they are:
+  ///   their numbers are taken from there.
+  /// - Returns: The writer; nil where the results are text.
   /// - Throws: `ColumnarWriteError` where there is no memory.
-  package func columnarWriter() throws(ColumnarWriteError) -> ColumnarRowWriter? {
+  package func columnarWriter(
+    sharing inputs: [Int: Int] = [:]
+  ) throws(ColumnarWriteError) -> ColumnarRowWriter? {
     guard isColumnar else { return nil }
     return try ColumnarRowWriter(
       instance: instance, prediction: prediction, nullWords: csv.nullWords,
-      takesWrongTypesAsNull: onParseError == .null)
+      takesWrongTypesAsNull: onParseError == .null, sharing: inputs)
   }
 }
 

@@ -204,8 +204,10 @@ import Jobs
     guard let window = unsafe tile.window else { return }
     for column in columns {
       if column.isNumber, let values = unsafe typedNumbers.values(ofColumn: column.index) {
-        unsafe hasher.update(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(values)[
-          ..<(8 * count)]))
+        unsafe hasher.update(
+          UnsafeRawBufferPointer(
+            rebasing: UnsafeRawBufferPointer(values)[
+              ..<(8 * count)]))
       }
       guard column.isText else { continue }
       unsafe hashes.withUnsafeMutableBufferPointer { hashes in

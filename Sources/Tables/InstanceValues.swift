@@ -13,7 +13,8 @@ import Jobs
   let numbers: UnsafeMutableBufferPointer<Double>
   /// Of the other types but for text and binary.
   private let words: UnsafeMutableBufferPointer<Int64>
-  private let presence: UnsafeMutableBufferPointer<Bool>
+  /// Of types with words, and of binary, the records without a value.
+  private var missing = RecordSet()
   private var unescaped = TextBuffer(capacity: 256)
   /// Decoded bytes of a field of `binary`.
   private var decoded = TextBuffer(capacity: 256)
@@ -24,15 +25,12 @@ import Jobs
     let isNumber = type == .number || type == .float
     unsafe numbers = .allocate(capacity: isNumber ? RecordTile.recordLimit : 1)
     unsafe words = .allocate(capacity: isNumber ? 1 : RecordTile.recordLimit)
-    unsafe presence = .allocate(capacity: isNumber ? 1 : RecordTile.recordLimit)
     unsafe words.initialize(repeating: 0)
-    unsafe presence.initialize(repeating: false)
   }
 
   deinit {
     unsafe numbers.deallocate()
     unsafe words.deallocate()
-    unsafe presence.deallocate()
   }
 
   /// Reads the tile's fields; those that are not of the type become failures without a value.
@@ -43,15 +41,12 @@ import Jobs
     case .number, .float:
       _ = unsafe tile.readNumbers(
         column: column, nullWords: nullWords, into: numbers, failures: &failures)
-    case .boolean: unsafe read(tile, nullWords) { unsafe FieldValues.boolean($0) }
-    case .integer: unsafe read(tile, nullWords) { unsafe FieldValues.integer($0) }
-    case .date: unsafe read(tile, nullWords) { unsafe FieldValues.date($0) }
-    case .timestamp: unsafe read(tile, nullWords) { unsafe FieldValues.timestamp($0) }
-    case .binary:
-      unsafe read(tile, nullWords) { text in
-        decoded.removeAll()
-        return unsafe decode(text) ? 1 : nil
-      }
+    case .boolean, .integer, .date, .timestamp:
+      missing.removeAll()
+      _ = unsafe tile.readValues(
+        column: column, as: type, nullWords: nullWords, into: words, missing: &missing,
+        failures: &failures)
+    case .binary: readBinary(tile, nullWords)
     }
   }
 
@@ -67,59 +62,55 @@ import Jobs
     case .boolean, .integer, .date, .timestamp:
       for index in records.indices {
         let record = unsafe Int(records[index])
-        buffer.append(unsafe presence[record] ? words[record] : nil)
+        buffer.append(missing.contains(record) ? nil : unsafe words[record])
       }
     case .text: unsafe appendTexts(records, of: tile, nullWords, to: buffer)
     case .binary: unsafe appendBinary(records, of: tile, to: buffer)
     }
   }
 
-  // MARK: Fields
-
-  @inline(__always)
-  private func read(
-    _ tile: borrowing RecordTile, _ nullWords: NullWords,
-    _ value: (UnsafeBufferPointer<UInt8>) -> Int64?
-  ) {
-    for record in 0..<tile.count {
-      unsafe presence[record] = false
-      guard tile.error(of: record) == nil else { continue }
-      let field = unsafe tile.field(record, column)
-      let text = unsafe FieldValues.trimmed(field.bytes)
-      // As of numbers: a null word has no value in quotes either.
-      if unsafe field.isMissing(nullWords) || text.isEmpty || nullWords.contains(text) { continue }
-      if let word = unsafe field.isEscaped ? unescape(field, value) : value(text) {
-        unsafe words[record] = word
-        unsafe presence[record] = true
-      } else {
-        failures.insert(record)
-      }
-    }
-  }
-
-  private func unescape(
-    _ field: RecordTile.Field, _ value: (UnsafeBufferPointer<UInt8>) -> Int64?
-  ) -> Int64? {
-    unescaped.removeAll()
-    unsafe unescaped.append(text: field)
-    return unsafe unescaped.withUnsafeBytes { bytes in
-      unsafe bytes.withMemoryRebound(to: UInt8.self) { text in
-        unsafe value(FieldValues.trimmed(text))
-      }
-    }
-  }
-
   // MARK: Bytes
 
-  /// Decodes a field of `binary`; false where it is none.
-  private func decode(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-    var isBinary = false
-    unsafe decoded.append(bound: text.count) { target in
-      let count = unsafe FieldValues.binary(text, into: target)
-      isBinary = count != nil
-      return count ?? 0
+  private func readBinary(_ tile: borrowing RecordTile, _ nullWords: NullWords) {
+    missing.removeAll()
+    for record in 0..<tile.count {
+      guard tile.error(of: record) == nil, unsafe !isMissing(tile.field(record, column), nullWords)
+      else {
+        missing.insert(record)
+        continue
+      }
+      decoded.removeAll()
+      var isBinary = false
+      unsafe withText(tile.field(record, column)) { text in
+        unsafe decoded.append(bound: text.count) { target in
+          let count = unsafe BinaryText.decode(text, into: target)
+          isBinary = count != nil
+          return count ?? 0
+        }
+      }
+      guard !isBinary else { continue }
+      failures.insert(record)
+      missing.insert(record)
     }
-    return isBinary
+  }
+
+  /// As of numbers: a null word has no value in quotes either.
+  private func isMissing(_ field: RecordTile.Field, _ nullWords: NullWords) -> Bool {
+    let text = unsafe BinaryText.trimmed(field.bytes)
+    return unsafe field.isMissing(nullWords) || text.isEmpty
+      || (!field.isJSON && nullWords.contains(text))
+  }
+
+  /// Gives a field's text, without the spaces around it.
+  private func withText(
+    _ field: RecordTile.Field, _ body: (UnsafeBufferPointer<UInt8>) -> Void
+  ) {
+    guard unsafe field.isEscaped else { return unsafe body(BinaryText.trimmed(field.bytes)) }
+    unescaped.removeAll()
+    unsafe unescaped.append(text: field)
+    unsafe unescaped.withUnsafeBytes { bytes in
+      unsafe bytes.withMemoryRebound(to: UInt8.self) { unsafe body(BinaryText.trimmed($0)) }
+    }
   }
 
   private func appendBinary(
@@ -128,19 +119,14 @@ import Jobs
   ) {
     for index in records.indices {
       let record = unsafe Int(records[index])
-      guard unsafe presence[record] else {
+      guard !missing.contains(record) else {
         buffer.appendNullText()
         continue
       }
       // It was decoded before, and is again: that is cheaper than to keep a tile's bytes twice.
-      unescaped.removeAll()
-      unsafe unescaped.append(text: tile.field(record, column))
-      unsafe unescaped.withUnsafeBytes { bytes in
-        unsafe bytes.withMemoryRebound(to: UInt8.self) { text in
-          let text = unsafe FieldValues.trimmed(text)
-          unsafe buffer.append(limit: text.count) { target in
-            unsafe FieldValues.binary(text, into: target) ?? 0
-          }
+      unsafe withText(tile.field(record, column)) { text in
+        unsafe buffer.append(limit: text.count) { target in
+          unsafe BinaryText.decode(text, into: target) ?? 0
         }
       }
     }

@@ -96,7 +96,9 @@ import CKernels
       let mustQuote =
         unsafe (field.isQuoted && nullWords.contains(field.bytes))
         || (columns.count == 1 && field.bytes.isEmpty)
-      unsafe appendCSV(field.bytes, isDoubled: field.isQuoted, mustQuote: mustQuote, to: &output)
+      // Texts of columnar files and databases are quoted too, but their quotes stand once.
+      unsafe appendCSV(
+        field.bytes, isDoubled: field.hasEscapedQuotes, mustQuote: mustQuote, to: &output)
     }
   }
 

@@ -36,6 +36,10 @@ package import Jobs
   /// Where the tile's window began, once bytes have been left out of it.
   private var skippedTileOffset: UInt64?
 
+  /// Fields of a tile: members that are missing take room too, so tables of more than 1,023 columns
+  /// have fewer records in a tile.
+  private static let fieldLimit = 1 << 20
+
   private enum Phase { case seeking, reading, finished }
 
   /// Prepares to read; nothing is read yet.
@@ -64,7 +68,8 @@ package import Jobs
     window = CSVWindow(source: source, start: range.begin, byteCount: windowByteCount)
     var scanner = unsafe ns_json_scanner()
     unsafe scanner.column_count = UInt32(columns.count)
-    unsafe scanner.record_limit = UInt32(RecordTile.recordLimit)
+    unsafe scanner.record_limit = UInt32(
+      min(RecordTile.recordLimit, Self.fieldLimit / (columns.count + 1)))
     unsafe scanner.tile_byte_limit = Int64(RecordTile.byteLimit)
     unsafe scanner.record_byte_limit = Int64(options.recordByteLimit)
     unsafe scanner.accepts_arrays = options.acceptsArrays ? 1 : 0
@@ -141,7 +146,7 @@ package import Jobs
     unsafe tile.window = UnsafePointer(window.bytes)
     tile.windowOffset = skippedTileOffset ?? window.offset
     _ = unsafe ns_csv_mark_invalid_utf8(
-      window.bytes, tile.records, tile.recordCount)
+      TextInstructions.best.kernel, window.bytes, tile.records, tile.recordCount)
     recordCount += UInt64(tile.recordCount)
     if tile.blockIndex == blockIndex {
       nextOrdinal = tile.firstOrdinal + UInt64(tile.recordCount)

@@ -69,22 +69,39 @@ import Jobs
       }
     }
     let (count, padding) = (end - begin, Int(NS_CSV_PADDING))
-    let needed = count + padding + values.count + padding
+    // Numbers are read with the bytes before them, so the text is padded in front too.
+    let needed = padding + count + padding + values.count + padding
     if unsafe text.count < needed {
       unsafe text.deallocate()
       unsafe text = .allocate(capacity: max(needed, 2 * text.count))
     }
-    guard let window = unsafe tile.window, let output = unsafe text.baseAddress else { return 0 }
+    guard let window = unsafe tile.window, let start = unsafe text.baseAddress else { return 0 }
+    unsafe start.update(repeating: 0, count: padding)
+    let output = unsafe start + padding
     unsafe output.update(from: window + begin, count: count)
     unsafe (output + count).update(repeating: 0, count: padding)
     unsafe values.withUnsafeBufferPointer { values in
       guard let first = values.baseAddress else { return }
       unsafe (output + count + padding).update(from: first, count: values.count)
     }
-    unsafe (output + needed - padding).update(repeating: 0, count: padding)
-    // Spans keep their numbers: the window only seems to begin before the copy.
-    unsafe tile.window = UnsafePointer(output) - begin
-    return end + padding
+    unsafe (start + needed - padding).update(repeating: 0, count: padding)
+    // Kernels may load the window's first bytes for nothing, so it has to begin where text does.
+    unsafe tile.window = UnsafePointer(start)
+    let shift = UInt32(truncatingIfNeeded: begin - padding)
+    moveSpans(of: tile, by: shift)
+    tile.windowOffset &+= UInt64(bitPattern: Int64(begin - padding))
+    return padding + count + padding
+  }
+
+  /// Lowers all positions in the tile.
+  private func moveSpans(of tile: borrowing RecordTile, by shift: UInt32) {
+    for record in 0..<tile.count {
+      unsafe tile.records[record].start &-= shift
+      let span = unsafe tile.records[record]
+      for index in 0..<fieldCount(of: span) {
+        unsafe tile.fields[Int(span.first_field) + index].start &-= shift
+      }
+    }
   }
 
   /// Puts the new fields behind those of each record, the last record first.

@@ -1,5 +1,4 @@
 import Database
-import Glibc
 package import Jobs
 
 /// A query as an input: where it is asked, what it is, and what divides it.
@@ -149,10 +148,10 @@ extension TableError.Code {
   init(_ code: DatabaseError.Code) {
     switch code {
     case .snapshotLost: self = .inputChanged
-    case .unreachable: self = .system(ECONNRESET)
-    case .timedOut, .cancelled: self = .system(ETIMEDOUT)
+    case .unreachable, .timedOut, .refused: self = .unavailable
+    case .cancelled: self = .cancelled
     case .missing: self = .noInput
-    case .invalidTarget, .refused, .unsupported, .wrongValue, .conflict, .diskFull, .malformed,
+    case .invalidTarget, .unsupported, .wrongValue, .conflict, .diskFull, .malformed,
       .other:
       self = .unsupported
     }

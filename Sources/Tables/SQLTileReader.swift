@@ -102,7 +102,7 @@ import Jobs
     tile.firstOrdinal = ordinal
     ordinal += UInt64(tile.count)
     unsafe ns_csv_mark_invalid_utf8(
-      window.start, tile.records, tile.recordCount)
+      TextInstructions.best.kernel, window.start, tile.records, tile.recordCount)
     return true
   }
 

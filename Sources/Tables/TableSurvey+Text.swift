@@ -25,11 +25,11 @@ extension TableSurvey {
         inputs.append(PlannedInput(file))
         continue
       }
-      // Requests are slow where files are not local: better to read what lies between.
-      let isRemote = InputAccess.isRemote(file.path)
+      // Large reads, although most of what they bring is passed over: a look for each block would
+      // be a request to a store, or a seek of a disk.
       let found = try FrameCuts.find(
         in: open(file), compression: compression,
-        readAheadByteCount: isRemote ? 4 << 20 : PeekWindow.peekLimit, name: file.path)
+        readAheadByteCount: 4 << 20, name: file.path)
       inputs.append(PlannedInput(file, cuts: found.cuts.map(InputCut.init)))
       guard let note = found.note else { continue }
       noteCount += 1
@@ -66,18 +66,18 @@ extension DecompressingSource {
 }
 
 extension SurveyedTable {
-  /// Adds the columns that the folders of the files' paths stand for, after those of the files.
+  /// Adds the columns that the folders of all files' paths stand for, after those of the files.
   ///
   /// They are integers where all their values are, otherwise text, unless the job says.
   ///
   /// - Throws: `TableError` where the files' folders differ or a file has such a column too.
-  mutating func addPartitions(of files: [InputFile], _ request: JobRequest) throws(TableError) {
-    let names = try HivePartitions.names(of: files.lazy.map(\.path), beside: columns)
+  mutating func addPartitions(of paths: [String], _ request: JobRequest) throws(TableError) {
+    let names = try HivePartitions.names(of: paths, beside: columns)
     columns += names
     guard types != nil else { return }
     var areIntegers = Array(repeating: true, count: names.count)
-    for file in files {
-      for (index, column) in try HivePartitions(path: file.path).columns.enumerated() {
+    for path in paths {
+      for (index, column) in try HivePartitions(path: path).columns.enumerated() {
         if let value = column.value, Int64(value)?.description != value {
           areIntegers[index] = false
         }

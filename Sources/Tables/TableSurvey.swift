@@ -32,10 +32,22 @@ package struct TableSurvey {
 
   /// Surveys the inputs; they are at least one, unless a query is asked.
   ///
+  /// - Parameters:
+  ///   - files: The inputs to look at.
+  ///   - paths: The paths of all inputs of the job, where those are more: the values of their
+  ///     folders tell the folders' types.
+  /// - Returns: What was found out.
   /// - Throws: `TableError`, or what an input fails with.
-  package func run(_ files: [InputFile]) throws -> SurveyedTable {
-    var table = try survey(files)
-    if request.inputConfig.hivePartitioning == true { try table.addPartitions(of: files, request) }
+  package func run(_ files: [InputFile], paths: [String]? = nil) throws -> SurveyedTable {
+    guard request.inputConfig.hivePartitioning == true, let first = files.first else {
+      return try survey(files)
+    }
+    // What the job says of the folders' columns is not said of those in the files.
+    let names = try HivePartitions(path: first.path).names
+    var inner = request
+    inner.inputConfig.schema = request.inputConfig.schema?.filter { !names.contains($0.key) }
+    var table = try TableSurvey(request: inner, open: open).survey(files)
+    try table.addPartitions(of: paths ?? files.map(\.path), request)
     return table
   }
 
@@ -74,13 +86,17 @@ package struct TableSurvey {
   private func csvTypes(
     _ file: InputFile, _ header: CSVHeader, _ options: CSVOptions
   ) throws -> [ColumnType]? {
-    let given = request.inputConfig.schema
-    guard request.writesTypes || given != nil else { return nil }
+    guard request.writesTypes || request.inputConfig.schema != nil else { return nil }
+    var given = request.inputConfig.schema ?? [:]
+    // What is no column of the file may be one of its path.
+    if request.inputConfig.hivePartitioning == true {
+      given = given.filter { header.names.contains($0.key) }
+    }
     var schema = SchemaInference(columns: header.names, options: options)
     if request.writesTypes {
       try schema.sample(text(of: file), headerOffset: header.offset)
     }
-    return try schema.types(given: given ?? [:], path: file.path)
+    return try schema.types(given: given, path: file.path)
   }
 
   // MARK: JSON lines

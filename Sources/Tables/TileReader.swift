@@ -11,7 +11,8 @@ package protocol TileReader: AnyObject {
 
   /// Reads the next tile; blocks in it count from 0 at the range's begin.
   ///
-  /// - Parameter tile: Refilled; what was in it is gone.
+  /// - Parameter tile: Refilled; what was in it is gone. Its text is the reader's: it is valid until
+  ///   the next call, and only as long as the reader lives.
   /// - Returns: false when the range is finished; the tile is then empty.
   /// - Throws: What the input fails with. The reader is then of no more use.
   func readTile(into tile: inout RecordTile) throws -> Bool

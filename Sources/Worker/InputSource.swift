@@ -2,6 +2,8 @@ import Digests
 import Dispatch
 import Foundation
 import Glibc
+import Jobs
+import Leasing
 import Synchronization
 import Tables
 import Wire
@@ -14,12 +16,22 @@ func openInput(
   let input = sealed.details.input
   if InputAccess.isRemote(input.path), !alwaysFetches {
     return try InputAccess().open(
-      input.path, byteCount: input.byteCount, version: input.version)
+      input.path, byteCount: input.byteCount, version: input.version,
+      expectedEnd: storedEnd(of: sealed), isOver: { slot.command != .goOn })
   }
   if !alwaysFetches, showsSameFile(sealed.details) {
     return try FileSource(path: sealed.details.input.path)
   }
   return RemoteSource(sealed, slot: slot, link: link)
+}
+
+/// The stored byte at which a reader of the lease stops, but for the rest of its last record; `nil`
+/// where offsets tell nothing of stored bytes.
+private func storedEnd(of sealed: SealedGrant) -> UInt64? {
+  let (blocks, details) = (sealed.grant.lease.blocks, sealed.details)
+  if details.input.compression != .none { return details.places?.upperBound }
+  guard details.places == nil else { return nil }
+  return details.rangeOffset + UInt64(blocks.end) * details.blockLength
 }
 
 /// Whether a local path has the planned size and, at each probed place, the same bytes.

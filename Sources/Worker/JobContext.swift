@@ -11,6 +11,7 @@ final class JobContext: Sendable {
   let id: JobID
   let request: JobRequest
   let columns: [String]
+  let types: [ColumnType]?
   let model: Model
   let mapping: ColumnMapping
   let csv: CSVOptions
@@ -27,6 +28,7 @@ final class JobContext: Sendable {
     self.model = model
     request = configuration.request
     columns = configuration.columns
+    types = configuration.types
     mapping = try ColumnMapping(inputs: model.inputs, columns: columns)
     csv = try CSVOptions(request: request)
     prediction = try PredictionFormat(
@@ -41,6 +43,35 @@ final class JobContext: Sendable {
       needs.texts.formUnion(filter.needs.texts)
     }
     table = try InputTable(configuration: configuration, needs: needs)
+  }
+}
+
+extension JobContext {
+  /// Whether a value that is not of its column's type has no value, and is no error.
+  var takesWrongValuesAsNull: Bool { request.inputConfig.onParseError == .null }
+
+  /// For columns that are read as numbers for the model the input that they feed.
+  var numericInputs: [Int: Int] {
+    var inputs: [Int: Int] = [:]
+    for (index, input) in model.inputs.enumerated() where input.isUsed {
+      switch input.kind {
+      case .numeric, .categorical(nil): inputs[mapping.columnIndices[index]] = index
+      case .categorical(.some), .text: break
+      }
+    }
+    return inputs
+  }
+
+  /// What checks the columns that are read and whose types the job itself says; nil where there is
+  /// nothing to check, or what is wrong has no value.
+  var typeCheck: TypeCheck? {
+    guard !takesWrongValuesAsNull, let types, let given = request.inputConfig.schema else {
+      return nil
+    }
+    let numbers = numericInputs
+    let checked = table.needs.texts.filter { given[columns[$0]] != nil && numbers[$0] == nil }
+    let check = TypeCheck(types: types, columns: checked.sorted(), nullWords: csv.nullWords)
+    return check.isEmpty ? nil : check
   }
 }
 

@@ -20,6 +20,10 @@ func scoreLease(
     return try scorer.run()
   } catch is Interrupted {
     return .stopped
+  } catch let error as TableError where error.code == .cancelled {
+    return .stopped
+  } catch let error as TableError where error.code == .unavailable {
+    return .failed(.environment, error.context)
   } catch let error as Unanswered {
     return .failed(.environment, "no input from the coordinator \(error.context)")
   } catch let error as TableError where error.code == .inputShrank || error.code == .inputChanged {
@@ -68,15 +72,18 @@ private struct LeaseScorer: ~Copyable {
       blockLength: details.blockLength, blockCount: lease.blocks.count,
       shardOffset: details.rangeOffset, places: details.places, shardEnd: details.rangeEnd,
       entry: lease.entry)
-    let reader = try context.table.reader(of: range, compression: details.input.compression) {
+    let reader = try context.table.reader(
+      of: range, compression: details.input.compression, goesOn: { slot.command == .goOn }
+    ) {
       try openInput(
         sealed, slot: slot, link: link, alwaysFetches: options.alwaysFetchesInput)
     }
-    file = try ScratchFile(in: options.scratchFolder)
+    let file = try ScratchFile(in: options.scratchFolder)
+    scorer = try TileScorer(context: context, inputPath: details.input.path)
     grant = sealed.grant
     self.slot = slot
     self.reader = reader
-    scorer = try TileScorer(context: context, inputPath: details.input.path)
+    self.file = file
     writer = PartialWriter(
       descriptor: file.descriptor, path: options.scratchFolder, job: grant.job,
       shard: lease.shard, attempt: lease.attempt, firstBlock: Int(lease.blocks.first),
@@ -96,6 +103,8 @@ private struct LeaseScorer: ~Copyable {
       isWhole = try scoreBlocks()
     } catch is Interrupted {
       isWhole = false  // the blocks before it are as good as ever
+    } catch let error as TableError where error.code == .cancelled {
+      isWhole = false
     }
     return try isWhole ? finish() : stop()
   }

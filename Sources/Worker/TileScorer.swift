@@ -32,6 +32,8 @@ import Tables
   private var rows: RowWriter
   /// Where results are columns, what writes them in place of `rows`.
   private var columns: ColumnarRowWriter?
+  /// Where they are lines, what checks values whose types the job says.
+  private var types: TypeCheck?
   /// Records of a tile that go to the results' columns.
   private var kept: [UInt16] = []
   private var unescaped = TextBuffer(capacity: 256)
@@ -57,7 +59,10 @@ import Tables
     failures = Array(repeating: 0, count: inputCount * RecordSet.wordCount)
     numericRuns = Self.numericRuns(of: context)
     rows = context.output.writer()
-    columns = try inMemory { () throws in try context.output.columnarWriter() }
+    columns = try inMemory { () throws in
+      try context.output.columnarWriter(sharing: context.numericInputs)
+    }
+    types = columns == nil ? context.typeCheck : nil
     kept.reserveCapacity(columns == nil ? 0 : RecordTile.recordLimit)
     fit = context.model.fitting?.emptyState
     sieve = context.filter.map { filter in
@@ -125,8 +130,11 @@ import Tables
       try unsafe kept.withUnsafeBufferPointer { kept in
         try unsafe outputs.withUnsafeBufferPointer { outputs in
           try unsafe explanations.withUnsafeBufferPointer { explanations in
-            try unsafe columns?.append(
-              kept, of: tile, predictions: outputs, explanations: explanations, to: &results)
+            try unsafe features.withUnsafeBufferPointer { features in
+              try unsafe columns?.append(
+                kept, of: tile, features: features, predictions: outputs,
+                explanations: explanations, to: &results)
+            }
           }
         }
       }
@@ -197,6 +205,7 @@ import Tables
     findSuspects(tile)
     columns?.read(tile)
     if let failures = columns?.failures { suspects.formUnion(failures) }
+    if types?.run(tile) ?? 0 > 0, let failures = types?.failures { suspects.formUnion(failures) }
   }
 
   /// Looks at whole tiles, so that a record without a problem costs next to nothing.
@@ -264,6 +273,7 @@ import Tables
 
   private mutating func readFeatures(_ tile: borrowing RecordTile) {
     for index in failures.indices { failures[index] = 0 }
+    defer { if context.takesWrongValuesAsNull { forgetFailures() } }
     for run in numericRuns { readNumbers(tile, columns: run.columns, firstInput: run.firstInput) }
     for (index, input) in context.model.inputs.enumerated() where input.isUsed {
       let column = context.mapping.columnIndices[index]
@@ -394,6 +404,11 @@ import Tables
     }
   }
 
+  /// What is no number is missing then.
+  private mutating func forgetFailures() {
+    for index in failures.indices { failures[index] = 0 }
+  }
+
   // MARK: Errors
 
   /// Whether a record of the tile that was evaluated last has no number where an input needs one.
@@ -401,29 +416,22 @@ import Tables
     failures[input * RecordSet.wordCount + record / 64] >> UInt64(record % 64) & 1 == 1
   }
 
-  /// Why a record has no prediction.
-  private enum Problem {
-    case record(RecordError)
-    case notANumber(column: String)
-    case wrongType(column: String, type: ColumnType)
-    case notFinite
-    /// The filter cannot tell, and why.
-    case filter(String)
-  }
-
   /// The problem of a record that the filter does not leave out; nil for others.
-  private func problem(of record: Int, sifted tile: borrowing RecordTile) -> Problem? {
+  private func problem(of record: Int, sifted tile: borrowing RecordTile) -> RecordProblem? {
     guard let sieve, !sieve.kept.contains(record) else { return problem(of: record, in: tile) }
     return sieve.failed.contains(record) ? .filter(sieve.reason(of: record)) : nil
   }
 
-  private func problem(of record: Int, in tile: borrowing RecordTile) -> Problem? {
+  private func problem(of record: Int, in tile: borrowing RecordTile) -> RecordProblem? {
     if let error = tile.error(of: record) { return .record(error) }
     for index in context.model.inputs.indices where isNotANumber(record, input: index) {
       return .notANumber(column: context.model.inputs[index].name)
     }
     if let wrong = columns?.wrongColumn(of: record) {
       return .wrongType(column: wrong.name, type: wrong.type)
+    }
+    if let wrong = types?.wrongColumn(of: record) {
+      return .wrongType(column: context.columns[wrong.column], type: wrong.type)
     }
     var start = record * context.prediction.width
     for output in context.model.outputs {
@@ -437,51 +445,11 @@ import Tables
   }
 
   private func append(
-    _ problem: Problem, of record: Int, in tile: borrowing RecordTile, firstOrdinal: UInt64,
+    _ problem: RecordProblem, of record: Int, in tile: borrowing RecordTile, firstOrdinal: UInt64,
     to errors: inout TextBuffer
   ) {
-    let (code, message) = describe(problem)
-    errors.append(Int(firstOrdinal) + record)
-    errors.append("\t{\"instance\":")
-    unsafe appendText(tile.text(of: record), to: &errors)
-    errors.append(",\"error\":{\"code\":")
-    errors.appendJSONString(code)
-    errors.append(",\"message\":")
-    errors.appendJSONString(message)
-    errors.append("},\"source\":")
-    errors.appendJSONString(inputPath)
-    errors.append(",\"offset\":")
-    errors.append(Int(tile.offset(of: record)))
-    errors.append("}\n")
-  }
-
-  /// The record as a JSON string; bytes that are not UTF-8 become replacement characters.
-  private func appendText(_ text: UnsafeBufferPointer<UInt8>, to errors: inout TextBuffer) {
-    errors.appendJSONString(unsafe String(decoding: text, as: UTF8.self))
-  }
-
-  private func describe(_ problem: Problem) -> (code: String, message: String) {
-    switch problem {
-    case .notANumber(let column):
-      ("NOT_A_NUMBER", "column \(column) holds text that is neither a number nor a null word")
-    case .wrongType(let column, let type):
-      ("WRONG_TYPE", "column \(column) holds text that is no \(type.rawValue)")
-    case .notFinite: ("NOT_FINITE", "the prediction is not a finite number")
-    case .filter(let reason): ("FILTER", reason)
-    case .record(.fieldCount(let expected, let found)):
-      ("FIELD_COUNT", "the header has \(expected) fields, the record \(found)")
-    case .record(.textAfterQuote):
-      ("TEXT_AFTER_QUOTE", "text follows a closing quote before the next delimiter")
-    case .record(.unterminatedQuote): ("UNTERMINATED_QUOTE", "the file ends inside quotes")
-    case .record(.recordTooLong):
-      (
-        "RECORD_TOO_LONG",
-        "longer than \(Limits.recordByteLimit) bytes: its begin is shown, reading went on after it"
-      )
-    case .record(.invalidUTF8): ("INVALID_UTF8", "the record is not UTF-8")
-    case .record(.invalidJSON): ("INVALID_JSON", "the line is not one JSON object and nothing else")
-    case .record(.notAnObject): ("NOT_AN_OBJECT", "the line is JSON, but no object")
-    }
+    errors.append(
+      problem, of: record, in: tile, ordinal: Int(firstOrdinal) + record, path: inputPath)
   }
 }
 

@@ -31,6 +31,11 @@ import Testing
       uris: [customers/*.csv, /data/more.csv.gz, "file:///data/last.csv"]
       delimiter: ";"
       nullWords: [NA, "null", ""]
+      schema: {age: integer}
+      filter: age >= 18
+      onParseError: "null"
+      hivePartitioning: true
+      allowEmpty: true
     instanceConfig:
       instanceType: object
       excludedFields: [name]
@@ -38,6 +43,11 @@ import Testing
       predictionsFormat: csv
       compression: none
       uri: ./predictions/
+      table: scores
+      writeMode: upsert
+      upsertKeys: [id]
+      outputFields: [probabilities]
+      topK: 3
     dedicatedResources:
       maxReplicaCount: 4
     modelParameters:
@@ -57,6 +67,16 @@ import Testing
       outputConfig: .init(uri: "/jobs/predictions"))
     expected.inputConfig.delimiter = ";"
     expected.inputConfig.nullWords = ["NA", "null", ""]
+    expected.inputConfig.schema = ["age": .integer]
+    expected.inputConfig.filter = "age >= 18"
+    expected.inputConfig.onParseError = .null
+    expected.inputConfig.hivePartitioning = true
+    expected.inputConfig.allowEmpty = true
+    expected.outputConfig.table = "scores"
+    expected.outputConfig.writeMode = .upsert
+    expected.outputConfig.upsertKeys = ["id"]
+    expected.outputConfig.outputFields = ["probabilities"]
+    expected.outputConfig.topK = 3
     expected.instanceConfig.instanceType = .object
     expected.instanceConfig.excludedFields = ["name"]
     expected.outputConfig.predictionsFormat = .csv
@@ -78,7 +98,8 @@ import Testing
   @Test func everyKnownKeyIsInTheWholeFile() throws {
     let names = JobFileKeys.all.compactMap { $0.split(separator: ".").last.map(String.init) }
     let missing = names.filter { !Self.whole.contains($0 + ":") }
-    #expect(missing.sorted() == ["includedFields", "keyField"])  // they exclude excludedFields
+    // They exclude excludedFields; a query is asked of a database.
+    #expect(missing.sorted() == ["includedFields", "keyField", "query", "splitColumn"])
   }
 
   @Test func jsonIsReadLikeYAML() throws {
@@ -208,16 +229,17 @@ import Testing
 
   static let inputRefusals = [
     Refusal(
-      "{uris: [a], instancesFormat: jsonl}",
-      "job.yaml:2: inputConfig.instancesFormat: \"jsonl\" is not supported; use csv"),
+      "{uris: [a], instancesFormat: avro}",
+      "job.yaml:2: inputConfig.instancesFormat: \"avro\" is not supported; use "
+        + "csv, jsonl, parquet, orc, arrow, files, postgresql"),
     Refusal(
       "{gcsSource: {uris: [\"gs://b/a.csv\"]}}",
       "job.yaml:2: inputConfig.gcsSource is not supported: "
-        + "list local paths and globs under inputConfig.uris"),
+        + "list gs:// URIs under inputConfig.uris"),
     Refusal(
-      "{uris: [\"s3://bucket/a.csv\", b.csv]}",
-      "job.yaml:2: inputConfig.uris: s3:// is not supported yet; "
-        + "name local files, folders or globs"),
+      "{uris: [\"abfs://bucket/a.csv\", b.csv]}",
+      "job.yaml:2: inputConfig.uris: abfs:// is not supported; use a local path or s3://, gs://, "
+        + "http://, https://, postgresql://, postgres://"),
     Refusal("{uris: [\"\"]}", "job.yaml:2: inputConfig.uris: an empty path"),
     Refusal(
       "{uris: [a], delimiter: \"::\"}",

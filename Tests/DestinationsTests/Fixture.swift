@@ -39,6 +39,8 @@ struct ScoredBlock {
   var errors: [UInt8] = []
   var errorOrdinals: [UInt64] = []
   var counts = RecordCounts()
+  /// Of columnar results.
+  var rows: [ColumnarFixture.Row] = []
 }
 
 /// Inputs, a plan and partials of a job whose "model" is a hash of the block's place.
@@ -93,6 +95,7 @@ final class Fixture {
   private func score(_ shard: Int, _ block: Int) -> ScoredBlock {
     var generator = Generator(state: UInt64(shard * 64 + block))
     var scored = ScoredBlock()
+    var rows: [ColumnarFixture.Row] = []
     // Every seventh block has no record at all, such as one inside a long quoted field.
     let recordCount = (shard + block) % 7 == 3 ? 0 : generator.next() % 9
     for ordinal in 0..<recordCount {
@@ -106,6 +109,11 @@ final class Fixture {
       case 1 where hasFilter: scored.counts.filtered += 1
       default:
         scored.counts.ok += 1
+        guard format == .csv || format == .jsonl else {
+          rows.append(
+            ColumnarFixture.Row(shard: Int64(shard), prediction: Double(generator.next() % 1_000)))
+          continue
+        }
         let line =
           format == .csv
           ? "\"\(shard)\n\"\"x\"\"\",\(generator.next() % 1_000)\n"
@@ -113,6 +121,8 @@ final class Fixture {
         scored.results += Array(line.utf8)
       }
     }
+    if !rows.isEmpty { scored.results = ColumnarFixture.block(rows) }
+    scored.rows = rows
     return scored
   }
 
@@ -212,6 +222,7 @@ final class Fixture {
       model: PlannedModel(digest: ContentDigest(words: [1, 2, 3, 4]), byteCount: 99),
       modelName: "churn v2/ü", createdNanoseconds: 1_772_344_800_000_000_000, counts: counts,
       resultHeader: format == .csv ? Array("shard,prediction\n".utf8) : [],
+      resultColumns: ColumnarFixture.columns,
       execution: execution)
   }
 

@@ -282,6 +282,9 @@ import Testing
     try foreign.append([UInt8](repeating: 1, count: 9 << 20))
     try store.put([1], to: top.appending("someone/file"))
     try store.put([1], to: top.appending(".nightshift-probe-1"))
+    for name in ["a", "b"] {
+      try store.put([1], to: top.appending("lost/.nightshift-0000000000000007/partials/\(name)"))
+    }
 
     let early = try ObjectSweep.leftovers(
       below: top, in: store, before: systemWallClock() - 3_600_000_000_000)
@@ -290,9 +293,9 @@ import Testing
     #expect(young == [], "what is young may be at work")
     let found = try ObjectSweep.leftovers(
       below: top, in: store, before: systemWallClock() + 60_000_000_000)
-    #expect(found.count == 3, "\(found.map(\.description))")
+    #expect(found.count == 4, "\(found.map(\.description))")
     for leftover in found { try ObjectSweep.remove(leftover, from: store) }
-    #expect(try store.keys(below: lost) == [])
+    #expect(try store.keys(below: top.appending("lost/")) == [])
     #expect(try store.openUploads(below: top).map(\.uri.key) == ["swept/someone/else"])
     #expect(try store.keys(below: top.appending("someone/")) == ["swept/someone/file"])
     #expect(try done.existingPublication() == published.description)
@@ -300,6 +303,29 @@ import Testing
       try ObjectSweep.leftovers(
         below: top, in: store, before: systemWallClock() + 60_000_000_000) == [])
     try foreign.abort()
+  }
+
+  @Test(arguments: Kind.allCases) func aCopyOfWhatIsPublishedCanBeVerified(kind: Kind) throws {
+    let fixture = try Fixture()
+    let store = kind.store
+    let input = fixture.input("\(kind.scheme)://bucket/verified")
+    let destination = try ObjectDestination(input, in: store)
+    try merge(destination, try fixture.commitAll(seed: 14))
+    let prefix = try ObjectURI(try destination.publish())
+    func copy(_ name: String) throws -> String {
+      let folder = fixture.root + "/" + name
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true)
+      try PublishedObjects.copy(prefix.description, to: folder, from: store)
+      return folder
+    }
+    let report = Verification.check(folder: try copy("copy"))
+    #expect(report.findings == [])
+    #expect(report.outputCount > 2)
+    // Another content under one of the names is not the published one.
+    let name = try #require(try store.keys(below: prefix).first { $0.hasSuffix("stats.json") })
+    try store.put(Array("{}".utf8), to: prefix.with(key: name))
+    #expect(throws: DestinationError.self) { try copy("changed") }
   }
 
   @Test func anAddressOfNoStoreIsRefused() throws {

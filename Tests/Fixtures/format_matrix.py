@@ -20,8 +20,10 @@ psql writes it, or with --table a SQLite database. Prints what was compared; end
 first difference.
 
 `damage` writes files that must be refused, or read but for some records, and damage.json: `name`,
-`inputs`, `arguments`, and `expect`, which is `refused` (a located error, nothing published), `rows`
-with `errors`, the number of error records, or `readable` (all records, as if nothing were wrong).
+`inputs`, `arguments`, and `expect`. It is `refused` (nothing published, an error that names the
+file, unless `isLocated` is false), `rows` with the numbers of good records and of error records, `ok`
+and `errors`, `readable` (all records, as if nothing were wrong), or `survives`: refused or not,
+which depends on the bit that was hit, but the program ends by itself, and in time.
 
 Offline; needs pyarrow, duckdb, polars, numpy and lightgbm of Tests/requirements.txt. One entry is
 written with pandas where there is one. Ends with 64 if it is called wrongly.

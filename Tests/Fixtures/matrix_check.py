@@ -92,7 +92,7 @@ def read_polars(path, kind):
             "csv": lambda: polars.read_csv(path, infer_schema=False,
                                            separator=delimiter_of(path)),
             "parquet": lambda: polars.read_parquet(path),
-            "arrow": lambda: polars.read_ipc(path, memory_map=False)}[kind]
+            "arrow": lambda: polars.read_ipc(path)}[kind]
     return read().to_dicts()
 
 

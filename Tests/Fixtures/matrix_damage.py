@@ -45,7 +45,7 @@ class Damage:
                              "arguments": list(arguments), "expect": expect, **counts})
 
     def rows(self, name, content, ok, errors, **options):
-        self.add(name, content, "rows", ok=ok, errors=errors, **options)
+        self.add(name, content, "rows" if errors else "readable", ok=ok, errors=errors, **options)
 
     def changed(self, row, change):
         """Seven records, of which one's line (from 1) is changed."""
@@ -81,9 +81,9 @@ class Damage:
         again = ["id", *columns[1:-1], columns[1]]
         self.add("csv/names-twice.csv",
                  ",".join(again).encode() + b"\n" + b"".join(self.lines[1:]), "refused")
-        self.add("csv/name-empty.csv", self.csv.replace(b",tailnum,", b",,", 1), "survives")
+        self.rows("csv/name-empty.csv", self.csv.replace(b",tailnum,", b",,", 1), ROWS, 0)
         self.add("csv/lacks-column.csv", self.csv.replace(b",dep_delay,", b",delay,", 1),
-                 "refused")
+                 "refused", isLocated=False)
 
     def json_lines(self):
         lines = self.jsonl.splitlines(keepends=True)[:7]
@@ -110,7 +110,7 @@ class Damage:
         self.rows("jsonl/last-line-open.jsonl", b"".join(lines)[:-1], 7, 0)
         self.rows("jsonl/long-line.jsonl", changed(
             whole.replace(b'"tailnum": "', b'"tailnum": "' + b"N" * (17 << 20), 1)), 6, 1)
-        self.add("jsonl/not-json.jsonl", self.csv, "survives")
+        self.add("jsonl/not-json.jsonl", self.csv, "refused")
 
     def compressed(self):
         packed, zstd = gzip.compress(self.csv, mtime=0), formats.frame(self.csv)
@@ -122,8 +122,8 @@ class Damage:
         self.add("csv/flipped.csv.zst", flipped(zstd, 2), "refused")
         self.add("csv/cut-frames.csv.zst", frames[:-9], "refused")
         self.add("csv/rubbish-after.csv.zst", zstd + b"rubbish", "refused")
-        self.add("csv/wrong-table.csv.zst", wrong_seek_table(
-            formats.zstd_frames(self.csv, with_table=True)), "survives")
+        self.rows("csv/wrong-table.csv.zst", wrong_seek_table(
+            formats.zstd_frames(self.csv, with_table=True)), ROWS, 0)
         self.rows("csv/bomb.csv.zst", bomb(self.lines, "zstd"), 6, 1)
         self.rows("csv/bomb.csv.gz", bomb(self.lines, "gzip"), 6, 1)
 
@@ -145,8 +145,9 @@ class Damage:
         self.add("parquet/mark-alone.parquet", b"PAR1PAR1", "refused")
         self.add("parquet/wrong-type.parquet", parquet(self.table.set_column(
             self.table.schema.get_field_index("month"), "month",
-            self.table["month"].cast("string"))), "refused")
-        self.add("parquet/lacks-column.parquet", parquet(self.table.drop(["dep_delay"])), "refused")
+            self.table["month"].cast("string"))), "readable")
+        self.add("parquet/lacks-column.parquet", parquet(self.table.drop(["dep_delay"])),
+                 "refused", isLocated=False)
         lists = pyarrow.array([[row] * (row % 3) for row in range(ROWS)])
         self.rows("parquet/list-beside.parquet", parquet(self.table.append_column("lists", lists)),
                   ROWS, 0, arguments=["--key-field", "id"])
@@ -170,12 +171,12 @@ class Damage:
 
     def names_and_schemas(self):
         whole = parquet(self.table)
-        self.add("names/parquet.csv", whole, "survives")
+        self.add("names/parquet.csv", whole, "refused")
         self.add("names/csv.parquet", self.csv, "refused")
-        self.add("names/csv.jsonl", self.csv, "survives")
-        self.add("names/gzip.csv", gzip.compress(self.csv, mtime=0), "survives")
-        self.add("names/zstd.csv.gz", formats.frame(self.csv), "survives")
-        self.add("names/plain.csv.zst", self.csv, "survives")
+        self.add("names/csv.jsonl", self.csv, "refused")
+        self.add("names/gzip.csv", gzip.compress(self.csv, mtime=0), "refused")
+        self.add("names/zstd.csv.gz", formats.frame(self.csv), "refused")
+        self.add("names/plain.csv.zst", self.csv, "refused")
         self.add("names/arrow.orc", formats.arrow_bytes(self.table, is_stream=False), "refused")
         swapped = self.table.select([*self.table.column_names[1:], "id"])
         self.add("schemas/a.csv", self.csv, "refused",

@@ -237,8 +237,11 @@ def make_all(folder, table):
     add("parquet/duckdb.parquet", write=lambda path: write_duckdb(table, path))
     add("parquet/polars.parquet", write=lambda path: write_polars(table, path))
     add("parquet/pandas.parquet", write=lambda path: write_pandas(table, path))
-    add("parquet-spark", write=lambda path: write_spark_folder(table, path))
-    add("parquet-hive", in_order=False, arguments=["--hive-partitioning"],
+    # A folder's name does not tell what is in it.
+    add("parquet-spark", arguments=["--input-format", "parquet"],
+        write=lambda path: write_spark_folder(table, path))
+    add("parquet-hive", in_order=False,
+        arguments=["--input-format", "parquet", "--hive-partitioning"],
         write=lambda path: write_hive(table, path, "parquet"))
     for compression in ("zstd", "uncompressed"):
         add(f"orc/{compression}.orc", write=lambda path, c=compression: pyarrow.orc.write_table(
@@ -248,8 +251,7 @@ def make_all(folder, table):
     add("arrow/lz4.arrow", arrow_bytes(table, is_stream=False, compression="lz4"))
     add("arrow/dictionaries.arrow", arrow_bytes(
         dictionaries(table).unify_dictionaries(), is_stream=False))
-    add("arrow/stream.arrows", arrow_bytes(table, is_stream=True),
-        arguments=["--input-format", "arrow"])
+    add("arrow/stream.arrows", arrow_bytes(table, is_stream=True))
     add("sql/flights.sql", sql_text(table), inputs=[], arguments=[
         "--query", "SELECT * FROM flights", "--split-column", "id"])
     entries[-1]["sql"] = "sql/flights.sql"

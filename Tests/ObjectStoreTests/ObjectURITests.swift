@@ -28,6 +28,15 @@ import Testing
     #expect(!said.contains("secret"))
   }
 
+  @Test func databasesAndFilesAreNoObjects() {
+    for text in ["s3://b", "S3A://b/x", "gs://b/x", "https://h/x"] {
+      #expect(ObjectURI.isURI(text), "\(text)")
+    }
+    for text in ["/s3/x", "file:///x", "postgresql://h/d", "sqlite:///x.db", "abfs://c@a/x"] {
+      #expect(!ObjectURI.isURI(text), "\(text)")
+    }
+  }
+
   @Test func signedURLsAreNotInMessages() throws {
     let uri = try ObjectURI("https://host/path?X-Amz-Signature=abc")
     #expect(uri.nameForMessages == "https://host/path?…")

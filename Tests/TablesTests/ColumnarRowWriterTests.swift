@@ -68,16 +68,14 @@ struct ColumnarRowWriterTests {
       2024-03-01T00:30:00+01:00
       2024-03-01T00:30:00.000001-0130
       2024-03-01
-      0000-03-01T00:00:00.1000000000Z
-      +12345-01-01T00:00:00Z
+      0001-03-01T00:00:00.1000000000Z
 
       """
-    let found = try rows(of: text, types: [.timestamp], predictions: [0, 0, 0, 0, 0])
+    let found = try rows(of: text, types: [.timestamp], predictions: [0, 0, 0, 0])
     #expect(
       found.values.map(\.[0]) == [
         .timestamp(1_709_249_400_000_000), .timestamp(1_709_258_400_000_001),
-        .timestamp(1_709_251_200_000_000), .timestamp(-62_162_035_199_900_000),
-        .timestamp(327_403_382_400_000_000),
+        .timestamp(1_709_251_200_000_000), .timestamp(-62_130_499_199_900_000),
       ])
   }
 
@@ -245,7 +243,8 @@ struct ColumnarRowWriterTests {
         try unsafe numbers.withUnsafeBufferPointer { numbers in
           try unsafe explanations.withUnsafeBufferPointer { explanations in
             try unsafe writer.append(
-              kept, of: tile, predictions: numbers, explanations: explanations, to: &output)
+              kept, of: tile, features: UnsafeBufferPointer(start: nil, count: 0),
+              predictions: numbers, explanations: explanations, to: &output)
           }
         }
       }

@@ -26,9 +26,14 @@ struct HeaderTests {
   }
 
   @Test(arguments: [
-    ("", "empty"), ("\n\n", "empty"), ("\u{FEFF}", "empty"), ("a,b,a,c,b\n", "\"a\", \"b\""),
-    ("\"a\"x,b\n", "error 2"), ("\"a,b\n", "error 3"),
-    (String(repeating: "n,", count: 600) + "\n", "error 4"),
+    ("", "empty"), ("\n\n", "empty"), ("\u{FEFF}", "empty"),
+    ("a,b,a,c,b\n", "columns 1 and 3 are both named \"a\", 2 and 5 are both named \"b\"; every"),
+    ("a,,b,\n", "columns 2 and 4 have no name"),
+    ("\"a\"x,b\n", "the header at byte 0 has text after a closing quote"),
+    ("\n\"a,b\n", "the header at byte 1 has a quote that is never closed"),
+    (String(repeating: "n,", count: 600) + "\n", "is too long"),
+    (String(repeating: "1,2\r", count: 600), "is too long with CR alone inside; lines have to end"),
+    ("a,b\r1,2\r3,4\r", "is one with CR alone inside"), ("a,b\0c\n", "holds NUL bytes"),
   ]) func whatIsNoHeaderIsRefused(text: String, reason: String) {
     do {
       _ = try Self.header(text)
@@ -47,6 +52,26 @@ struct HeaderTests {
       try CSVHeader.read(
         from: MemorySource(bytes: [0x61, 0xFF, 0x0A]), path: "x.csv", options: options)
     }
+  }
+
+  @Test(
+    arguments: [
+      ([0xFF, 0xFE, 0x61, 0x00, 0x0A, 0x00], "is UTF-16; convert the file to UTF-8"),
+      ([0xFE, 0xFF, 0x00, 0x61, 0x00, 0x0A], "is UTF-16; convert the file to UTF-8"),
+      ([0x61, 0x00, 0x2C, 0x00, 0x62, 0x00, 0x0A, 0x00], "perhaps UTF-16 or binary"),
+      ([0x61, 0x2C, 0xFF, 0x0A], "the name of column 2 is not UTF-8"),
+    ] as [([UInt8], String)])
+  func whatIsNotUTF8IsRefused(bytes: [UInt8], reason: String) throws {
+    let options = try CSVOptions()
+    let error = #expect(throws: TableError.self) {
+      try CSVHeader.read(from: MemorySource(bytes: bytes), path: "x.csv", options: options)
+    }
+    #expect(error?.code == .header)
+    #expect(error?.context.contains(reason) == true, "\(error?.context ?? "")")
+  }
+
+  @Test func aQuotedNameMayHoldCR() throws {
+    #expect(try Self.header("\"a\rb\",c\r\n").names == ["a\rb", "c"])
   }
 
   @Test func thousandsOfColumnsAreRead() throws {

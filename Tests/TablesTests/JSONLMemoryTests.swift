@@ -44,6 +44,21 @@ struct JSONLMemoryTests {
   }
 }
 
+extension JSONLMemoryTests {
+  @Test func missingMembersOfManyColumnsTakeLittleRoom() throws {
+    let columns = (0..<20_000).map { "\($0)" }
+    let bytes = Array(repeatElement(Array("{}\n".utf8), count: 300).joined())
+    let reader = try JSONLTileReader(
+      text: MemorySource(bytes: bytes),
+      range: LeaseRange(path: "", begin: 0, end: .max, blockLength: .max, blockCount: 1),
+      columns: columns, options: JSONLOptions())
+    var tile = RecordTile()
+    var counts: [Int] = []
+    while try reader.readTile(into: &tile) { counts.append(tile.count) }
+    #expect(counts == [52, 52, 52, 52, 52, 40])
+  }
+}
+
 /// A string of a great length, and a record behind it; made while it is read.
 final class LongLineSource: ByteSource {
   private let length: UInt64

@@ -1,3 +1,4 @@
+import Jobs
 import Models
 import Tables
 import Testing
@@ -62,6 +63,72 @@ struct PredictionFormatTests {
     #expect(
       header(two).hasSuffix(
         ",attribution_0_x,attribution_0_baseline,attribution_1_x,attribution_1_baseline"))
+  }
+
+  // MARK: What is written
+
+  private func options(_ fields: [String]? = nil, topK: Int? = nil) -> JobRequest.OutputConfig {
+    var options = JobRequest.OutputConfig(uri: "")
+    options.outputFields = fields
+    options.topK = topK
+    return options
+  }
+
+  @Test func chosenOutputsKeepTheirNamesAndOrder() throws {
+    let all = [Self.label, Self.probabilities, Self.count]
+    let numbers = [1, 0.25, 0.75, 3, -4]
+    let two = try PredictionFormat(outputs: all, options: options(["n", "label"]))
+    #expect(json(two, numbers) == #"{"label":"a \"b\", c","n":[3,-4]}"#)
+    #expect(csv(two, numbers) == #","a ""b"", c",3,-4"#)
+    #expect(header(two) == ",label,n_0,n_1")
+    #expect(two.width == 5)
+    let one = try PredictionFormat(outputs: all, options: options(["label"]))
+    #expect(json(one, numbers) == #"{"label":"a \"b\", c"}"#)
+    let plain = try PredictionFormat(outputs: all, options: options())
+    #expect(json(plain, numbers) == json(PredictionFormat(outputs: all), numbers))
+  }
+
+  @Test func unknownOutputsAreRefusedWithTheKnownOnes() {
+    let error = #expect(throws: TableError.self) {
+      try PredictionFormat(outputs: [Self.label, Self.count], options: options(["label", "m"]))
+    }
+    #expect(error?.context == "outputFields names the output m; the model's outputs are label, n")
+    #expect(throws: TableError.self) {
+      try PredictionFormat(outputs: [Self.label], options: options([]))
+    }
+    let ranked = #expect(throws: TableError.self) {
+      try PredictionFormat(outputs: [Self.label, Self.count], options: options(topK: 2))
+    }
+    #expect(ranked?.context.hasPrefix("topK: no output") == true)
+  }
+
+  @Test func bestClassesAreNamedAndRanked() throws {
+    let all = [Self.label, Self.probabilities]
+    let named = try PredictionFormat(outputs: all, options: options(topK: 9))
+    #expect(
+      json(named, [0, 0.25, 0.75])
+        == #"{"label":"setosa","probabilities":{"classes":["b,c","setosa"],"scores":[0.75,0.25]}}"#)
+    #expect(csv(named, [0, 0.25, 0.75]) == #",setosa,"b,c",0.75,setosa,0.25"#)
+    #expect(
+      header(named)
+        == ",label,probabilities_class_1,probabilities_score_1,probabilities_class_2"
+        + ",probabilities_score_2")
+    let plain = ModelOutput(name: "prediction", kind: .float64, width: 4)
+    let best = try PredictionFormat(outputs: [plain], options: options(topK: 3))
+    #expect(
+      json(best, [0.25, 0.125, 0.25, 0.375])
+        == #"{"classes":[3,0,2],"scores":[0.375,0.25,0.25]}"#)
+    #expect(csv(best, [0.5, 0.5, 0, 0]) == ",0,0.5,1,0.5,2,0.0")
+    #expect(json(best, [.nan, 0.5, .nan, .nan]) == #"{"classes":[1],"scores":[0.5]}"#)
+    #expect(csv(best, [.nan, 0.5, .nan, .nan]) == ",1,0.5,,,,")
+  }
+
+  @Test func classesAreNamedByTheLabelsBesideThem() throws {
+    let scores = ModelOutput(name: "scores", kind: .float64, width: 2)
+    let format = try PredictionFormat(
+      outputs: [Self.label, scores], options: options(["scores"], topK: 1))
+    #expect(
+      json(format, [0, 0.25, 0.75]) == #"{"scores":{"classes":["a \"b\", c"],"scores":[0.75]}}"#)
   }
 
   private func json(_ format: PredictionFormat, _ numbers: [Double]) -> String {

@@ -156,6 +156,11 @@ struct SurveyTests {
     }
     #expect(typed.survey.types == [.integer, .text, .integer, .text])
     #expect(try typed.records("year > id").count == 4)
+    let told = try SurveyedJob([try partitioned()]) { request in
+      request.inputConfig.hivePartitioning = true
+      request.inputConfig.schema = ["year": .text]
+    }
+    #expect(told.survey.types == [.text, .text, .text, .text])
   }
 
   @Test func instancesHaveTheColumnsOfFolders() throws {

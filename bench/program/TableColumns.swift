@@ -79,7 +79,7 @@ import Tables
     }
     let failureCount = unsafe tileNumbers.withUnsafeMutableBufferPointer { numbers in
       unsafe failures.withUnsafeMutableBufferPointer { failures in
-        readNumbers(tile, nullWords, into: unsafe numbers, failures: unsafe failures)
+        unsafe readNumbers(tile, nullWords, into: numbers, failures: failures)
       }
     }
     guard failureCount == 0 else {

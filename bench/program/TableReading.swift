@@ -41,7 +41,7 @@ struct TableReading {
       }
       return place
     }
-    let isFloat = places.allSatisfy { types[$0] == .number || types[$0] == .integer }
+    let isFloat = places.allSatisfy { [.integer, .number, .float].contains(types[$0]) }
     let table = TableColumns(types: types, columns: places, isFloat: isFloat)
     var (seconds, cpuSeconds): ([Double], [Double]) = ([], [])
     var tile = RecordTile()

@@ -5,7 +5,7 @@ struct TablesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tables",
     abstract: "Reads tables to columns: how fast, and what was read.",
-    subcommands: [TablesCSVCommand.self, TablesJSONLCommand.self])
+    subcommands: [TablesCSVCommand.self, TablesJSONLCommand.self, TablesParquetCommand.self])
 }
 
 /// What all formats are asked.

@@ -26,9 +26,6 @@ GROUP_ROWS = 2 * BLOCK_ROWS  # of a Parquet file: 14 MB of float32
 # Blocks of each table at scale 1: files of about 0.5 GB, but where scoring is what takes long.
 BLOCKS = {"numbers": 32, "scoring": 32, "orders": 40}
 
-ORDER_NUMBERS = ["id", "quantity", "price", "discount", "weight", "rating", "score"]
-ORDER_TEXTS = ["placed", "country", "city", "customer", "email", "product", "channel", "gift",
-               "comment"]
 ORDER_COLUMNS = ["id", "placed", "country", "city", "customer", "email", "product", "quantity",
                  "price", "discount", "weight", "rating", "channel", "gift", "comment", "score"]
 
@@ -129,7 +126,7 @@ def orders_block(block, pools):
         "weight": generator.exponential(size=BLOCK_ROWS).astype(numpy.float32),
         "rating": some(generator.integers(1, 6, size=BLOCK_ROWS), 0.5),
         "channel": pick(pools.channel),
-        "gift": polars.Series(generator.random(BLOCK_ROWS) < 0.1),
+        "gift": (generator.random(BLOCK_ROWS) < 0.1).astype(numpy.int64),
         "comment": pick(pools.comment),
         "score": generator.normal(size=BLOCK_ROWS),
     }).select(ORDER_COLUMNS)

@@ -23,7 +23,7 @@ ORDER_KINDS = {
     "id": "integer", "placed": "text", "country": "text", "city": "text", "customer": "text",
     "email": "text", "product": "text", "quantity": "integer", "price": "number",
     "discount": "number", "weight": "number", "rating": "integer", "channel": "text",
-    "gift": "boolean", "comment": "text", "score": "number"}
+    "gift": "integer", "comment": "text", "score": "number"}
 CODES = ["country", "city", "product", "channel"]
 KINDS = {"numbers": {f"f{index}": "float" for index in range(28)}, "orders": ORDER_KINDS}
 

@@ -17,7 +17,8 @@
 extern "C" {
 #endif
 
-// Bytes after the text that may be read (and are ignored).
+// Bytes after the text that may be read (and are ignored). Up to 36 bytes before a field may be
+// read too, as far as they are in the window.
 #define NS_CSV_PADDING 64
 
 // Fields beyond the capacity that may be written (and are ignored).
@@ -122,12 +123,9 @@ void ns_csv_end_too_long(ns_csv_scanner *scanner, int64_t stop);
 // in the tile, as the window's bytes were.
 void ns_csv_shift(ns_csv_scanner *scanner, int64_t count);
 
-// Marks the records that are not UTF-8, with the best instructions there are. Returns their number.
-uint32_t ns_csv_mark_invalid_utf8(const uint8_t *window, ns_csv_record *records, uint32_t count);
-
-// The same with the instructions of `isa`.
-uint32_t ns_csv_check_utf8(ns_isa isa, const uint8_t *window, ns_csv_record *records,
-                           uint32_t count);
+// Marks the records that are not UTF-8. Returns their number.
+uint32_t ns_csv_mark_invalid_utf8(ns_isa isa, const uint8_t *window, ns_csv_record *records,
+                                  uint32_t count);
 
 // Words that mean "no value", one after the other in `bytes`; word i ends before ends[i].
 typedef struct {
