@@ -47,7 +47,7 @@ void File::check_group_count(int64_t count) {
 namespace {
 
 /// Bytes of a batch that its columns' values share, when nobody says how many rows it has.
-constexpr int64_t kBatchBytes = 16 << 20;
+constexpr int64_t kBatchBytes = 8 << 20;
 
 std::unique_ptr<File> open(int32_t format, const ns_columnar_input &input, int64_t memory_limit) {
   switch (format) {

@@ -203,11 +203,14 @@ import Jobs
     let count = tile.count
     guard let window = unsafe tile.window else { return }
     for column in columns {
-      if column.isNumber, let values = unsafe typedNumbers.values(ofColumn: column.index) {
-        unsafe hasher.update(
-          UnsafeRawBufferPointer(
-            rebasing: UnsafeRawBufferPointer(values)[
-              ..<(8 * count)]))
+      if column.isNumber,
+        let values = unsafe typedNumbers.values(ofColumn: column.index)?.baseAddress
+      {
+        unsafe hashes.withUnsafeMutableBufferPointer { hashes in
+          guard let start = hashes.baseAddress else { return }
+          unsafe ns_column_hash_numbers(values, UInt32(count), start, instructions)
+          unsafe hasher.update(UnsafeRawBufferPointer(start: start, count: 64))
+        }
       }
       guard column.isText else { continue }
       unsafe hashes.withUnsafeMutableBufferPointer { hashes in
