@@ -392,17 +392,18 @@ void check_index(Input &input, const StripeFooter &footer, Packing packing, uint
   for (const Stream &stream : footer.streams) {
     if (stream.column != number || stream.kind != 6) continue;
     const auto text = read_stream(input, stream.offset, stream.length, packing);
-    uint64_t entries = 0, first_count = 0;
+    uint64_t entries = 0, first_count = 0, sum = 0;
     for_each_field({text.data(), text.data() + text.size()},
                    [&](uint64_t field, uint64_t, Bytes entry) {
       if (field != 1 || entry.at == nullptr || entries++ > 0) return;
-      for_each_field(entry, [&](uint64_t part, uint64_t, Bytes packed) {
+      for_each_field(entry, [&](uint64_t part, uint64_t value, Bytes packed) {
         if (part != 1) return;
-        if (packed.at == nullptr) first_count++;
-        while (packed.at != packed.end) packed.varint(), first_count++;
+        if (packed.at == nullptr) sum |= value, first_count++;
+        while (packed.at != packed.end) sum |= packed.varint(), first_count++;
       });
     });
-    if (entries == 0 || first_count < needed) fail("its index is damaged");
+    // All streams begin with the stripe.
+    if (entries == 0 || first_count < needed || sum != 0) fail("its index is damaged");
   }
 }
 

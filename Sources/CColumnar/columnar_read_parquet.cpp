@@ -5,6 +5,7 @@
 #include <parquet/arrow/schema.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
+#include <parquet/size_statistics.h>
 #include <parquet/statistics.h>
 #include <arrow/util/key_value_metadata.h>
 
@@ -84,6 +85,8 @@ class ParquetSelection : public SelectionReader {
   std::unique_ptr<GroupReader> open(uint32_t group, int64_t skipped) override;
 
  private:
+  /// The selection with as many rows in a batch as leave its text some room.
+  static Selection shortened(const ParquetFile &file, Selection selection);
   std::unique_ptr<parquet::arrow::FileReader> make(bool has_dictionaries) const;
   /// The stored bytes of the columns in the row group that has most.
   int64_t largest_byte_count() const;
@@ -221,9 +224,36 @@ File::Extremes ParquetFile::extremes(uint32_t group, uint32_t column) {
 // MARK: Selection
 
 ParquetSelection::ParquetSelection(const ParquetFile &file, const Selection &selection)
-    : file_(file), selection_(selection), plain_(make(false)) {
+    : file_(file), selection_(shortened(file, selection)), plain_(make(false)) {
   const auto &wants = selection.takes_dictionary;
   if (std::find(wants.begin(), wants.end(), true) != wants.end()) encoded_ = make(true);
+}
+
+/// Bytes that a column's values take in a row on average, once they are decoded.
+double decoded_width(const parquet::ColumnChunkMetaData &chunk, int64_t row_count) {
+  int64_t byte_count = chunk.total_uncompressed_size();
+  const auto sizes = chunk.size_statistics();
+  if (sizes != nullptr && sizes->unencoded_byte_array_data_bytes.has_value()) {
+    byte_count = std::max(byte_count, *sizes->unencoded_byte_array_data_bytes);
+  }
+  return static_cast<double>(byte_count) / static_cast<double>(std::max<int64_t>(row_count, 1));
+}
+
+Selection ParquetSelection::shortened(const ParquetFile &file, Selection selection) {
+  double widest = 1;
+  for (uint32_t group = selection.first_group; group < selection.end_group; group++) {
+    const auto metadata = file.metadata->RowGroup(static_cast<int>(group));
+    double width = 0;
+    for (const uint32_t column : selection.columns) {
+      width += decoded_width(*metadata->ColumnChunk(file.leaves[column]), metadata->num_rows());
+    }
+    widest = std::max(widest, width);
+  }
+  const double rows = std::max(static_cast<double>(file.pool->limit() / 8) / widest, 1.0);
+  if (rows < static_cast<double>(selection.batch_row_limit)) {
+    selection.batch_row_limit = static_cast<int64_t>(rows);
+  }
+  return selection;
 }
 
 std::unique_ptr<parquet::arrow::FileReader> ParquetSelection::make(bool has_dictionaries) const {

@@ -206,6 +206,11 @@ void ns_column_hash_numbers(const double *values, uint32_t count, uint64_t *hash
   hash_numbers(values, count, hashes);
 }
 
+void ns_column_gather_hashes(const int32_t *codes, uint32_t count, const uint64_t *dictionary,
+                             uint64_t none, uint64_t *hashes) {
+  for (uint32_t i = 0; i < count; i++) hashes[i] = codes[i] < 0 ? none : dictionary[codes[i]];
+}
+
 void ns_column_codes(const ns_column *column, uint32_t count, int32_t *output) {
   switch (column->kind) {
     case ns_column_int8: return codes<int8_t>(column, count, output);
