@@ -7,6 +7,7 @@ import Foundation
 import Jobs
 import Leasing
 import Models
+import Partials
 import Scoring
 import Tables
 
@@ -72,7 +73,9 @@ struct MergeWork: Sendable {
   }
 
   private func merge(into destination: any Destination) throws {
-    let staged = try FetchedPartials(job.request, job: job.id, spoolFolder: spoolFolder)
+    let staged =
+      StagedPartials.areUsed(by: job.request)
+      ? try FetchedPartials(job.request, job: job.id, spoolFolder: spoolFolder) : nil
     var next = 0
     _ = try destination.merge { () throws(DestinationError) in
       guard next < commits.count else { return nil }
