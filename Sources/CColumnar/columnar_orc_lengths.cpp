@@ -363,10 +363,13 @@ int64_t shrunk(uint64_t rows, uint64_t aim, uint64_t batch) {
 /// number more, and some of bytes alone.
 struct Positions {
   unsigned run_streams, byte_streams;
+  /// Whether they end with a place in a byte of bits.
+  bool has_bits = false;
 };
 
 Positions positions_of(uint32_t kind, const Encoding &encoding) {
   switch (kind) {
+    case 0: return {1, 0, true};  // boolean
     case 5:
     case 6: return {0, 1};  // float, double
     case 7:
@@ -384,7 +387,8 @@ Positions positions_of(uint32_t kind, const Encoding &encoding) {
 void check_index(Input &input, const StripeFooter &footer, Packing packing, uint32_t number,
                  Positions positions) {
   const unsigned start = packing.compression == none ? 1 : 2;
-  uint64_t needed = positions.run_streams * (start + 1) + positions.byte_streams * start;
+  uint64_t needed = positions.run_streams * (start + 1) + positions.byte_streams * start +
+                    (positions.has_bits ? 1 : 0);
   for (const Stream &stream : footer.streams) {
     // Bits of what is there: a run of bytes, and a place in the last one.
     if (stream.column == number && stream.kind == 0) needed += start + 2;
