@@ -15,13 +15,13 @@ import Tables
   private var tileNumbers: [Double]
   private var failures: [UInt64]
 
-  /// Texts in one chunk for each tile.
+  /// Texts in one piece for each tile.
   private struct TextColumn {
-    var chunks: [TextChunk] = []
+    var pieces: [TextPiece] = []
     var count = 0
   }
 
-  private struct TextChunk {
+  private struct TextPiece {
     var bytes: [UInt8] = []
     var byteCount = 0
     var ends = [UInt32](repeating: 0, count: RecordTile.recordLimit)
@@ -109,6 +109,19 @@ import Tables
     failures: UnsafeMutableBufferPointer<UInt64>
   ) -> Int {
     guard !numbers.isEmpty else { return 0 }
+    guard tile.isText else {
+      var failureCount = 0
+      for (place, column) in numbers.enumerated() {
+        var failed = RecordSet()
+        let start = place * RecordTile.recordLimit
+        failureCount += unsafe tile.readNumbers(
+          column: column, nullWords: nullWords,
+          into: UnsafeMutableBufferPointer(
+            rebasing: output[start..<start + RecordTile.recordLimit]),
+          failures: &failed)
+      }
+      return failureCount
+    }
     return unsafe tile.readNumbers(
       columns: numbers.map { UInt32($0) }, nullWords: nullWords, into: output, failures: failures)
   }
@@ -134,9 +147,9 @@ import Tables
   ) {
     var missing = RecordSet()
     let place = textColumns[index].count
-    if place == textColumns[index].chunks.count { textColumns[index].chunks.append(TextChunk()) }
+    if place == textColumns[index].pieces.count { textColumns[index].pieces.append(TextPiece()) }
     textColumns[index].count += 1
-    textColumns[index].chunks[place].read(tile, column, nullWords, &missing)
+    textColumns[index].pieces[place].read(tile, column, nullWords, &missing)
   }
 
   /// The sum of each column of numbers, without those that are missing, by its place in the table.
@@ -161,6 +174,6 @@ import Tables
 
   /// Bytes of all texts.
   var textByteCount: Int {
-    textColumns.reduce(0) { $0 + $1.chunks[..<$1.count].reduce(0) { $0 + $1.byteCount } }
+    textColumns.reduce(0) { $0 + $1.pieces[..<$1.count].reduce(0) { $0 + $1.byteCount } }
   }
 }
