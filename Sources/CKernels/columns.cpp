@@ -126,25 +126,25 @@ NS_INLINE void numbers(const ns_column *column, uint32_t count, double *output, 
 /// inputs do: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md.
 NS_INLINE void hash_numbers(const double *values, uint32_t count, uint64_t *hashes) {
   constexpr uint64_t kStep = 0x9E3779B97F4A7C15, kPrime = 0x9E3779B1;
-  uint64_t sums[8], keys[8];
+  typedef uint64_t Lanes __attribute__((vector_size(64)));
+  Lanes sums, keys;
   for (uint64_t lane = 0; lane < 8; lane++) {
     sums[lane] = kStep * (lane + 1);
     keys[lane] = 0xBF58476D1CE4E5B9 ^ kStep * (lane + 9);
   }
   for (uint32_t at = 0; at < count; at += 8) {
-    uint64_t words[8] = {};
-    std::memcpy(words, values + at, (count - at < 8 ? count - at : 8) * 8);
-    for (int lane = 0; lane < 8; lane++) {
-      const uint64_t mixed = words[lane] ^ keys[lane];
-      sums[lane] += (mixed & 0xFFFFFFFF) * (mixed >> 32) + (words[lane] << 32 | words[lane] >> 32);
-      keys[lane] += kStep;
+    Lanes words = {};
+    if (count - at >= 8) {
+      std::memcpy(&words, values + at, 64);
+    } else {
+      std::memcpy(&words, values + at, (count - at) * 8);
     }
-    if (at % 128 != 120) continue;
-    for (int lane = 0; lane < 8; lane++) {
-      sums[lane] = (sums[lane] ^ sums[lane] >> 47 ^ keys[lane]) * kPrime;
-    }
+    const Lanes mixed = words ^ keys;
+    sums += (mixed & 0xFFFFFFFF) * (mixed >> 32) + (words << 32 | words >> 32);
+    keys += kStep;
+    if (at % 128 == 120) sums = (sums ^ sums >> 47 ^ keys) * kPrime;
   }
-  for (int lane = 0; lane < 8; lane++) hashes[lane] = sums[lane];
+  std::memcpy(hashes, &sums, 64);
 }
 
 #if defined(__x86_64__)
