@@ -47,7 +47,7 @@ void File::check_group_count(int64_t count) {
 namespace {
 
 /// Bytes of a batch that its columns' values share, when nobody says how many rows it has.
-constexpr int64_t kBatchBytes = 16 << 20;
+constexpr int64_t kBatchBytes = 8 << 20;
 
 std::unique_ptr<File> open(int32_t format, const ns_columnar_input &input, int64_t memory_limit) {
   switch (format) {
@@ -75,9 +75,9 @@ Selection checked(const File &file, const ns_columnar_selection &wanted) {
       throw Failure{ns_columnar_argument, "there is no column " + std::to_string(column)};
     }
     if (file.columns[column].values == nullptr) {
-      throw Failure{ns_columnar_unsupported, "column " + file.columns[column].name + " is of type " +
-                                                 file.columns[column].type_name +
-                                                 ", which is not read"};
+      throw Failure{ns_columnar_unsupported,
+                    "column " + file.columns[column].name + " is of type " +
+                        file.columns[column].type_name + ", which is not read"};
     }
     selection.columns.push_back(column);
     selection.takes_dictionary.push_back(wanted.takes_dictionary != nullptr &&

@@ -43,6 +43,7 @@ class LimitedPool : public arrow::MemoryPool {
   int64_t total_bytes_allocated() const override { return total_; }
   int64_t num_allocations() const override { return count_; }
   std::string backend_name() const override { return inner_->backend_name(); }
+  int64_t limit() const { return limit_; }
 
  private:
   explicit LimitedPool(int64_t limit) : limit_(limit) {}

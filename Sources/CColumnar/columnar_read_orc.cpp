@@ -2,8 +2,8 @@
 #include <arrow/record_batch.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "columnar_orc_lengths.h"
 #include "columnar_read_file.h"
 
 // ORC: stripe after stripe; a batch is decoded for all columns at once.
@@ -22,10 +22,8 @@ class OrcFile : public File {
   const char *group_name() const override { return "stripe"; }
 
   std::unique_ptr<ORCFileReader> reader;
+  std::unique_ptr<OrcLengths> lengths;
   std::vector<int64_t> first_rows;
-
- private:
-  void check_postscript() const;
 };
 
 class OrcGroup : public GroupReader {
@@ -46,6 +44,7 @@ class OrcGroup : public GroupReader {
   int64_t at_;
   // Passed over by reading: to seek into a stripe fails for some encodings of text.
   const int64_t skip_;
+  int64_t batch_row_limit_ = 0;
   std::shared_ptr<arrow::RecordBatchReader> batches_;
   /// For each column of the selection its place in a batch.
   std::vector<int> places_;
@@ -69,8 +68,9 @@ class OrcSelection : public SelectionReader {
 
 OrcFile::OrcFile(const ns_columnar_input &source, int64_t memory_limit)
     : File(source, memory_limit) {
-  check_postscript();
+  check_orc_postscript(*input);
   reader = take(ORCFileReader::Open(input, pool.get()));
+  lengths = std::make_unique<OrcLengths>(reader->GetSerializedFileTail());
   take_columns(*take(reader->ReadSchema()));
   check_group_count(reader->NumberOfStripes());
   const int64_t size = take(input->GetSize());
@@ -94,15 +94,6 @@ OrcFile::OrcFile(const ns_columnar_input &source, int64_t memory_limit)
   }
 }
 
-/// Looks at the file's begin and end before the library takes memory for what they say.
-void OrcFile::check_postscript() const {
-  const int64_t size = take(input->GetSize());
-  uint8_t begin[3] = {};
-  if (size < 16) throw Failure{ns_columnar_damaged, "is no ORC file: it is too short"};
-  input->read_whole(0, 3, begin);
-  if (std::memcmp(begin, "ORC", 3) != 0) throw Failure{ns_columnar_damaged, "is no ORC file"};
-}
-
 std::unique_ptr<SelectionReader> OrcFile::read(const Selection &selection) {
   return std::make_unique<OrcSelection>(*this, selection);
 }
@@ -118,8 +109,16 @@ OrcGroup::OrcGroup(OrcFile &file, const Selection &selection, uint32_t group, in
         std::lower_bound(included.begin(), included.end(), static_cast<int>(column));
     places_.push_back(static_cast<int>(place - included.begin()));
   }
+  batch_row_limit_ = selection.batch_row_limit;
+  for (const uint32_t column : selection.columns) {
+    const int64_t limit = located("column " + file.columns[column].name, [&] {
+      return file.lengths->check(*file.input, group, {column}, selection.batch_row_limit,
+                                 file.pool->limit());
+    });
+    batch_row_limit_ = std::min(batch_row_limit_, limit);
+  }
   check(file.reader->Seek(file.first_rows[group]));
-  batches_ = take(file.reader->NextStripeReader(selection.batch_row_limit, included));
+  batches_ = take(file.reader->NextStripeReader(batch_row_limit_, included));
 }
 
 std::string OrcGroup::failing_column() const {
@@ -127,7 +126,7 @@ std::string OrcGroup::failing_column() const {
     try {
       check(file_.reader->Seek(file_.first_rows[group_]));
       const auto batches = take(file_.reader->NextStripeReader(
-          selection_.batch_row_limit, {static_cast<int>(column)}));
+          batch_row_limit_, {static_cast<int>(column)}));
       std::shared_ptr<arrow::RecordBatch> batch;
       do check(batches->ReadNext(&batch));
       while (batch != nullptr);

@@ -5,6 +5,7 @@
 #include <parquet/arrow/schema.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
+#include <parquet/size_statistics.h>
 #include <parquet/statistics.h>
 #include <arrow/util/key_value_metadata.h>
 
@@ -20,15 +21,11 @@ namespace ns::columnar {
 
 namespace {
 
-/// Stored bytes that are read ahead, over all columns.
-constexpr int64_t kReadAhead = 32 << 20;
+/// Stored bytes of a row group that are held at once, over all columns.
+constexpr int64_t kStoredBytes = 48 << 20;
 
-parquet::ReaderProperties reader_properties(arrow::MemoryPool *pool, size_t column_count) {
+parquet::ReaderProperties reader_properties(arrow::MemoryPool *pool) {
   parquet::ReaderProperties properties(pool);
-  // Pages are read through a buffer: a whole column of a row group may be large.
-  properties.enable_buffered_stream();
-  const int64_t share = kReadAhead / static_cast<int64_t>(std::max<size_t>(column_count, 1));
-  properties.set_buffer_size(std::clamp<int64_t>(share, 64 << 10, 1 << 20));
   properties.set_page_checksum_verification(true);
   properties.set_thrift_string_size_limit(NS_COLUMNAR_METADATA_LIMIT);
   properties.set_thrift_container_size_limit(4 * NS_COLUMNAR_GROUP_LIMIT);
@@ -88,7 +85,11 @@ class ParquetSelection : public SelectionReader {
   std::unique_ptr<GroupReader> open(uint32_t group, int64_t skipped) override;
 
  private:
+  /// The selection with as many rows in a batch as leave its text some room.
+  static Selection shortened(const ParquetFile &file, Selection selection);
   std::unique_ptr<parquet::arrow::FileReader> make(bool has_dictionaries) const;
+  /// The stored bytes of the columns in the row group that has most.
+  int64_t largest_byte_count() const;
   /// Whether a column's values are all stored by a dictionary in a row group.
   bool is_encoded(uint32_t group, size_t index) const;
 
@@ -125,7 +126,7 @@ class ParquetFile : public File {
 ParquetFile::ParquetFile(const ns_columnar_input &source, int64_t memory_limit)
     : File(source, memory_limit) {
   check_footer();
-  auto reader = parquet::ParquetFileReader::Open(input, reader_properties(pool.get(), 1));
+  auto reader = parquet::ParquetFileReader::Open(input, reader_properties(pool.get()));
   metadata = reader->metadata();
   if (metadata->num_columns() > NS_COLUMNAR_COLUMN_LIMIT) {
     throw Failure{ns_columnar_limit, "it has " + std::to_string(metadata->num_columns()) +
@@ -223,9 +224,36 @@ File::Extremes ParquetFile::extremes(uint32_t group, uint32_t column) {
 // MARK: Selection
 
 ParquetSelection::ParquetSelection(const ParquetFile &file, const Selection &selection)
-    : file_(file), selection_(selection), plain_(make(false)) {
+    : file_(file), selection_(shortened(file, selection)), plain_(make(false)) {
   const auto &wants = selection.takes_dictionary;
   if (std::find(wants.begin(), wants.end(), true) != wants.end()) encoded_ = make(true);
+}
+
+/// Bytes that a column's values take in a row on average, once they are decoded.
+double decoded_width(const parquet::ColumnChunkMetaData &chunk, int64_t row_count) {
+  int64_t byte_count = chunk.total_uncompressed_size();
+  const auto sizes = chunk.size_statistics();
+  if (sizes != nullptr && sizes->unencoded_byte_array_data_bytes.has_value()) {
+    byte_count = std::max(byte_count, *sizes->unencoded_byte_array_data_bytes);
+  }
+  return static_cast<double>(byte_count) / static_cast<double>(std::max<int64_t>(row_count, 1));
+}
+
+Selection ParquetSelection::shortened(const ParquetFile &file, Selection selection) {
+  double widest = 1;
+  for (uint32_t group = selection.first_group; group < selection.end_group; group++) {
+    const auto metadata = file.metadata->RowGroup(static_cast<int>(group));
+    double width = 0;
+    for (const uint32_t column : selection.columns) {
+      width += decoded_width(*metadata->ColumnChunk(file.leaves[column]), metadata->num_rows());
+    }
+    widest = std::max(widest, width);
+  }
+  const double rows = std::max(static_cast<double>(file.pool->limit() / 8) / widest, 1.0);
+  if (rows < static_cast<double>(selection.batch_row_limit)) {
+    selection.batch_row_limit = static_cast<int64_t>(rows);
+  }
+  return selection;
 }
 
 std::unique_ptr<parquet::arrow::FileReader> ParquetSelection::make(bool has_dictionaries) const {
@@ -237,11 +265,32 @@ std::unique_ptr<parquet::arrow::FileReader> ParquetSelection::make(bool has_dict
     if (!selection_.takes_dictionary[i] || !is_text(*file_.columns[column].values)) continue;
     properties.set_read_dictionary(file_.leaves[column], true);
   }
-  auto reader = parquet::ParquetFileReader::Open(
-      file_.input, reader_properties(file_.pool.get(), selection_.columns.size()),
-      file_.metadata);
+  auto stored = reader_properties(file_.pool.get());
+  const int64_t byte_count = largest_byte_count();
+  if (byte_count > kStoredBytes) {
+    // Pages come through a buffer for each column; that costs a copy, and more reads.
+    const int64_t column_count = static_cast<int64_t>(selection_.columns.size());
+    stored.enable_buffered_stream();
+    stored.set_buffer_size(std::clamp<int64_t>(kStoredBytes / column_count, 64 << 10, 4 << 20));
+  }
+  auto reader = parquet::ParquetFileReader::Open(file_.input, stored, file_.metadata);
   return take(
       parquet::arrow::FileReader::Make(file_.pool.get(), std::move(reader), properties));
+}
+
+int64_t ParquetSelection::largest_byte_count() const {
+  int64_t largest = 0;
+  for (uint32_t group = selection_.first_group; group < selection_.end_group; group++) {
+    const auto metadata = file_.metadata->RowGroup(static_cast<int>(group));
+    int64_t byte_count = 0;
+    for (const uint32_t column : selection_.columns) {
+      const int64_t stored =
+          metadata->ColumnChunk(file_.leaves[column])->total_compressed_size();
+      byte_count += std::clamp<int64_t>(stored, 0, INT64_MAX - byte_count);
+    }
+    largest = std::max(largest, byte_count);
+  }
+  return largest;
 }
 
 bool ParquetSelection::is_encoded(uint32_t group, size_t index) const {

@@ -119,7 +119,8 @@ void check_indices(const arrow::DictionaryArray &array) {
   const auto &indices = *array.indices();
   ns_column column = {};
   column.kind = kind_of(*indices.type());
-  column.values = indices.data()->buffers[1] == nullptr ? nullptr : indices.data()->buffers[1]->data();
+  const auto &buffer = indices.data()->buffers[1];
+  column.values = buffer == nullptr ? nullptr : buffer->data();
   column.validity = indices.null_count() == 0 ? nullptr : indices.null_bitmap_data();
   column.first = indices.offset();
   if (indices.length() == 0) return;

@@ -130,6 +130,23 @@ import Columnar
     }
   }
 
+  /// Gives each text of the next rows a number that follows from it alone.
+  func hash(
+    _ place: Int, count: Int, _ window: TileWindow, _ fields: UnsafePointer<ns_csv_field>,
+    stride: Int, into hashes: UnsafeMutablePointer<UInt64>
+  ) {
+    guard let dictionary = dictionaries[place] else {
+      return unsafe ns_column_hash_fields(fields, stride, UInt32(count), window.start, hashes)
+    }
+    unsafe codes[place].withUnsafeBufferPointer { codes in
+      unsafe dictionary.hashes.withUnsafeBufferPointer { known in
+        guard let codes = codes.baseAddress, let known = known.baseAddress else { return }
+        unsafe ns_column_gather_hashes(
+          codes, UInt32(count), known, known[dictionary.count], hashes)
+      }
+    }
+  }
+
   /// Writes the next rows of a column as codes of all texts the reader has met.
   ///
   /// - Returns: false where not all of them have codes.
@@ -152,11 +169,14 @@ import Columnar
 /// The values of a dictionary as text and as numbers.
 @safe final class RenderedDictionary {
   let isUTF8: Bool
-  /// One for each value, at least one.
+  /// Number of values.
+  let count: Int
+  /// One for each value, and an empty one.
   let fields: UnsafeMutablePointer<ns_csv_field>
   let texts: TileWindow
   let numbers: [Double]
-  private let count: Int
+  /// What `ns_column_hash_fields` gives for each field.
+  let hashes: [UInt64]
   private var codes: [Int32]?
   private var isMapped = false
 
@@ -165,10 +185,11 @@ import Columnar
     self.count = count
     let rows = UInt32(count)
     isUTF8 = unsafe ns_column_is_utf8(&values, rows) != 0
-    let fields = UnsafeMutablePointer<ns_csv_field>.allocate(capacity: max(1, count))
-    unsafe fields.initialize(repeating: ns_csv_field(), count: max(1, count))
+    let fields = UnsafeMutablePointer<ns_csv_field>.allocate(capacity: count + 1)
+    unsafe fields.initialize(repeating: ns_csv_field(), count: count + 1)
     unsafe self.fields = unsafe fields
-    texts = TileWindow(capacity: 0)
+    let texts = TileWindow(capacity: 0)
+    self.texts = texts
     if column.isText {
       unsafe texts.reserve(Int(clamping: ns_column_length(&values, rows)))
       unsafe texts.append { start, position in
@@ -181,6 +202,12 @@ import Columnar
       unsafe ns_column_numbers(&values, rows, start, 1, ns_isa_portable)
     }
     self.numbers = numbers
+    var hashes = [UInt64](repeating: 0, count: count + 1)
+    unsafe hashes.withUnsafeMutableBufferPointer { hashes in
+      guard let start = hashes.baseAddress else { return }
+      unsafe ns_column_hash_fields(fields, 1, rows + 1, texts.start, start)
+    }
+    self.hashes = hashes
   }
 
   deinit { unsafe fields.deallocate() }

@@ -11,6 +11,8 @@ import Jobs
     let index: Int
     let isNumber: Bool
     let isText: Bool
+    /// Its number among those that come as text; 0 for others.
+    var textPlace = 0
   }
 
   /// The columns' numbers, in the order they are read.
@@ -29,7 +31,8 @@ import Jobs
   /// Bytes of the window that the tile's records may take, by kind and length alone.
   private var reservedCount = 0
   private var lengths: [UInt32]
-  private var hashes: [UInt64]
+  /// A number for each text of the tile, column after column, `RecordTile.recordLimit` each.
+  private let hashes: UnsafeMutablePointer<UInt64>
   /// The tile's fields as they were when all of them were emptied last.
   private var emptied: UnsafeMutablePointer<ns_csv_field>?
   /// Records whose text has to be looked at, because somewhere it is not UTF-8.
@@ -39,12 +42,21 @@ import Jobs
     _ columns: [ColumnarColumn], types: [ColumnType]?, needs: ColumnNeeds, recordByteLimit: Int,
     movesFields: Bool
   ) {
+    var textCount = 0
     self.columns = needs.all.map { index in
       let isText = types.map { $0[index] == .text } ?? false
       let isNumber = needs.numbers.contains(index) && columns[index].isNumeric && !isText
-      return Column(
+      var column = Column(
         index: index, isNumber: isNumber, isText: needs.texts.contains(index) || !isNumber)
+      if column.isText {
+        column.textPlace = textCount
+        textCount += 1
+      }
+      return column
     }
+    let hashCount = max(8, textCount * RecordTile.recordLimit)
+    unsafe hashes = .allocate(capacity: hashCount)
+    unsafe hashes.initialize(repeating: 0, count: hashCount)
     read = self.columns.map(\.index)
     let coded = self.columns.filter { $0.isText && columns[$0.index].type == .text }.map(\.index)
     dictionaryColumns = Set(coded)
@@ -55,8 +67,9 @@ import Jobs
       columns: self.columns.filter(\.isNumber).map(\.index), columnCount: columns.count)
     textCodes = TextCodes(columns: coded, columnCount: columns.count)
     lengths = Array(repeating: 0, count: RecordTile.recordLimit)
-    hashes = Array(repeating: 0, count: RecordTile.recordLimit)
   }
+
+  deinit { unsafe hashes.deallocate() }
 
   /// Begins a tile of no records.
   func begin(_ tile: inout RecordTile, recordLimit: Int) {
@@ -115,7 +128,10 @@ import Jobs
     for (place, column) in columns.enumerated() where fitCount > 0 {
       guard !isTooLong else {
         unsafe typedNumbers.values(ofColumn: column.index)?[start] = .nan
-        if column.isText { unsafe tile.fields[start * fieldCount + column.index] = ns_csv_field() }
+        if column.isText {
+          unsafe tile.fields[start * fieldCount + column.index] = ns_csv_field()
+          unsafe hashes(of: column)[start] = 0
+        }
         textCodes.giveUp(column: column.index)
         continue
       }
@@ -184,6 +200,8 @@ import Jobs
   ) {
     let fields = unsafe tile.fields + start * fieldCount + column.index
     unsafe batch.render(place, count: count, into: window, fields, stride: fieldCount)
+    unsafe batch.hash(
+      place, count: count, window, fields, stride: fieldCount, into: hashes(of: column) + start)
     if !batch.isUTF8(place) { suspects.append((column.index, start..<start + count)) }
   }
 
@@ -198,23 +216,30 @@ import Jobs
 
   // MARK: Digest
 
+  private func hashes(of column: Column) -> UnsafeMutablePointer<UInt64> {
+    unsafe hashes + column.textPlace * RecordTile.recordLimit
+  }
+
   /// Adds a tile's values to a digest: all of them, and how many there are.
   func hash(_ tile: borrowing RecordTile, into hasher: inout XXH3) {
-    let count = tile.count
-    guard let window = unsafe tile.window else { return }
+    let count = UInt32(tile.count)
+    var mixed = [UInt64](repeating: 0, count: 8)
+    let add = { (values: UnsafePointer<Double>, hasher: inout XXH3) in
+      unsafe mixed.withUnsafeMutableBufferPointer { mixed in
+        guard let start = mixed.baseAddress else { return }
+        unsafe ns_column_hash_numbers(values, count, start, self.instructions)
+        unsafe hasher.update(UnsafeRawBufferPointer(mixed))
+      }
+    }
     for column in columns {
-      if column.isNumber, let values = unsafe typedNumbers.values(ofColumn: column.index) {
-        unsafe hasher.update(
-          UnsafeRawBufferPointer(
-            rebasing: UnsafeRawBufferPointer(values)[
-              ..<(8 * count)]))
+      if column.isNumber,
+        let values = unsafe typedNumbers.values(ofColumn: column.index)?.baseAddress
+      {
+        unsafe add(values, &hasher)
       }
       guard column.isText else { continue }
-      unsafe hashes.withUnsafeMutableBufferPointer { hashes in
-        guard let start = hashes.baseAddress else { return }
-        unsafe ns_column_hash_fields(
-          tile.fields + column.index, fieldCount, UInt32(count), window, start)
-        unsafe hasher.update(UnsafeRawBufferPointer(start: start, count: 8 * count))
+      unsafe hashes(of: column).withMemoryRebound(to: Double.self, capacity: tile.count) {
+        unsafe add($0, &hasher)
       }
     }
     let total = [UInt64(count).littleEndian]

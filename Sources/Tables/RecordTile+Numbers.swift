@@ -71,7 +71,11 @@ extension RecordTile {
     precondition(column >= 0 && column < expectedFieldCount)
     precondition(stride > 0 && (count - 1) * stride < output.count)
     if let values = unsafe typedNumbers?.values(ofColumn: column) {
-      for record in 0..<count { unsafe output[record * stride] = unsafe values[record] }
+      if stride == 1, let from = values.baseAddress {
+        unsafe output.baseAddress?.update(from: from, count: count)
+      } else {
+        for record in 0..<count { unsafe output[record * stride] = unsafe values[record] }
+      }
       return 0
     }
     guard let window = unsafe window, let start = output.baseAddress else { return 0 }

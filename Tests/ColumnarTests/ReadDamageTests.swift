@@ -12,7 +12,8 @@ struct ReadDamageTests {
     "zstd.parquet", "none.parquet", "pages-v2.parquet", "other-encodings.parquet",
     "small-dictionary.parquet", "arrow-types.parquet", "checksums.parquet", "file.arrow",
     "file-zstd.arrow", "stream.arrow", "stream-lz4.arrow", "ipc-types.arrow",
-    "ipc-types-stream.arrow", "deltas-stream.arrow", "polars.arrow",
+    "ipc-types-stream.arrow", "deltas-stream.arrow", "polars.arrow", "zstd.orc", "zlib.orc",
+    "uncompressed.orc",
   ]
 
   /// Reads everything, every way; what it throws has to be ours.

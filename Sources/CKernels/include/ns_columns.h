@@ -122,6 +122,17 @@ void ns_column_hash_fields(const ns_csv_field *_Nonnull fields, size_t field_str
                            uint32_t count, const uint8_t *_Nonnull window,
                            uint64_t *_Nonnull hashes);
 
+/// The same for codes of a dictionary whose fields have `dictionary` as numbers, and `none` where
+/// the code is -1.
+void ns_column_gather_hashes(const int32_t *_Nonnull codes, uint32_t count,
+                             const uint64_t *_Nonnull dictionary, uint64_t none,
+                             uint64_t *_Nonnull hashes);
+
+/// Mixes doubles into eight numbers: equal bits in equal order give equal numbers, and changed ones
+/// others with a chance of about one in 2^60. Not for what an enemy may choose.
+void ns_column_hash_numbers(const double *_Nonnull values, uint32_t count,
+                            uint64_t *_Nonnull hashes, ns_isa isa);
+
 /// Whether all text of the run is UTF-8; true for all other kinds.
 int ns_column_is_utf8(const ns_column *_Nonnull column, uint32_t count);
 
