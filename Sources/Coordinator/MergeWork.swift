@@ -95,9 +95,13 @@ struct MergeWork: Sendable {
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw CoordinatorError("the kept model \(path) cannot be read")
     }
+    let model = try Model(bundle: Array(bytes))
+    let planned = try plannedConfiguration()
+    let mapping = try ColumnMapping(inputs: model.inputs, columns: planned.columns)
     return try RowFormat(
-      configuration: try plannedConfiguration(),
-      prediction: job.request.prediction(of: Model(bundle: Array(bytes))))
+      configuration: planned.readingNumbers(
+        of: model.inputs, columns: mapping.columnIndices),
+      prediction: job.request.prediction(of: model))
   }
 
   private func plannedConfiguration() throws -> JobConfiguration {
