@@ -160,15 +160,15 @@ let package = Package(
     .testTarget(
       name: "ColumnarTests",
       dependencies: [
-        "CKernels", "Columnar", "Digests", "Jobs", "Models", "Tables",
+        "CKernels", "Columnar", "Digests", "Jobs", "Tables",
       ],
       path: "Tests/ColumnarTests", exclude: ["Fixtures", "read_columnar.py"],
       swiftSettings: unsafeSettings),
     .testTarget(
       name: "DatabaseTests",
       dependencies: [
-        "Compression", "CoordinatorCore", "Database", "Destinations", "Digests", "Jobs", "Leasing",
-        "Models", "Partials", "Tables",
+        "CoordinatorCore", "Database", "Destinations", "Digests", "Jobs", "Leasing",
+        "Partials", "Tables",
       ],
       path: "Tests/DatabaseTests", swiftSettings: unsafeSettings),
     .testTarget(
@@ -191,7 +191,7 @@ let package = Package(
       name: "DestinationsTests",
       dependencies: [
         "Columnar", "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing",
-        "Models", "ObjectStore", "Partials", "Tables",
+        "ObjectStore", "Partials",
       ],
       path: "Tests/DestinationsTests", swiftSettings: unsafeSettings),
     .testTarget(
@@ -247,7 +247,7 @@ let package = Package(
     .testTarget(
       name: "TablesTests",
       dependencies: [
-        "CKernels", "Columnar", "Compression", "Database", "Digests", "Jobs", "Models",
+        "CKernels", "Columnar", "Compression", "Jobs", "Models",
         "ObjectStore", "Tables",
       ],
       path: "Tests/TablesTests", exclude: ["Fixtures"], swiftSettings: unsafeSettings),

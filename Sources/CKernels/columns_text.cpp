@@ -347,9 +347,54 @@ int ns_column_has_bounds(const ns_column *column, uint32_t count, uint64_t byte_
   }
 }
 
+// Moments and bytes, which are text in the formats that have none.
+static uint32_t render_as_text(const ns_column *column, uint32_t count, uint8_t *window,
+                               uint32_t position, ns_csv_field *fields, size_t field_stride) {
+  const int digits = column->unit_digits;
+  const auto with = [&](uint32_t flags, auto write) {
+    return render(column, count, window, position, fields, field_stride, flags, write);
+  };
+  switch (column->kind) {
+    case ns_column_date32:
+      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
+        return write_date(value_at<int32_t>(column, i), to);
+      });
+    case ns_column_date64:
+      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
+        return write_date(ns::floor_division(value_at<int64_t>(column, i), 86'400'000), to);
+      });
+    case ns_column_timestamp:
+      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
+        return write_timestamp(value_at<int64_t>(column, i), digits, column->has_zone != 0, to);
+      });
+    case ns_column_time32:
+      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
+        return write_time(value_at<int32_t>(column, i), digits, to);
+      });
+    case ns_column_time64:
+      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
+        return write_time(value_at<int64_t>(column, i), digits, to);
+      });
+    case ns_column_binary:
+      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
+        return write_base64(span_at<int32_t>(column, i), to);
+      });
+    case ns_column_large_binary:
+      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
+        return write_base64(span_at<int64_t>(column, i), to);
+      });
+    case ns_column_fixed_binary:
+      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
+        return write_base64(fixed_at(column, i), to);
+      });
+    default:
+      for (uint32_t i = 0; i < count; i++) fields[i * field_stride] = {position, 0};
+      return position;
+  }
+}
+
 uint32_t ns_column_render(const ns_column *column, uint32_t count, uint8_t *window,
                           uint32_t position, ns_csv_field *fields, size_t field_stride) {
-  const int digits = column->unit_digits;
   const auto with = [&](uint32_t flags, auto write) {
     return render(column, count, window, position, fields, field_stride, flags, write);
   };
@@ -392,40 +437,6 @@ uint32_t ns_column_render(const ns_column *column, uint32_t count, uint8_t *wind
       return with(0, [&](uint32_t i, char *to) {
         return to + ns::decimal_to_text(column, column->first + i, to);
       });
-    case ns_column_date32:
-      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
-        return write_date(value_at<int32_t>(column, i), to);
-      });
-    case ns_column_date64:
-      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
-        return write_date(ns::floor_division(value_at<int64_t>(column, i), 86'400'000), to);
-      });
-    case ns_column_timestamp:
-      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
-        return write_timestamp(value_at<int64_t>(column, i), digits, column->has_zone != 0, to);
-      });
-    case ns_column_time32:
-      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
-        return write_time(value_at<int32_t>(column, i), digits, to);
-      });
-    case ns_column_time64:
-      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
-        return write_time(value_at<int64_t>(column, i), digits, to);
-      });
-    case ns_column_binary:
-      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
-        return write_base64(span_at<int32_t>(column, i), to);
-      });
-    case ns_column_large_binary:
-      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
-        return write_base64(span_at<int64_t>(column, i), to);
-      });
-    case ns_column_fixed_binary:
-      return with(NS_CSV_QUOTED, [&](uint32_t i, char *to) {
-        return write_base64(fixed_at(column, i), to);
-      });
-    default:
-      for (uint32_t i = 0; i < count; i++) fields[i * field_stride] = {position, 0};
-      return position;
+    default: return render_as_text(column, count, window, position, fields, field_stride);
   }
 }

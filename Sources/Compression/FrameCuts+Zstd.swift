@@ -20,11 +20,11 @@ struct ZstdFrameHeader: Equatable {
     guard bytes.count >= 5, bytes.number(at: 0, count: 4) == Self.magic else { return nil }
     let descriptor = bytes.number(at: 4, count: 1)
     guard descriptor & 0b1000 == 0 else { return nil }  // reserved
-    let isSingleSegment = descriptor & 0b10_0000 != 0
+    let hasNoWindow = descriptor & 0b10_0000 != 0
     let sizeFlag = Int(descriptor >> 6)
-    let sizeCount = sizeFlag == 0 ? (isSingleSegment ? 1 : 0) : 1 << sizeFlag
+    let sizeCount = sizeFlag == 0 ? (hasNoWindow ? 1 : 0) : 1 << sizeFlag
     let dictionaryCount = [0, 1, 2, 4][Int(descriptor & 0b11)]
-    let windowCount = isSingleSegment ? 0 : 1
+    let windowCount = hasNoWindow ? 0 : 1
     byteCount = 5 + windowCount + dictionaryCount + sizeCount
     guard bytes.count >= byteCount else { return nil }
     if sizeCount == 0 {
@@ -33,7 +33,7 @@ struct ZstdFrameHeader: Equatable {
       let raw = bytes.number(at: byteCount - sizeCount, count: sizeCount)
       textByteCount = sizeCount == 2 ? raw + 256 : raw
     }
-    if isSingleSegment {
+    if hasNoWindow {
       windowByteCount = textByteCount ?? 0
     } else {
       let window = bytes.number(at: 5, count: 1)

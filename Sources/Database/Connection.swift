@@ -107,10 +107,13 @@ package struct ConnectionPatience: Sendable {
 
   /// Makes the session the same whatever the server's and the user's settings.
   private func settle() throws(DatabaseError) {
-    for setting in [
-      "TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'",
-      "extra_float_digits = 1", "bytea_output = 'hex'", "standard_conforming_strings = on",
-    ] { try execute("SET " + setting) }
+    let settings = [
+      ("TimeZone", "UTC"), ("DateStyle", "ISO, YMD"), ("IntervalStyle", "postgres"),
+      ("extra_float_digits", "1"), ("bytea_output", "hex"), ("standard_conforming_strings", "on"),
+    ]
+    // One statement, because each costs a way to the server and back.
+    let calls = settings.map { "set_config('\($0.0)', '\($0.1)', false)" }
+    try execute("SELECT " + calls.joined(separator: ", "))
   }
 
   // MARK: Statements

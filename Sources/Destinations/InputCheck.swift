@@ -34,8 +34,10 @@ struct InputCheck {
     }
   }
 
-  /// Whether blocks are digested by their bytes. Of other formats they are by the values that were
-  /// read, which needs the job's columns: there the size is what is compared.
+  /// Whether blocks are digested by their bytes.
+  ///
+  /// Of other formats they are by the values that were read, which needs the job's columns: there
+  /// the size is what is compared.
   private var isText: Bool {
     switch receipt.configuration.instancesFormat {
     case .csv, .jsonl: true

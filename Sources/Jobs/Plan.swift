@@ -92,6 +92,7 @@ package struct Plan: Hashable, Sendable {
   ///   - inputs: In the order of the output.
   ///   - blockByteCount: Bytes of text in one block.
   ///   - allowsNone: Whether there may be no input, and so no shard.
+  /// - Throws: `Refusal`.
   package init(
     inputs: [PlannedInput], blockByteCount: UInt64 = Limits.blockByteCount,
     allowsNone: Bool = false

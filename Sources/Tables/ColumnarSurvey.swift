@@ -22,6 +22,7 @@ package struct ColumnarSurvey {
   /// - Parameters:
   ///   - files: In the order of the output.
   ///   - open: Gives a file's stored bytes.
+  /// - Returns: What the plan needs.
   /// - Throws: `ColumnarReadError`, `TableError.headerMismatch` where two files have other
   ///   columns, or what an input fails with.
   package func run(

@@ -2,6 +2,8 @@ import Digests
 import Dispatch
 import Foundation
 import Glibc
+import Jobs
+import Leasing
 import Synchronization
 import Tables
 import Wire

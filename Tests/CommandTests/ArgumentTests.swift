@@ -93,7 +93,7 @@ import Testing
     (["run"] + good + ["--block-size", "1"], 64),
     (["run"] + good + ["--include", "a", "--exclude", "b"], 64),
     (["run"] + good + ["--key-field", "a", "--exclude", "b"], 64),
-    (["run"] + good + ["--format", "parquet"], 64),
+    (["run"] + good + ["--format", "avro"], 64),
     (["run", "--model", "s3://b/m", "--input", "a", "--output", "o"], 64),
     (["submit", "job.yaml", "--wait"], nil),
     (["submit", "job.yaml", "--coordinator", "ipc:///tmp/x"], 64),

@@ -31,6 +31,11 @@ import Testing
       uris: [customers/*.csv, /data/more.csv.gz, "file:///data/last.csv"]
       delimiter: ";"
       nullWords: [NA, "null", ""]
+      schema: {age: integer}
+      filter: age >= 18
+      onParseError: "null"
+      hivePartitioning: true
+      allowEmpty: true
     instanceConfig:
       instanceType: object
       excludedFields: [name]
@@ -38,6 +43,11 @@ import Testing
       predictionsFormat: csv
       compression: none
       uri: ./predictions/
+      table: scores
+      writeMode: upsert
+      upsertKeys: [id]
+      outputFields: [probabilities]
+      topK: 3
     dedicatedResources:
       maxReplicaCount: 4
     modelParameters:
@@ -57,6 +67,16 @@ import Testing
       outputConfig: .init(uri: "/jobs/predictions"))
     expected.inputConfig.delimiter = ";"
     expected.inputConfig.nullWords = ["NA", "null", ""]
+    expected.inputConfig.schema = ["age": .integer]
+    expected.inputConfig.filter = "age >= 18"
+    expected.inputConfig.onParseError = .null
+    expected.inputConfig.hivePartitioning = true
+    expected.inputConfig.allowEmpty = true
+    expected.outputConfig.table = "scores"
+    expected.outputConfig.writeMode = .upsert
+    expected.outputConfig.upsertKeys = ["id"]
+    expected.outputConfig.outputFields = ["probabilities"]
+    expected.outputConfig.topK = 3
     expected.instanceConfig.instanceType = .object
     expected.instanceConfig.excludedFields = ["name"]
     expected.outputConfig.predictionsFormat = .csv
@@ -78,7 +98,8 @@ import Testing
   @Test func everyKnownKeyIsInTheWholeFile() throws {
     let names = JobFileKeys.all.compactMap { $0.split(separator: ".").last.map(String.init) }
     let missing = names.filter { !Self.whole.contains($0 + ":") }
-    #expect(missing.sorted() == ["includedFields", "keyField"])  // they exclude excludedFields
+    // They exclude excludedFields; a query is asked of a database.
+    #expect(missing.sorted() == ["includedFields", "keyField", "query", "splitColumn"])
   }
 
   @Test func jsonIsReadLikeYAML() throws {

@@ -99,10 +99,10 @@ import Testing
   @Test func refusesANewerSchema() throws {
     let folder = try TemporaryFolder()
     try Journal(folder: folder.state).close()
-    try Journal.raiseSchemaVersion(folder: folder.state, to: 2)
+    try Journal.raiseSchemaVersion(folder: folder.state, to: 3)
     let error = #expect(throws: JournalError.self) { _ = try Journal(folder: folder.state) }
     #expect(error?.code == .newerSchema)
-    #expect(error?.context.contains("has schema 2, this release knows 1") == true)
+    #expect(error?.context.contains("has schema 3, this release knows 2") == true)
   }
 
   @Test(arguments: [

@@ -12,30 +12,39 @@ enum ImportTable {
     "Failpoints": [],
     "Digests": ["CCrypto", "CXXHash"],
     "Compression": ["CZlib", "CZstd"],
+    "CColumnar": ["CArrow"],
+    "Columnar": ["CColumnar", "CKernels", "Jobs"],
+    "ObjectStore": ["CCurl", "Digests"],
+    "Database": ["CPQ", "CSQLite3"],
     "Transport": ["CNNG"],
     "Wire": ["CWire", "Jobs", "Leasing"],
     "Journal": ["CoordinatorCore", "GRDB", "GRDBSQLite", "Jobs", "Leasing"],
-    "Tables": ["CKernels", "Compression", "Jobs", "Models"],
+    "Tables": [
+      "CKernels", "Columnar", "Compression", "Database", "Digests", "Jobs", "Models",
+      "ObjectStore",
+    ],
     "Models": ["CKernels"],
     "Scoring": ["CKernels", "Models"],
     "Features": ["CKernels", "Models", "Scoring"],
-    "Partials": ["Compression", "Digests", "Jobs", "Leasing"],
+    "Partials": ["Compression", "Digests", "Jobs", "Leasing", "ObjectStore"],
     "Destinations": [
-      "CPosix", "Compression", "CoordinatorCore", "Digests", "Jobs", "Leasing", "Partials",
-      "Scoring", "Tables",
+      "CPosix", "Columnar", "Compression", "CoordinatorCore", "Database", "Digests", "Jobs",
+      "Leasing", "ObjectStore", "Partials", "Scoring", "Tables",
     ],
     "Coordinator": [
-      "Compression", "CoordinatorCore", "Destinations", "Digests", "Executors", "Failpoints",
-      "Features", "Jobs", "Journal", "Leasing", "Logging", "Models", "Partials", "Scoring",
-      "Tables", "Transport", "Wire",
+      "Compression", "CoordinatorCore", "Database", "Destinations", "Digests", "Executors",
+      "Failpoints", "Features", "Jobs", "Journal", "Leasing", "Logging", "Models",
+      "ObjectStore", "Partials", "Scoring", "Tables", "Transport", "Wire",
     ],
     "Worker": [
-      "Compression", "Digests", "Executors", "Failpoints", "Features", "Jobs", "Leasing", "Logging",
-      "Models", "Partials", "Scoring", "Tables", "Transport", "Wire", "WorkerCore",
+      "Compression", "Digests", "Executors", "Failpoints", "Features", "Jobs", "Leasing",
+      "Logging", "Models", "ObjectStore", "Partials", "Scoring", "Tables", "Transport",
+      "Wire", "WorkerCore",
     ],
     "Commands": [
-      "ArgumentParser", "Coordinator", "Destinations", "Digests", "Features", "Jobs", "Logging",
-      "Models", "Scoring", "Tables", "Transport", "Wire", "Worker", "WorkerCore", "Yams",
+      "ArgumentParser", "Coordinator", "Destinations", "Digests", "Features", "Jobs",
+      "Logging", "Models", "ObjectStore", "Scoring", "Tables", "Transport", "Wire",
+      "Worker", "WorkerCore", "Yams",
     ],
     "nightshift": ["ArgumentParser", "Commands"],
     "nightshift-bench": [
@@ -59,7 +68,7 @@ enum ImportTable {
 
   /// Modules in C, and the test targets that call them beside their wrapper.
   static let testedCModules: [String: Set<String>] = [
-    "CKernels": ["ScoringTests", "TablesTests"],
+    "CKernels": ["ColumnarTests", "ScoringTests", "TablesTests"],
     "CWire": ["WireTests"],
     "CZlib": ["CompressionTests"],
   ]

@@ -23,7 +23,8 @@ import Wire
     let details = GrantDetails(
       input: GrantInput(
         path: path, byteCount: 1 << 60, modifiedNanoseconds: .min, compression: .zstd),
-      rangeOffset: 1 << 60 - 1, rangeEnd: 1 << 60, blockLength: 1 << 24, places: 0..<(1 << 60), blockCount: 64,
+      rangeOffset: 1 << 60 - 1, rangeEnd: 1 << 60, blockLength: 1 << 24, places: 0..<(1 << 60),
+      blockCount: 64,
       probes: Array(repeating: probe, count: probeCount))
     let lease = largestLease()
     return SealedGrant(grant: lease.grant, seal: lease.seal, details: details)
