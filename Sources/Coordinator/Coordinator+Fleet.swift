@@ -206,10 +206,8 @@ extension Coordinator {
   /// cannot be done now.
   private func secure(_ result: ShardResult, job: JobID) async -> FinishAnswer? {
     let name = result.partial
-    if let request = core.jobs[job]?.request, InputAccess.isRemote(request.outputConfig.uri),
-      let answer = await secureStaged(result, job: job, request)
-    {
-      return answer
+    if let request = core.jobs[job]?.request, StagedPartials.areUsed(by: request) {
+      return await secureStaged(result, job: job, request)
     }
     do throws(Spool.Failure) {
       let held = await spool(for: name).heldByteCount(of: name, job: job)
@@ -231,20 +229,20 @@ extension Coordinator {
     return nil
   }
 
-  /// The same where the job's partials are in an object store; `nil` where they are not.
+  /// The same where the job's partials are in an object store.
   private func secureStaged(
     _ result: ShardResult, job: JobID, _ request: JobRequest
-  ) async -> FinishAnswer?? {
+  ) async -> FinishAnswer? {
     do {
       return try await offPool {
-        guard let staged = try StagedPartials(request, job: job) else { return .none }
-        guard try staged.holds(result.partial) else { return .some(.sendPieces(from: 0)) }
-        let problem = difference(of: try staged.header(of: result.partial), to: result, job: job)
-        return .some(problem.map { .refused($0) })
+        let staged = try StagedPartials(request, job: job)
+        guard try staged.holds(result.partial) else { return .sendPieces(from: 0) }
+        return difference(of: try staged.header(of: result.partial), to: result, job: job)
+          .map { .refused($0) }
       }
     } catch {
       log(job, .error, "the object store does not answer: \(error)")
-      return .some(.spoolFull)  // the worker keeps its partial and asks again
+      return .spoolFull  // the worker keeps its partial and asks again
     }
   }
 

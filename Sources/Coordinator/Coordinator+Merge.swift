@@ -69,8 +69,9 @@ extension Coordinator {
   /// Removes a job's partials from its object store; what stays there for trouble is found by
   /// `nightshift sweep`.
   private nonisolated func removeStaged(_ request: JobRequest, job: JobID) async {
+    guard StagedPartials.areUsed(by: request) else { return }
     do {
-      try await offPool { try StagedPartials(request, job: job)?.removeAll() }
+      try await offPool { try StagedPartials(request, job: job).removeAll() }
     } catch {
       logger.warning("partials stay in \(request.outputConfig.uri): \(error)")
     }

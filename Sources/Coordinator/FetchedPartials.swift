@@ -10,10 +10,9 @@ final class FetchedPartials {
   private let folder: String
   private var current: (name: PartialName, path: String)?
 
-  /// The partials of a job; nil where they are in the spool.
-  init?(_ request: JobRequest, job: JobID, spoolFolder: String) throws {
-    guard let staged = try StagedPartials(request, job: job) else { return nil }
-    self.staged = staged
+  /// The partials of a job that has them in an object store.
+  init(_ request: JobRequest, job: JobID, spoolFolder: String) throws {
+    staged = try StagedPartials(request, job: job)
     folder = Spool.folder(of: job, in: spoolFolder)
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])

@@ -50,8 +50,11 @@ struct JobPlanner {
       _ = try RecordFilter(configuration: configuration)
       let plan = try Plan(inputs: table.inputs, blockByteCount: request.blockByteCount)
       try checkTypes(plan, configuration, model, mapping, access)
-      _ = try RowFormat(
+      let format = try RowFormat(
         configuration: configuration, prediction: request.prediction(of: model))
+      if request.inputConfig.instancesFormat == .files {
+        try requireReadable(model, mapping, format)
+      }
       return PlannedJob(
         plan: plan, model: try keep(bytes), configuration: configuration, notes: table.notes,
         snapshot: table.snapshot)
@@ -90,8 +93,9 @@ struct JobPlanner {
   static func configuration(
     of request: JobRequest, _ plan: Plan
   ) throws -> JobConfiguration {
-    guard request.inputConfig.instancesFormat != .postgresql else {
-      throw CoordinatorError(SnapshotHolder.lossSentence)
+    if request.inputConfig.instancesFormat == .postgresql {
+      let table = try SurveyedTable.columns(ofQueryIn: request)
+      return JobConfiguration(request: request, columns: table.columns, types: table.types)
     }
     let access = InputAccess()
     let files = plan.inputs.prefix(1).map { input in
@@ -162,6 +166,17 @@ struct JobPlanner {
   }
 
   // MARK: Types
+
+  /// Refuses a list of files for a model that wants more of them than their paths.
+  private func requireReadable(
+    _ model: Model, _ mapping: ColumnMapping, _ format: RowFormat
+  ) throws {
+    var needs = ColumnNeeds(numbers: [], texts: format.columnsRead)
+    for (input, column) in zip(model.inputs, mapping.columnIndices) where input.isUsed {
+      if needsNumbers(input) { needs.numbers.insert(column) } else { needs.texts.insert(column) }
+    }
+    try FileList.requireReadable(needs)
+  }
 
   /// Refuses a column of which no value among the first records is a number where the model needs
   /// numbers.

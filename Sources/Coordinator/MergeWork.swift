@@ -7,6 +7,7 @@ import Foundation
 import Jobs
 import Leasing
 import Models
+import Partials
 import Scoring
 import Tables
 
@@ -45,20 +46,7 @@ struct MergeWork: Sendable {
       try PinnedInput.check(plan.inputs)
       let destination = try input(format: try rowFormat()).makeDestination()
       Failpoint.coordinatorMerging.hit()
-      let staged = try FetchedPartials(job.request, job: job.id, spoolFolder: spoolFolder)
-      var next = 0
-      _ = try destination.merge { () throws(DestinationError) in
-        guard next < commits.count else { return nil }
-        defer { next += 1 }
-        if next == 1 { Failpoint.coordinatorMerging.hit() }
-        let partial = commits[next].partial
-        return PlacedBlocks(
-          committed: commits[next],
-          path: try staged?.place(of: partial)
-            ?? Spool.path(of: partial, job: job.id, in: spoolFolder))
-      }
-      Failpoint.coordinatorPublishing.hit()
-      return .published(folder: try destination.publish())
+      return .published(folder: try publish(to: destination))
     } catch let error as DestinationError {
       return outcome(of: error)
     } catch let error as CoordinatorError {
@@ -66,6 +54,40 @@ struct MergeWork: Sendable {
     } catch {
       return .failed("\(error)")
     }
+  }
+
+  /// How often is merged where a database loses what it had taken.
+  private static let mergeLimit = 3
+
+  private func publish(to destination: any Destination) throws -> String {
+    for _ in 1..<Self.mergeLimit {
+      try merge(into: destination)
+      do throws(DestinationError) {
+        return try destination.publish()
+      } catch {
+        guard error.code == .mergedIsLost else { throw error }
+      }
+    }
+    try merge(into: destination)
+    return try destination.publish()
+  }
+
+  private func merge(into destination: any Destination) throws {
+    let staged =
+      StagedPartials.areUsed(by: job.request)
+      ? try FetchedPartials(job.request, job: job.id, spoolFolder: spoolFolder) : nil
+    var next = 0
+    _ = try destination.merge { () throws(DestinationError) in
+      guard next < commits.count else { return nil }
+      defer { next += 1 }
+      if next == 1 { Failpoint.coordinatorMerging.hit() }
+      let partial = commits[next].partial
+      return PlacedBlocks(
+        committed: commits[next],
+        path: try staged?.place(of: partial)
+          ?? Spool.path(of: partial, job: job.id, in: spoolFolder))
+    }
+    Failpoint.coordinatorPublishing.hit()
   }
 
   private func outcome(of error: DestinationError) -> CoordinatorCore.MergeOutcome {
@@ -85,6 +107,7 @@ struct MergeWork: Sendable {
       createdNanoseconds: job.createdNanoseconds, counts: job.counts,
       resultHeader: format?.fileHeader ?? [], resultColumns: format?.resultColumns ?? [],
       releaseText: CoordinatorOptions.releaseText,
+      instanceColumnCount: format?.instanceColumnCount,
       execution: execution)
   }
 

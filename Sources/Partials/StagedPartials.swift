@@ -12,11 +12,15 @@ package struct StagedPartials: Sendable {
   /// Bytes sent or fetched at a time.
   private static let stepByteCount = 4 << 20
 
-  /// The partials of a job; nil where its output does not go to an object store.
+  /// Whether a job's partials go to an object store, because its output does.
+  package static func areUsed(by request: JobRequest) -> Bool {
+    ObjectURI.isURI(request.outputConfig.uri)
+  }
+
+  /// The partials of a job whose output goes to an object store.
   ///
   /// - Throws: `ObjectError` where the output's URI is none.
-  package init?(_ request: JobRequest, job: JobID) throws(ObjectError) {
-    guard ObjectURI.isURI(request.outputConfig.uri) else { return nil }
+  package init(_ request: JobRequest, job: JobID) throws(ObjectError) {
     store = .shared
     prefix = try ObjectURI(request.outputConfig.uri).appending(".nightshift-\(job)/partials")
   }

@@ -25,11 +25,11 @@ extension TableSurvey {
         inputs.append(PlannedInput(file))
         continue
       }
-      // Requests are slow where files are not local: better to read what lies between.
-      let isRemote = InputAccess.isRemote(file.path)
+      // Large reads, although most of what they bring is passed over: a look for each block would
+      // be a request to a store, or a seek of a disk.
       let found = try FrameCuts.find(
         in: open(file), compression: compression,
-        readAheadByteCount: isRemote ? 4 << 20 : PeekWindow.peekLimit, name: file.path)
+        readAheadByteCount: 4 << 20, name: file.path)
       inputs.append(PlannedInput(file, cuts: found.cuts.map(InputCut.init)))
       guard let note = found.note else { continue }
       noteCount += 1

@@ -196,9 +196,10 @@ package actor Worker {
   ) async throws {
     let job = sealed.grant.job
     let request = try await jobs.context(of: job).request
-    guard let staged = try StagedPartials(request, job: job) else {
+    guard StagedPartials.areUsed(by: request) else {
       return try await link.upload(partial, for: sealed, from: offset)
     }
+    let staged = try StagedPartials(request, job: job)
     try await offPool { try staged.put(partial.name, read: partial.read) }
   }
 

@@ -147,7 +147,7 @@
       let all = RecordMask(repeating: .max)
       return value ? FilterVerdict(isTrue: all) : FilterVerdict(isFalse: all)
     case .number(let slot, let comparison, let other):
-      return compareNumbers(slot) { comparison.holds($0, other) }
+      return compareNumbers(slot, comparison, with: other)
     case .numberMember(let slot, let values):
       return compareNumbers(slot) { values.containsSorted($0) }
     case .numberPair(let one, let comparison, let other):
@@ -187,14 +187,37 @@
     }
   }
 
+  /// Compares a column with a number; a loop of its own for each comparison.
+  private func compareNumbers(
+    _ slot: Int, _ comparison: FilterCondition.Comparison, with other: Double
+  ) -> FilterVerdict {
+    switch comparison {
+    case .equal: compareNumbers(slot) { $0 == other }
+    case .notEqual: compareNumbers(slot) { $0 != other }
+    case .less: compareNumbers(slot) { $0 < other }
+    case .lessEqual: compareNumbers(slot) { $0 <= other }
+    case .greater: compareNumbers(slot) { $0 > other }
+    case .greaterEqual: compareNumbers(slot) { $0 >= other }
+    }
+  }
+
+  @inline(__always)
   private func compareNumbers(_ slot: Int, _ holds: (Double) -> Bool) -> FilterVerdict {
     let start = slot * RecordTile.recordLimit
-    let kind = filter.slots[slot].kind
+    let isFloat = filter.slots[slot].kind == .float
     var verdict = FilterVerdict()
-    for record in 0..<RecordTile.recordLimit {
-      let number = kind.rounded(numbers[start + record])
-      guard !number.isNaN else { continue }
-      verdict.add(record, holds(number))
+    unsafe numbers.withUnsafeBufferPointer { numbers in
+      for word in 0..<RecordTile.recordLimit / 64 {
+        var (met, present): (UInt64, UInt64) = (0, 0)
+        for bit in 0..<64 {
+          let exact = unsafe numbers[start + word * 64 + bit]
+          let number = isFloat ? Double(Float(exact)) : exact
+          met |= (holds(number) ? 1 : 0) << UInt64(bit)
+          present |= (number.isNaN ? 0 : 1) << UInt64(bit)
+        }
+        verdict.isTrue[word] = met & present
+        verdict.isFalse[word] = ~met & present
+      }
     }
     return verdict
   }
