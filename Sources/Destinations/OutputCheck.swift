@@ -72,7 +72,8 @@ struct OutputCheck {
   private func checkResults(
     _ file: borrowing File, _ byteCount: UInt64
   ) throws(FileError) -> [Verification.Finding] {
-    if let columns = try PublishedColumns(folder: folder, name: output.name) {
+    if let format = PublishedColumns.format(of: output.name) {
+      let columns = try PublishedColumns(folder: folder, name: output.name, format: format)
       do throws(DestinationError) {
         return checkCount(try columns.count(), expectedResultCount)
       } catch {

@@ -28,16 +28,14 @@ struct PublishedColumns {
     }
   }
 
-  /// Opens a file of a folder; nil where its name is that of text.
-  init?(folder: String, name: String) throws(FileError) {
-    let format: ColumnarFileFormat
-    if name.hasSuffix(".parquet") {
-      format = .parquet
-    } else if name.hasSuffix(".arrow") {
-      format = .arrow
-    } else {
-      return nil
-    }
+  /// What a file of that name is; nil for text.
+  static func format(of name: String) -> ColumnarFileFormat? {
+    if name.hasSuffix(".parquet") { return .parquet }
+    return name.hasSuffix(".arrow") ? .arrow : nil
+  }
+
+  /// Opens a file of a folder.
+  init(folder: String, name: String, format: ColumnarFileFormat) throws(FileError) {
     let file = try OpenFile(folder + "/" + name)
     let byteCount = try file.file.byteCount()
     self.file = file

@@ -35,9 +35,10 @@ extension PublishedFolder {
     let name = OutputName.results(file, of: receipt.plan.resultFileCount, request.outputConfig)
     let before = receipt.shards.ok[file * perFile..<place.shard].reduce(0, +)
     let skipped = before + place.rowInShard - errorCount
-    if let columns = try onDisk({ () throws(FileError) in
-      try PublishedColumns(folder: path, name: name)
-    }) {
+    if let format = PublishedColumns.format(of: name) {
+      let columns = try onDisk { () throws(FileError) in
+        try PublishedColumns(folder: path, name: name, format: format)
+      }
       return PublishedRecord(
         file: name, number: skipped + 1, isError: false, bytes: try columns.line(ofRow: skipped))
     }
