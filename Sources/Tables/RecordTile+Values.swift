@@ -58,7 +58,7 @@ extension RecordTile {
     precondition(column >= 0 && column < expectedFieldCount && count <= ends.count)
     guard let window = unsafe window, let ends = ends.baseAddress else { return 0 }
     let room = unsafe ns_csv_text_room(records, recordCount, fields, UInt32(column))
-    if output.count < room { output = Array(repeating: 0, count: 2 * room) }
+    if output.count < room { output = Array(repeating: 0, count: room + room / 4) }
     return unsafe output.withUnsafeMutableBufferPointer { output in
       unsafe missing.withUnsafeWords { missing in
         guard let output = output.baseAddress, let missing = missing.baseAddress else { return 0 }

@@ -13,13 +13,28 @@ import Tables
   private var columns: [NumberColumn]
   private var textColumns: [TextColumn]
   private var tileNumbers: [Double]
-  private var tileText: [UInt8] = []
-  private var tileEnds: [UInt32]
   private var failures: [UInt64]
 
+  /// Texts in one piece for each tile.
   private struct TextColumn {
+    var pieces: [TextPiece] = []
+    var count = 0
+  }
+
+  private struct TextPiece {
     var bytes: [UInt8] = []
-    var ends: [UInt64] = []
+    var byteCount = 0
+    var ends = [UInt32](repeating: 0, count: RecordTile.recordLimit)
+
+    mutating func read(
+      _ tile: borrowing RecordTile, _ column: Int, _ nullWords: NullWords,
+      _ missing: inout RecordSet
+    ) {
+      byteCount = unsafe ends.withUnsafeMutableBufferPointer { ends in
+        unsafe tile.readTexts(
+          column: column, nullWords: nullWords, into: &bytes, ends: ends, missing: &missing)
+      }
+    }
   }
 
   @safe private final class NumberColumn {
@@ -57,17 +72,13 @@ import Tables
     self.columns = numbers.map { _ in NumberColumn(width: isFloat ? 4 : 8) }
     textColumns = texts.map { _ in TextColumn() }
     tileNumbers = Array(repeating: 0, count: numbers.count * RecordTile.recordLimit)
-    tileEnds = Array(repeating: 0, count: RecordTile.recordLimit)
     failures = Array(repeating: 0, count: numbers.count * RecordTile.recordLimit / 64)
   }
 
   /// Forgets all rows.
   func removeAll() {
     rowCount = 0
-    for index in textColumns.indices {
-      textColumns[index].bytes.removeAll(keepingCapacity: true)
-      textColumns[index].ends.removeAll(keepingCapacity: true)
-    }
+    for index in textColumns.indices { textColumns[index].count = 0 }
   }
 
   /// Appends the records of a tile.
@@ -98,6 +109,19 @@ import Tables
     failures: UnsafeMutableBufferPointer<UInt64>
   ) -> Int {
     guard !numbers.isEmpty else { return 0 }
+    guard tile.isText else {
+      var failureCount = 0
+      for (place, column) in numbers.enumerated() {
+        var failed = RecordSet()
+        let start = place * RecordTile.recordLimit
+        failureCount += unsafe tile.readNumbers(
+          column: column, nullWords: nullWords,
+          into: UnsafeMutableBufferPointer(
+            rebasing: output[start..<start + RecordTile.recordLimit]),
+          failures: &failed)
+      }
+      return failureCount
+    }
     return unsafe tile.readNumbers(
       columns: numbers.map { UInt32($0) }, nullWords: nullWords, into: output, failures: failures)
   }
@@ -122,14 +146,10 @@ import Tables
     _ index: Int, _ tile: borrowing RecordTile, column: Int, _ nullWords: NullWords
   ) {
     var missing = RecordSet()
-    let byteCount = unsafe tileEnds.withUnsafeMutableBufferPointer { ends in
-      unsafe tile.readTexts(
-        column: column, nullWords: nullWords, into: &tileText, ends: ends, missing: &missing)
-    }
-    let base = UInt64(textColumns[index].bytes.count)
-    textColumns[index].bytes.append(contentsOf: tileText[..<byteCount])
-    textColumns[index].ends.append(
-      contentsOf: tileEnds[..<tile.count].lazy.map { base + UInt64($0) })
+    let place = textColumns[index].count
+    if place == textColumns[index].pieces.count { textColumns[index].pieces.append(TextPiece()) }
+    textColumns[index].count += 1
+    textColumns[index].pieces[place].read(tile, column, nullWords, &missing)
   }
 
   /// The sum of each column of numbers, without those that are missing, by its place in the table.
@@ -153,5 +173,7 @@ import Tables
   }
 
   /// Bytes of all texts.
-  var textByteCount: Int { textColumns.reduce(0) { $0 + $1.bytes.count } }
+  var textByteCount: Int {
+    textColumns.reduce(0) { $0 + $1.pieces[..<$1.count].reduce(0) { $0 + $1.byteCount } }
+  }
 }
