@@ -118,13 +118,13 @@ struct MergeWork: Sendable {
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw CoordinatorError("the kept model \(path) cannot be read")
     }
-    let model = try Model(bundle: Array(bytes))
+    let parsed = try Model(bundle: Array(bytes))
     let planned = try plannedConfiguration()
-    let mapping = try ColumnMapping(inputs: model.inputs, columns: planned.columns)
+    let mapping = try ColumnMapping(inputs: parsed.inputs, columns: planned.columns)
     return try RowFormat(
       configuration: planned.readingNumbers(
-        of: model.inputs, columns: mapping.columnIndices),
-      prediction: job.request.prediction(of: model))
+        of: parsed.inputs, columns: mapping.columnIndices),
+      prediction: job.request.prediction(of: parsed))
   }
 
   private func plannedConfiguration() throws -> JobConfiguration {
