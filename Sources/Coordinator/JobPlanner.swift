@@ -45,7 +45,8 @@ struct JobPlanner {
       let model = try parse(bytes)
       let mapping = try ColumnMapping(inputs: model.inputs, columns: table.columns)
       let configuration = JobConfiguration(
-        request: request, columns: table.columns, types: table.types)
+        request: request, columns: table.columns, types: table.types
+      ).readingNumbers(of: model.inputs, columns: mapping.columnIndices)
       _ = try RecordFilter.filter(of: configuration)
       let plan = try Plan(inputs: table.inputs, blockByteCount: request.blockByteCount)
       try checkTypes(plan, configuration, model, mapping, access)

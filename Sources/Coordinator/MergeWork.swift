@@ -118,9 +118,13 @@ struct MergeWork: Sendable {
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw CoordinatorError("the kept model \(path) cannot be read")
     }
+    let parsed = try Model(bundle: Array(bytes))
+    let planned = try plannedConfiguration()
+    let mapping = try ColumnMapping(inputs: parsed.inputs, columns: planned.columns)
     return try RowFormat(
-      configuration: try plannedConfiguration(),
-      prediction: job.request.prediction(of: Model(bundle: Array(bytes))))
+      configuration: planned.readingNumbers(
+        of: parsed.inputs, columns: mapping.columnIndices),
+      prediction: job.request.prediction(of: parsed))
   }
 
   private func plannedConfiguration() throws -> JobConfiguration {

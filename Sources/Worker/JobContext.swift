@@ -28,8 +28,10 @@ final class JobContext: Sendable {
     self.model = model
     request = configuration.request
     columns = configuration.columns
-    types = configuration.types
     mapping = try ColumnMapping(inputs: model.inputs, columns: columns)
+    let configuration = configuration.readingNumbers(
+      of: model.inputs, columns: mapping.columnIndices)
+    types = configuration.types
     csv = try CSVOptions(request: request)
     prediction = try PredictionFormat(
       outputs: model.outputs,

@@ -173,6 +173,23 @@ struct ColumnarRowWriterTests {
     #expect(format.columnsReadAsNumbers == [0, 2])
   }
 
+  @Test func whatAModelReadsAsNumbersIsNumbers() {
+    var request = request(.parquet)
+    request.inputConfig.schema = ["d": .text]
+    let inputs = [
+      ModelInput(name: "b", kind: .numeric), ModelInput(name: "c", kind: .text),
+      ModelInput(name: "d", kind: .numeric),
+    ]
+    let planned = JobConfiguration(
+      request: request, columns: ["a", "b", "c", "d"], types: [.text, .text, .text, .text])
+    let found = planned.readingNumbers(of: inputs, columns: [1, 2, 3])
+    #expect(found.types == [.text, .number, .text, .text])
+    request.inputConfig.instancesFormat = .parquet
+    let stored = JobConfiguration(
+      request: request, columns: planned.columns, types: planned.types)
+    #expect(stored.readingNumbers(of: inputs, columns: [1, 2, 3]) == stored)
+  }
+
   @Test func aRowIsShownAsJSON() {
     var text = TextBuffer()
     text.append(row: [
