@@ -149,6 +149,7 @@ let package = Package(
       path: "bench/program", swiftSettings: unsafeSettings),
 
     // Tests.
+    .target(name: "TestSupport", path: "Tests/Support", swiftSettings: settings),
     .testTarget(
       name: "CommandTests",
       dependencies: [
@@ -174,7 +175,7 @@ let package = Package(
     .testTarget(
       name: "ObjectStoreTests",
       dependencies: [
-        "Digests", "ObjectStore",
+        "Digests", "ObjectStore", "TestSupport",
       ],
       path: "Tests/ObjectStoreTests", swiftSettings: unsafeSettings),
     .testTarget(
@@ -191,7 +192,7 @@ let package = Package(
       name: "DestinationsTests",
       dependencies: [
         "Columnar", "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing",
-        "ObjectStore", "Partials",
+        "ObjectStore", "Partials", "TestSupport",
       ],
       path: "Tests/DestinationsTests", swiftSettings: unsafeSettings),
     .testTarget(
@@ -248,7 +249,7 @@ let package = Package(
       name: "TablesTests",
       dependencies: [
         "CKernels", "Columnar", "Compression", "Jobs", "Models",
-        "ObjectStore", "Tables",
+        "ObjectStore", "Tables", "TestSupport",
       ],
       path: "Tests/TablesTests", exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(

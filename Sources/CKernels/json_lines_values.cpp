@@ -3,6 +3,8 @@
 #include <cstring>
 #include <limits>
 
+#include "json_record.h"
+
 namespace {
 
 inline uint32_t hex_value(uint8_t byte) {
@@ -34,16 +36,6 @@ inline uint8_t *write_character(uint32_t code, uint8_t *to) {
 }
 
 inline bool is_surrogate(uint32_t code) { return code >= 0xD800 && code < 0xE000; }
-
-// Copies at least count bytes; 16 can be read and written beyond.
-inline uint8_t *copy(uint8_t *to, const uint8_t *from, size_t count) {
-  if (count <= 16) {
-    std::memcpy(to, from, 16);
-  } else {
-    std::memcpy(to, from, count);
-  }
-  return to + count;
-}
 
 }  // namespace
 
@@ -178,30 +170,17 @@ uint32_t ns_json_number_columns(ns_isa isa, const uint8_t *window, const ns_csv_
 size_t ns_json_write(const uint8_t *window, const ns_csv_record *record,
                      const ns_csv_field *fields, const ns_csv_layout *layout, int is_object,
                      uint8_t *output) {
-  uint8_t *to = output;
-  uint32_t key_start = 0;
-  *to++ = is_object ? '{' : '[';
-  for (uint32_t i = 0; i < layout->column_count; i++) {
-    if (is_object) {
-      const uint32_t key_end = layout->key_ends[i];
-      to = copy(to, layout->keys + key_start, key_end - key_start);
-      key_start = key_end;
-    } else if (i > 0) {
-      *to++ = ',';
-    }
-    const ns_csv_field field = fields[record->first_field + layout->columns[i]];
+  const auto write_value = [=](ns_csv_field field, uint8_t *to) {
     const size_t length = field.length_and_flags & NS_CSV_LENGTH_MASK;
     if (field.length_and_flags & NS_CSV_QUOTED) {
       *to++ = '"';
-      to = copy(to, window + field.start, length);
+      to = ns::copy_padded(to, window + field.start, length);
       *to++ = '"';
-    } else if (length > 0) {
-      to = copy(to, window + field.start, length);
-    } else {
-      std::memcpy(to, "null", 4);
-      to += 4;
+      return to;
     }
-  }
-  *to++ = is_object ? '}' : ']';
-  return static_cast<size_t>(to - output);
+    if (length > 0) return ns::copy_padded(to, window + field.start, length);
+    std::memcpy(to, "null", 4);
+    return to + 4;
+  };
+  return ns::write_record(record, fields, layout, is_object, output, write_value);
 }

@@ -1,50 +1,23 @@
 import Foundation
 import ObjectStore
+import TestSupport
 
-/// The object stores of `Tests/Fixtures/object_servers.py`, once for all tests of this process.
-struct StoreServers: Decodable, Sendable {
-  let moto: Int
-  let motoProxy: Int
-  let rclone: Int
-  let google: Int
+typealias StoreServers = ObjectServers
 
-  static let shared: StoreServers = start()
-  private static let input = Pipe()  // open until the process ends; the servers end with it
-
-  private static func start() -> StoreServers {
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../Fixtures/object_servers.py").standardized.path
-    let process = Process()
-    let output = Pipe()
-    let python = ProcessInfo.processInfo.environment["NIGHTSHIFT_TEST_PYTHON"] ?? "python3"
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [python, script]
-    process.standardInput = input
-    process.standardOutput = output
+/// The object stores, once for all tests of this process.
+extension ObjectServers {
+  static let shared: ObjectServers = {
+    let servers = startForAllTests()
     do {
-      try process.run()
-      var line = Data()
-      while let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty,
-        byte != Data("\n".utf8)
-      {
-        line += byte
-      }
-      let servers = try JSONDecoder().decode(StoreServers.self, from: line)
-      let store = servers.s3(servers.moto)
       _ = try run(
         "curl", "-s", "-X", "PUT", "-H", "Authorization: \(authorization)",
         "http://127.0.0.1:\(servers.moto)/bucket")
-      try store.put([], to: ObjectURI("s3://bucket/ready"))
-      return servers
+      try servers.s3(servers.moto).put([], to: ObjectURI("s3://bucket/ready"))
     } catch {
-      fatalError("\(script) does not start (\(error)); are its Python packages installed?")
+      fatalError("no bucket for the tests: \(error)")
     }
-  }
-
-  /// moto looks at no more of it than the key.
-  private static let authorization =
-    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request, "
-    + "SignedHeaders=host, Signature=0"
+    return servers
+  }()
 
   private func environment(_ variables: [String: String]) -> StoreEnvironment {
     StoreEnvironment(variables: variables, pause: { _ in systemPause(.milliseconds(1)) })
@@ -52,11 +25,7 @@ struct StoreServers: Decodable, Sendable {
 
   func s3(_ port: Int) -> ObjectStore {
     ObjectStore(
-      environment: environment([
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-        "AWS_REGION": "us-east-1",
-      ]))
+      environment: environment(Self.s3Variables(port)))
   }
 
   enum Kind: String, CaseIterable, Sendable {

@@ -1,66 +1,25 @@
 import Foundation
 import Glibc
 import ObjectStore
+import TestSupport
 
-/// The stores, proxies and authorities of `Tests/Fixtures/object_servers.py`, once for all tests.
-///
-/// They end with this process: their standard input is a pipe of ours.
-struct Servers: Decodable, Sendable {
-  let moto: Int
-  let rclone: Int
-  let google: Int
-  let files: Int
-  let authorities: Int
-  let motoProxy: Int
-  let rcloneProxy: Int
-  let googleProxy: Int
-  let filesProxy: Int
+typealias Servers = ObjectServers
 
-  static let shared: Servers = start()
-
-  /// The pipe, kept open until the process ends.
-  private static let input = Pipe()
-
-  static let keyID = "AKIDEXAMPLE"
-  static let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-
-  private static func start() -> Servers {
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../Fixtures/object_servers.py").standardized.path
-    let process = Process()
-    let output = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    let python = ProcessInfo.processInfo.environment["NIGHTSHIFT_TEST_PYTHON"] ?? "python3"
-    process.arguments = [python, script]
-    process.standardInput = input
-    process.standardOutput = output
+/// The servers, once for all tests of this process.
+extension ObjectServers {
+  static let shared: ObjectServers = {
+    let servers = startForAllTests()
     do {
-      try process.run()
-      var line = Data()
-      while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8),
-        !byte.isEmpty
-      {
-        line += byte
-      }
-      let servers = try JSONDecoder().decode(Servers.self, from: line)
       for bucket in ["bucket", "faults", "many"] {
         _ = try Control.send("PUT", "/\(bucket)", port: servers.moto)
       }
-      return servers
     } catch {
-      fatalError("\(script) does not start (\(error)); are its Python packages installed?")
+      fatalError("no buckets for the tests: \(error)")
     }
-  }
+    return servers
+  }()
 
   // MARK: Stores
-
-  /// The variables for S3 at a port.
-  static func s3Variables(_ port: Int) -> [String: String] {
-    [
-      "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)", "AWS_ACCESS_KEY_ID": keyID,
-      "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1",
-    ]
-  }
 
   func s3(_ port: Int, time: FakeTime = FakeTime(), limits: StoreLimits = .small) -> ObjectStore {
     ObjectStore(environment: time.environment(Self.s3Variables(port)), limits: limits)
@@ -131,8 +90,7 @@ enum Control {
     guard status == 0 else { throw Failure(what: "connect \(port): \(errno)") }
     let head =
       "\(method) \(target) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nConnection: close\r\n"
-      + "Content-Length: \(body.count)\r\nAuthorization: AWS4-HMAC-SHA256 Credential=\(Servers.keyID)"
-      + "/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n"
+      + "Content-Length: \(body.count)\r\nAuthorization: \(Servers.authorization)\r\n\r\n"
     let bytes = Array(head.utf8) + body
     var sent = 0
     while sent < bytes.count {

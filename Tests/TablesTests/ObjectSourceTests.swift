@@ -2,44 +2,12 @@ import Foundation
 import Jobs
 import ObjectStore
 import Tables
+import TestSupport
 import Testing
 
 /// Inputs in stores: listed by the stores' own catalogs, and read as they were planned.
 @Suite struct ObjectSourceTests {
-  /// The servers of `Tests/Fixtures/object_servers.py`; they end with this process.
-  struct Servers: Decodable {
-    let moto: Int
-    let rclone: Int
-    let google: Int
-    let files: Int
-
-    static let shared: Servers = start()
-    private static let input = Pipe()
-
-    private static func start() -> Servers {
-      let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("../Fixtures/object_servers.py").standardized.path
-      let process = Process()
-      let output = Pipe()
-      let python = ProcessInfo.processInfo.environment["NIGHTSHIFT_TEST_PYTHON"] ?? "python3"
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-      process.arguments = [python, script]
-      process.standardInput = input
-      process.standardOutput = output
-      do {
-        try process.run()
-        var line = Data()
-        while let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty,
-          byte != Data("\n".utf8)
-        {
-          line += byte
-        }
-        return try JSONDecoder().decode(Servers.self, from: line)
-      } catch {
-        fatalError("\(script) does not start (\(error)); are its Python packages installed?")
-      }
-    }
-  }
+  private static let servers = ObjectServers.startForAllTests()
 
   enum Kind: String, CaseIterable, Sendable {
     case rclone
@@ -50,12 +18,8 @@ import Testing
     var store: ObjectStore {
       let variables =
         self == .google
-        ? ["STORAGE_EMULATOR_HOST": "127.0.0.1:\(Servers.shared.google)"]
-        : [
-          "AWS_ENDPOINT_URL": "http://127.0.0.1:\(Servers.shared.rclone)",
-          "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-          "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-        ]
+        ? ["STORAGE_EMULATOR_HOST": "127.0.0.1:\(servers.google)"]
+        : ObjectServers.s3Variables(servers.rclone)
       return ObjectStore(environment: StoreEnvironment(variables: variables))
     }
   }
@@ -135,7 +99,7 @@ import Testing
 
   @Test func anURLIsOneInput() throws {
     let store = ObjectStore(environment: StoreEnvironment(variables: [:]))
-    let url = "http://127.0.0.1:\(Servers.shared.files)/plain/input.csv"
+    let url = "http://127.0.0.1:\(servers.files)/plain/input.csv"
     let post = Process()
     post.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     post.arguments = ["curl", "-s", "-d", "a,b\n1,2\n", url]
