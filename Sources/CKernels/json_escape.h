@@ -2,13 +2,15 @@
 
 // The inside of a JSON string (RFC 8259, section 7), sixteen bytes at a time.
 
-#include <emmintrin.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 namespace ns {
+
+// Sixteen bytes, and a bit for each.
+typedef uint8_t Bytes __attribute__((ext_vector_type(16)));
+typedef bool Bits __attribute__((ext_vector_type(16)));
 
 inline uint8_t *escape_byte(uint8_t byte, uint8_t *to) {
   static const char digits[] = "0123456789abcdef";
@@ -43,16 +45,14 @@ inline uint8_t *escape(const uint8_t *text, size_t count, bool is_doubled, uint8
     const size_t left = count - at;
     size_t stop = count;
     if (kPadded || left >= 16) {
-      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(text + at));
-      const __m128i marks = _mm_or_si128(
-          _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(0x1F)), _mm_set1_epi8(0x1F)),
-          _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                       _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
-      unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(marks));
+      Bytes bytes;
+      std::memcpy(&bytes, text + at, 16);
+      const auto marks = (bytes < 0x20) | (bytes == '"') | (bytes == '\\');
+      unsigned mask = __builtin_bit_cast(uint16_t, __builtin_convertvector(marks, Bits));
       const size_t taken = left < 16 ? left : 16;
       mask &= (1u << taken) - 1;
       if (mask == 0) {
-        _mm_storeu_si128(reinterpret_cast<__m128i *>(to), bytes);
+        std::memcpy(to, &bytes, 16);
         at += taken;
         to += taken;
         continue;

@@ -2,8 +2,6 @@
 
 #include "json_escape.h"
 
-#include <emmintrin.h>
-
 #include <cstring>
 
 namespace {
@@ -31,11 +29,11 @@ int ns_is_utf8(const uint8_t *text, size_t count) {
   size_t at = 0;
   while (at < count) {
     while (at + 64 <= count) {
-      const __m128i *words = reinterpret_cast<const __m128i *>(text + at);
-      const __m128i all =
-          _mm_or_si128(_mm_or_si128(_mm_loadu_si128(words), _mm_loadu_si128(words + 1)),
-                       _mm_or_si128(_mm_loadu_si128(words + 2), _mm_loadu_si128(words + 3)));
-      if (_mm_movemask_epi8(all) != 0) break;
+      uint64_t words[8];
+      std::memcpy(words, text + at, 64);
+      uint64_t all = 0;
+      for (const uint64_t word : words) all |= word;
+      if (all & 0x8080808080808080) break;
       at += 64;
     }
     for (const size_t stop = at + 64; at < count && at < stop;) {
