@@ -52,6 +52,7 @@ class Scoring:
     engines: tuple
     goals: tuple
     tolerance: float
+    copies: int = 1  # so many names of the file in a folder are the input
 
     @property
     def is_csv(self):
@@ -103,6 +104,10 @@ CASES = {
         ("nightshift", "nightshift-2", "polars-lleaves", *FRAMES),
         (Goal("bytesPerSecond", 0.5e9), Goal("scaling", 1.9), Goal("times", 30, tuple(FRAMES)),
          Goal("times", 5, ("polars-lleaves",))), 1e-15),
+    "lightgbm-long": Scoring(
+        "the same, the file under ten names", "csv", inputs.LIGHTGBM,
+        ("nightshift", "nightshift-2"),
+        (Goal("bytesPerSecond", 0.5e9), Goal("scaling", 1.9)), 1e-15, copies=10),
     "xgboost": Scoring(
         "Parquet → XGBoost 500 × depth 6 → Parquet", "zstd", inputs.XGBOOST,
         ("nightshift", "nightshift-2", *FRAMES), (Goal("times", 15, tuple(FRAMES)),), 1.2e-7),

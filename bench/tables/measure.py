@@ -107,15 +107,17 @@ class Bench:
         table = inputs.prepare(self.folder, "scoring", case.form, self.scale)
         output = self.folder / f"scored-{name}-{engine}{'.csv.zst' if case.is_csv else '.parquet'}"
         remove(output)
-        command = self.scoring_command(case, engine, table, output)
+        links = link(self.folder, table, case.copies) if case.copies > 1 else None
+        command = self.scoring_command(case, engine, links or table, output)
         inputs.in_page_cache(table)
         cores = ",".join(self.cores[:2]) if engine.endswith("-2") else self.cores[0]
         measured = processes.run(command, cores=cores, limit_seconds=self.limit,
                                  environment=ONE_THREAD)
         printed = answer(measured["output"])
         result = {"each": [measured["cpuSeconds"]], "wall": [measured["seconds"]],
-                  "bytes": table.stat().st_size,
-                  "rows": inputs.block_count("scoring", self.scale) * inputs.BLOCK_ROWS}
+                  "bytes": table.stat().st_size * case.copies,
+                  "rows": inputs.block_count("scoring", self.scale) * inputs.BLOCK_ROWS
+                  * case.copies}
         if "version" in printed:
             result["version"] = printed["version"]
         if not found:
@@ -130,7 +132,8 @@ class Bench:
         case = CASES[name]
         self.check_program(self.program)
         table = inputs.prepare(self.folder, "scoring", "csv", self.scale)
-        links, count = link(self.folder, table, case.byte_count)
+        count = -(-case.byte_count // table.stat().st_size)
+        links = link(self.folder, table, count)
         rows = inputs.block_count("scoring", self.scale) * inputs.BLOCK_ROWS * count
         output = self.folder / f"lasting-{name}"
         remove(output)
@@ -185,17 +188,15 @@ def remove(path):
         path.unlink(missing_ok=True)
 
 
-def link(folder, table, byte_count):
-    """A folder in which a file stands under so many names as make that many bytes."""
-    size = table.stat().st_size
-    count = -(-byte_count // size)
+def link(folder, table, count):
+    """A folder in which a file stands under so many names."""
     links = folder / f"links-{count}"
     if links.exists():
         shutil.rmtree(links)
     links.mkdir()
     for index in range(count):
         (links / f"part-{index:06d}.csv").hardlink_to(table)
-    return links, count
+    return links
 
 
 def watch_disk(sampler, folder, lowest):
