@@ -66,8 +66,8 @@ extension PublishedFolder {
       Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec))
     let planned = receipt.inputs[place.inputIndex].modified
     guard found != planned else { return nil }
-    return "\(input.path) was changed at \(found), the receipt says \(planned); its text to the "
-      + "end of shard \(place.shard) is what the receipt says"
+    return "\(input.path) was changed at \(found), the receipt says \(planned); what was "
+      + "read of it is what the receipt says"
   }
 
   /// Holds what was read of an input against the receipt, shard by shard.

@@ -15,6 +15,9 @@ package enum InputKind: String, Hashable, Sendable, CaseIterable {
 
   /// The kind that a path's ending tells; `nil` where it tells none, as those of folders do.
   package init?(path: String) {
+    var path = path[...]
+    // What stands behind the path of a web address is no part of the name.
+    if path.hasPrefix("http") { path = path.prefix { $0 != "?" && $0 != "#" } }
     var name = path.split(separator: "/").last?.lowercased() ?? ""
     for ending in [".gz", ".zst", ".bgz"] where name.hasSuffix(ending) {
       name.removeLast(ending.count)

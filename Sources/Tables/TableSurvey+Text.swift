@@ -30,6 +30,7 @@ extension TableSurvey {
       let source = CountedSource(try open(file), name: file.path, report: report)
       let found = try FrameCuts.find(
         in: source, compression: compression,
+        shardByteCount: request.blockByteCount * UInt64(Limits.blocksPerShard),
         readAheadByteCount: 4 << 20, name: file.path)
       inputs.append(PlannedInput(file, cuts: found.cuts.map(InputCut.init)))
       for note in [found.note?.description, source.note].compactMap(\.self) {

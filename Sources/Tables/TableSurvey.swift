@@ -19,7 +19,7 @@ package struct SurveyedTable: Sendable {
 
 /// Reads of a job's inputs what a plan needs: columns, types, and where they may be cut.
 package struct TableSurvey {
-  private let request: JobRequest
+  let request: JobRequest
   private let open: (InputFile) throws -> any ByteSource
   let report: (String) -> Void
 

@@ -149,7 +149,7 @@ import Testing
     let remote = try ObjectDestination(home, in: store)
     var rest = placed[...]
     _ = try remote.merge { () throws(DestinationError) in rest.popFirst() }
-    #expect(try !FileManager.default.fileExists(atPath: errorsFolder(home)))
+    #expect(!FileManager.default.fileExists(atPath: errorsFolder(home)))
     let prefix = try remote.publish()
     #expect(try bytes("\(errorsFolder(home))/\(Self.errorsName)") == fixture.expectedErrors)
     #expect(Verification.check(place: prefix, store: store).findings == [])

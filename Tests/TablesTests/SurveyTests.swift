@@ -136,7 +136,8 @@ struct SurveyTests {
       ("s3://b/k.ndjson.zst", .jsonl),
       ("x.json", .jsonl), ("x.parquet", .parquet), ("x.orc", .orc), ("x.feather", .arrow),
       ("/a/photo.JPG", .media), ("/a/part-00000", nil), ("/a.csv/", nil), ("/a.parquet/part", nil),
-      ("/data/*", nil), ("csv", nil), ("/data/.csv", .csv),
+      ("/data/*", nil), ("https://h/a.parquet?sig=a/b.csv", .parquet), ("csv", nil),
+      ("/data/.csv", .csv),
     ]
     for (path, kind) in cases { #expect(InputKind(path: path) == kind, "\(path)") }
   }
