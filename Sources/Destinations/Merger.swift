@@ -35,6 +35,7 @@ struct Merger: ~Copyable {
   ///   - input: What is merged.
   ///   - place: Where the files go.
   ///   - errorsPlace: Where the error records go; nil for beside the others.
+  /// - Throws: What stops the first file.
   init(
     _ input: MergeInput, in place: any OutputPlace, errorsIn errorsPlace: (any OutputPlace)? = nil
   ) throws(DestinationError) {

@@ -24,6 +24,7 @@ extension PublishedFolder {
   /// - Parameters:
   ///   - place: The record, which is not left out.
   ///   - filteredBefore: How many records of the shard before it the filter leaves out.
+  /// - Returns: The record and where it stands.
   /// - Throws: `inconsistent` where a file is damaged or has fewer records than the receipt says;
   ///   `file` where one cannot be read.
   package func record(

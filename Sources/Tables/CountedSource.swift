@@ -2,14 +2,14 @@
 ///
 /// Packed text without a table of its frames can be cut only by someone who has gone through all of
 /// it: from a store that takes as long as its bytes do.
-final class CountedSource: ByteSource {
+package final class CountedSource: ByteSource {
   /// Bytes between two reports.
-  static let reportByteCount: UInt64 = 1 << 30
+  package static let reportByteCount: UInt64 = 1 << 30
   /// From so many bytes on the plan has a note of it.
-  static let notedByteCount: UInt64 = 256 << 20
+  package static let notedByteCount: UInt64 = 256 << 20
 
   /// Bytes read so far.
-  private(set) var readByteCount: UInt64 = 0
+  package private(set) var readByteCount: UInt64 = 0
   private var base: any ByteSource
   private let name: String
   private let report: (String) -> Void
@@ -19,15 +19,17 @@ final class CountedSource: ByteSource {
   ///   - base: The bytes.
   ///   - name: What reports call them.
   ///   - report: Called with a sentence now and then.
-  init(_ base: any ByteSource, name: String, report: @escaping (String) -> Void) {
+  package init(_ base: any ByteSource, name: String, report: @escaping (String) -> Void) {
     self.base = base
     self.name = name
     self.report = report
   }
 
-  var byteCount: UInt64? { base.byteCount }
+  /// As the base has it.
+  package var byteCount: UInt64? { base.byteCount }
 
-  func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+  /// Reads, counts and reports.
+  package func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
     let count = try unsafe base.read(at: offset, into: buffer)
     readByteCount += UInt64(count)
     if readByteCount / Self.reportByteCount > reportedCount {
@@ -39,7 +41,7 @@ final class CountedSource: ByteSource {
   }
 
   /// What the plan says of it, nil where it was little.
-  var note: String? {
+  package var note: String? {
     guard readByteCount >= Self.notedByteCount else { return nil }
     return "was read at planning, \(readByteCount >> 20) MiB, to find its frames: a seek table "
       + "(seekable zstd) at its end spares that"

@@ -161,7 +161,7 @@ import Testing
     let fixture = try Fixture()
     let placed = try fixture.commitAll(seed: 3)
     let store = StoreServers.shared.s3(StoreServers.shared.moto)
-    let destination = try ObjectDestination(fixture.input("s3://bucket/verified"), in: store)
+    let destination = try ObjectDestination(fixture.input("s3://bucket/checked"), in: store)
     var rest = placed[...]
     _ = try destination.merge { () throws(DestinationError) in rest.popFirst() }
     let prefix = try destination.publish()

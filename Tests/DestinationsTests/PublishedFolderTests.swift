@@ -100,13 +100,13 @@ import Testing
     }
   }
 
-  @Test func filteredRecordsAreRefusedRatherThanMiscounted() throws {
+  @Test func moreFilteredRecordsThanTheReceiptHasAreRefused() throws {
     let fixture = try Fixture()
     let folder = try PublishedFolder(path: try publish(fixture, .none))
     let error = #expect(throws: DestinationError.self) {
-      try folder.record(at: try folder.place(ofRow: 0))
+      try folder.record(at: try folder.place(ofRow: 0), filteredBefore: 1)
     }
-    #expect(error?.context.contains("filtered") == true)
+    #expect(error?.context.contains("the filter leaves out 1 records") == true)
   }
 
   @Test func aReceiptThatIsNotTheNamedOneIsRefused() throws {

@@ -114,6 +114,33 @@ struct SurveyTests {
     #expect(notes[10].hasPrefix("2 other files"))
   }
 
+  /// Pretends to have bytes.
+  private struct LargeSource: ByteSource {
+    let byteCount: UInt64? = 3 << 30
+
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+      buffer.count
+    }
+  }
+
+  @Test func longReadingAtPlanningIsTold() throws {
+    var told: [String] = []
+    let source = CountedSource(LargeSource(), name: "s3://b/a.zst") { told.append($0) }
+    var buffer = [UInt8](repeating: 0, count: 64 << 20)
+    for step in 0..<36 {
+      #expect((source.note == nil) == (step < 4), "\(step)")
+      _ = try unsafe buffer.withUnsafeMutableBytes { buffer in
+        try unsafe source.read(at: UInt64(step) << 26, into: buffer)
+      }
+    }
+    #expect(
+      told == [
+        "planning: looking for frames in s3://b/a.zst, 1 of 3 GiB read",
+        "planning: looking for frames in s3://b/a.zst, 2 of 3 GiB read",
+      ])
+    #expect(source.note?.hasPrefix("was read at planning, 2304 MiB") == true)
+  }
+
   @Test func damageIsFoundWhenPlanning() throws {
     let packed = try SourceTests.pack([SourceTests.text(recordCount: 900)])
     try folder.write(Array(packed.dropLast(5)), "cut/a.csv.zst")
