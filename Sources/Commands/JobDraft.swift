@@ -8,6 +8,9 @@ package struct JobDraft: Sendable {
   package var model: String?
   package var uris: [String]?
   package var outputFolder: String?
+  /// Where errors go, as it is written, the folder in which relative paths begin, and where it
+  /// stands: what it means follows from the output.
+  package var errors: (text: String, folder: String, place: String)?
   /// `nil` where the inputs' names tell.
   package var instancesFormat: JobRequest.InstancesFormat?
   /// The rest of the request; its paths and name are not yet meaningful.
@@ -106,6 +109,7 @@ package struct JobDraft: Sendable {
     from source: String, named name: (String) -> String = { $0 }
   ) throws(CommandError) -> JobRequest {
     checkFields(name)
+    placeErrors()
     var missing: [String] = []
     if model == nil { missing.append(name("model")) }
     if uris?.isEmpty ?? true { missing.append(name("inputConfig.uris")) }
@@ -121,9 +125,42 @@ package struct JobDraft: Sendable {
     request.displayName = displayName ?? Paths.stem(of: model)
     request.model = model
     request.inputConfig.uris = uris
-    request.inputConfig.instancesFormat = instancesFormat ?? .named(by: uris[0])
+    chooseFormat(for: uris)
     request.outputConfig.uri = outputFolder
     return request
+  }
+
+  /// Takes where errors go: for a database the name of a table, otherwise a folder or a prefix.
+  private mutating func placeErrors() {
+    guard let errors else { return }
+    let scheme = outputFolder.flatMap(Paths.scheme) ?? ""
+    if ["postgresql", "postgres", "sqlite"].contains(scheme) {
+      guard !errors.text.isEmpty, !errors.text.contains("/") else {
+        return refuse(
+          "\(errors.place): error records of a database go to one of its tables: name it")
+      }
+      request.outputConfig.errorsUri = errors.text
+    } else {
+      request.outputConfig.errorsUri = uri(
+        errors.text, in: errors.folder, errors.place, schemes: ["s3", "gs"])
+    }
+  }
+
+  /// Takes the format that is asked for, or that all inputs' names tell; where they do not, as
+  /// those of folders, whoever lists the inputs finds out.
+  private mutating func chooseFormat(for uris: [String]) {
+    if let instancesFormat {
+      request.inputConfig.instancesFormat = instancesFormat
+    } else if uris[0].hasPrefix("postgresql://") || uris[0].hasPrefix("postgres://") {
+      request.inputConfig.instancesFormat = .postgresql
+    } else {
+      let kinds = Set(uris.map { InputKind(path: $0) })
+      if kinds.count == 1, let kind = kinds.first ?? nil, kind != .media {
+        request.inputConfig.take(kind)
+      } else {
+        request.inputConfig.infersFormat = true
+      }
+    }
   }
 
   /// The rules that bind several fields.
@@ -150,24 +187,6 @@ package struct JobDraft: Sendable {
       refuse("\(name("inputConfig.query")) is asked of a postgresql:// input, not of \(uri)")
     }
     if fields.keyField == "" { refuse("\(key): an empty column name") }
-  }
-}
-
-extension JobRequest.InstancesFormat {
-  /// The format that a path's ending tells, behind that of a compression; CSV for all others.
-  package static func named(by path: String) -> Self {
-    if path.hasPrefix("postgresql://") || path.hasPrefix("postgres://") { return .postgresql }
-    var name = path.lowercased()[...]
-    for ending in [".gz", ".zst", ".bgz"] where name.hasSuffix(ending) {
-      name = name.dropLast(ending.count)
-    }
-    switch name.split(separator: ".").last {
-    case "jsonl", "ndjson", "json": return .jsonl
-    case "parquet": return .parquet
-    case "orc": return .orc
-    case "arrow", "arrows", "feather", "ipc": return .arrow
-    default: return .csv
-    }
   }
 }
 

@@ -180,6 +180,9 @@ struct JobFileReader {
     case "topK":
       guard let number = number(value, path) else { return }
       draft.topK(number, at(value, path))
+    case "errorsUri":
+      guard let text = text(value, path) else { return }
+      draft.errors = (text, folder, at(value, path))
     default:
       guard let text = text(value, path) else { return }
       draft.outputFolder = draft.output(text, in: folder, at(value, path))

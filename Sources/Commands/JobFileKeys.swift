@@ -11,7 +11,7 @@ package enum JobFileKeys {
     "instanceConfig.excludedFields",
     "outputConfig.predictionsFormat", "outputConfig.compression", "outputConfig.uri",
     "outputConfig.table", "outputConfig.writeMode", "outputConfig.upsertKeys",
-    "outputConfig.outputFields", "outputConfig.topK",
+    "outputConfig.outputFields", "outputConfig.topK", "outputConfig.errorsUri",
     "dedicatedResources.maxReplicaCount",
     "modelParameters.rawScore", "modelParameters.fastSums", "generateExplanation",
     "labels", "errorThreshold", "blockByteCount",

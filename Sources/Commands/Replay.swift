@@ -14,8 +14,9 @@ package struct Replay: Encodable, Sendable {
   package var features: [Feature]
   package var rawScores: [Double?]
   package var prediction: [Double?]
-  package var published: Published
-  /// The line that scoring makes now.
+  /// Absent where the filter leaves the record out.
+  package var published: Published?
+  /// The line that scoring makes now; empty for a record that is left out.
   package var rescored: String
   /// Whether both lines have the same bytes.
   package var isSame: Bool
@@ -67,37 +68,89 @@ extension Replay {
   /// - Throws: `CommandError` where the folder, its input or its model cannot be read, or are not
   ///   what the receipt says.
   init(folder: PublishedFolder, row: UInt64, model path: String) throws {
+    guard folder.request.inputConfig.instancesFormat != .postgresql else {
+      throw CommandError(
+        "\(folder.path): the rows are those of a query, and cannot be replayed: the database has "
+          + "not kept them as they were; export the table, and score and replay the files")
+    }
     let place = try folder.place(ofRow: row)
     let model = try folder.readModel(at: path)
     let remark = try folder.checkInput(of: place)
-    let published = try folder.record(at: place)
-    let outcome = try RecordReplay(
-      request: folder.request, input: place.input, model: model, row: place.rowInInput,
-      end: place.range.end, blockByteCount: place.range.blockLength,
-      blockCount: place.blockCount
-    ).run()
-    try folder.check(blockDigests: outcome.blockDigests, of: place)
-    guard let trace = outcome.trace else {
-      throw CommandError(
-        "\(place.input.path): only \(outcome.recordCount) records to the end of shard "
-          + "\(place.shard), the receipt says that row \(row) is among them")
+    var found = try Self.find(place, in: folder, model: model, from: place.shard)
+    // A shard of CSV may begin between quotes: what was read from there is only a guess, and a
+    // difference counts where the input was read from its begin.
+    let isGuess = folder.request.inputConfig.instancesFormat == .csv
+    if isGuess, place.shard > place.firstShard, !found.isSame {
+      found = try Self.find(place, in: folder, model: model, from: place.firstShard)
     }
-    let rescored = trace.line.bytes(row: place.rowInInput + 1)
+    if let problem = found.problem { throw problem }
+    let (trace, published) = (found.outcome.trace, found.published)
     self.row = row
     input = Input(
-      path: place.input.path, row: place.rowInInput + 1, byteOffset: trace.offset,
-      shard: place.shard, block: trace.block - place.blocksBeforeShard,
-      text: String(decoding: trace.text, as: UTF8.self))
-    self.model = Model(path: path, sha256: folder.modelDigest, objective: trace.objective)
-    features = trace.features.map(Feature.init)
-    rawScores = trace.rawScores.map(\.finite)
-    prediction = trace.prediction.map(\.finite)
-    self.published = Published(
-      file: published.file, record: published.number, isError: published.isError,
-      line: Self.line(published.bytes))
-    self.rescored = Self.line(rescored)
-    isSame = published.bytes == rescored
-    remarks = [remark].compactMap(\.self)
+      path: place.input.path, row: place.rowInInput + 1, byteOffset: trace?.offset ?? 0,
+      shard: place.shard, block: trace?.block ?? 0,
+      text: String(decoding: trace?.text ?? [], as: UTF8.self))
+    self.model = Model(
+      path: path, sha256: folder.modelDigest, objective: trace?.objective ?? "")
+    features = (trace?.features ?? []).map(Feature.init)
+    rawScores = (trace?.rawScores ?? []).map(\.finite)
+    prediction = (trace?.prediction ?? []).map(\.finite)
+    self.published = published.map { published in
+      Published(
+        file: published.file, record: published.number, isError: published.isError,
+        line: Self.line(published.bytes))
+    }
+    rescored = Self.line(found.rescored)
+    isSame = found.isSame
+    remarks = [remark, found.remark].compactMap(\.self)
+  }
+
+  /// One way to the record, and what came of it.
+  private struct Found {
+    var outcome: RecordReplay.Outcome
+    var published: PublishedRecord?
+    var rescored: [UInt8] = []
+    /// Why the record is not where the receipt says.
+    var problem: (any Error)?
+
+    var isSame: Bool {
+      problem == nil && (outcome.isFiltered || published?.bytes == rescored)
+    }
+
+    var remark: String? {
+      guard problem == nil, outcome.isFiltered else { return nil }
+      return outcome.trace == nil
+        ? "the filter leaves the record out: the statistics of its row group tell, it is not read"
+        : "the filter leaves the record out: nothing is published of it"
+    }
+  }
+
+  /// Reads shards up to the record's, and looks up what was published of it.
+  private static func find(
+    _ place: RecordPlace, in folder: PublishedFolder, model: [UInt8], from firstShard: Int
+  ) throws -> Found {
+    let outcome = try RecordReplay(
+      request: folder.request, columns: folder.columns, input: place.input,
+      paths: folder.plan.inputs.map(\.path), model: model,
+      ranges: (firstShard...place.shard).map { folder.plan.range(of: ShardID(UInt32($0))) },
+      row: place.rowInShard
+    ).run()
+    try folder.check(blockDigests: outcome.blockDigests, of: place)
+    var found = Found(outcome: outcome)
+    guard outcome.recordCount == folder.count(of: place.shard) else {
+      found.problem = CommandError(
+        "\(place.input.path): \(outcome.recordCount) records in shard \(place.shard), the receipt "
+          + "says \(folder.count(of: place.shard))")
+      return found
+    }
+    guard !outcome.isFiltered, let trace = outcome.trace else { return found }
+    do {
+      found.published = try folder.record(at: place, filteredBefore: outcome.filteredBefore)
+    } catch {
+      found.problem = error
+    }
+    found.rescored = trace.line.bytes(row: place.rowInInput + 1)
+    return found
   }
 
   /// A line for people and JSON, without its end.
@@ -113,6 +166,7 @@ extension RecordTrace.Line {
     switch self {
     case .result(let line): line
     case .error(let object): ErrorLine.make(row: row, object: object)
+    case .leftOut: []
     }
   }
 }

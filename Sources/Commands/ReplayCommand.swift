@@ -8,14 +8,15 @@ struct ReplayCommand: AsyncParsableCommand {
       Shows the record's way: its text in the input, what each field became, the score, the \
       published line and the one that scoring makes now. The exit code is 1 where the two lines \
       differ, or where the input or the model are not those of the receipt. Needs no coordinator. \
-      The input is read from its begin to the record's shard (64 blocks of text).
+      Of the input the record's shard is read; of CSV all before it too where a field between \
+      quotes lies across the shard's begin. Rows of a query cannot be replayed.
 
       Example:
         nightshift replay scored/prediction-churn-2026-03-01T06:00:00.000Z --row 41 \\
           --model churn.txt
       """)
 
-  @Argument(help: "The published folder.") var folder: String
+  @Argument(help: "The published folder, or prefix of an object store.") var folder: String
 
   @Option(
     help: ArgumentHelp(
@@ -31,7 +32,7 @@ struct ReplayCommand: AsyncParsableCommand {
 
   func run() async throws {
     let replay = try Publication.replay(
-      folder: Paths.absolute(folder, in: Paths.currentFolder), row: row,
+      folder: Publication.place(folder), row: row,
       model: model.map { Paths.absolute($0, in: Paths.currentFolder) })
     switch output.format {
     case .json: printLine(try jsonText(replay))
@@ -55,11 +56,14 @@ struct ReplayCommand: AsyncParsableCommand {
       lines.append("raw score  \(numbers(replay.rawScores))")
       lines.append("prediction \(numbers(replay.prediction))")
     }
-    lines.append("published  \(published.file), record \(Figures.grouped(published.record))")
-    lines.append("  then     \(printable(published.line))")
-    lines.append("  now      \(printable(replay.rescored))")
+    if let published {
+      lines.append("published  \(published.file), record \(Figures.grouped(published.record))")
+      lines.append("  then     \(printable(published.line))")
+      lines.append("  now      \(printable(replay.rescored))")
+    }
     lines += replay.remarks.map { "remark     \(printable($0))" }
-    lines.append(replay.isSame ? "the same bytes" : "DIFFERENT")
+    lines.append(
+      published == nil ? "left out" : replay.isSame ? "the same bytes" : "DIFFERENT")
     return lines.joined(separator: "\n")
   }
 

@@ -28,6 +28,12 @@ package struct RequestOptions: ParsableArguments {
       valueName: "folder"))
   var output: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Where error records go instead: a folder or s3:// or gs:// prefix; for a database a table.",
+      valueName: "folder"))
+  var errors: String?
+
   @OptionGroup var table: TableOptions
 
   @Option(help: ArgumentHelp("The job's name, for people.", valueName: "text"))
@@ -118,6 +124,7 @@ package struct RequestOptions: ParsableArguments {
       draft.uris = uris
     }
     if let output { draft.outputFolder = draft.output(output, in: folder, "--output") }
+    if let errors { draft.errors = (errors, folder, "--errors") }
     if let format { draft.request.outputConfig.predictionsFormat = format }
     if let compression { draft.request.outputConfig.compression = compression }
     applyInstance(to: &draft)

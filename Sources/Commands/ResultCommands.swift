@@ -6,14 +6,16 @@ struct VerifyCommand: AsyncParsableCommand {
     commandName: "verify", abstract: "Check published predictions against their receipt.",
     discussion: """
       Needs no coordinator. Reads every file, and the inputs where they are still there, and \
-      compares digests and counts. The exit code is 1 where anything differs.
+      compares digests and counts. The exit code is 1 where anything differs. Objects of a store \
+      are copied to a temporary folder (TMPDIR) to be read.
 
       Examples:
         nightshift verify scored/prediction-churn-2026-03-01T06:00:00.000Z
         nightshift verify scored/prediction-*/ --output json
+        nightshift verify s3://bucket/scored/prediction-churn-2026-03-01T06:00:00.000Z
       """)
 
-  @Argument(help: "The published folder.") var folder: String
+  @Argument(help: "The published folder, or prefix of an object store.") var folder: String
 
   @Flag(help: "Do not read the inputs again.")
   var skipInputs = false
@@ -21,7 +23,7 @@ struct VerifyCommand: AsyncParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() async throws {
-    let folder = Paths.absolute(folder, in: Paths.currentFolder)
+    let folder = Publication.place(folder)
     let finding = Publication.verify(folder: folder, readsInputs: !skipInputs)
     switch output.format {
     case .json: printLine(try jsonText(finding))

@@ -3,7 +3,7 @@ import Jobs
 
 /// What tables are read and written, beyond paths.
 package struct TableOptions: ParsableArguments {
-  @Option(help: "Format of the input; by default what the first input's name tells, else csv.")
+  @Option(help: "Format of the input; by default what the files' names tell, else csv.")
   var inputFormat: JobRequest.InstancesFormat?
 
   @Option(

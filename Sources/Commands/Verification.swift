@@ -1,6 +1,7 @@
 import ArgumentParser
 import Destinations
 import Jobs
+import ObjectStore
 import Worker
 
 /// The one place that calls the checks of published folders; `Destinations` has the work.
@@ -18,9 +19,15 @@ package enum Publication {
     package var problems: [String]
   }
 
-  /// Checks a published folder against its receipt, offline; what cannot be read is a problem.
+  /// A published place as a user names it: a URI of a store, or a path, which is made absolute.
+  package static func place(_ text: String) -> String {
+    guard ObjectURI.isURI(text) else { return Paths.absolute(text, in: Paths.currentFolder) }
+    return text.hasSuffix("/") ? String(text.dropLast()) : text
+  }
+
+  /// Checks a published folder or prefix against its receipt; what cannot be read is a problem.
   package static func verify(folder: String, readsInputs: Bool) -> Finding {
-    let report = Verification.check(folder: folder, readsInputs: readsInputs)
+    let report = Verification.check(place: folder, readsInputs: readsInputs)
     return Finding(
       folder: folder, fileCount: report.outputCount, recordCount: report.counts.total,
       inputsChecked: report.inputsChecked, inputsMissing: report.inputsMissing,
@@ -33,7 +40,14 @@ package enum Publication {
   ///   what the receipt says; `ValidationError` where no model is named.
   package static func replay(folder: String, row: UInt64, model: String?) throws -> Replay {
     do {
-      let published = try PublishedFolder(path: folder)
+      var copy: TemporaryFolder?
+      if ObjectURI.isURI(folder) {
+        let place = try TemporaryFolder()
+        try PublishedObjects.copy(folder, to: place.path)
+        copy = place
+      }
+      defer { withExtendedLifetime(copy) {} }
+      let published = try PublishedFolder(path: copy?.path ?? folder)
       guard let model else {
         throw ValidationError(
           "--model is missing: name a file with the model \"\(published.modelName)\", whose "

@@ -60,7 +60,7 @@ extension Coordinator {
       throw Refusal(code: .invalidRequest, text: "the job request cannot be read: \(error)")
     }
     // The same request again, because its answer was lost.
-    if core.jobs[id]?.request == request {
+    if core.jobs[id]?.request.isResolved(from: request) == true {
       try await settle()
       return .accepted(id)
     }
@@ -70,17 +70,25 @@ extension Coordinator {
       throw Refusal(code: .invalidRequest, text: "\(error)")
     }
     let created = wallClockNanoseconds()
+    // What listing the inputs has told of it stands in the journal.
+    let resolved = prepared[id]?.configuration.request ?? request
     try await decide { core, _, effects in
       guard core.jobs[id] == nil else { return }  // submitted twice at the same time
-      try core.submit(id, request, createdNanoseconds: created, into: &effects)
+      try core.submit(id, resolved, createdNanoseconds: created, into: &effects)
     }
     return .accepted(id)
+  }
+
+  private nonisolated func planner(of request: JobRequest, _ id: JobID) -> JobPlanner {
+    JobPlanner(request: request, modelFolder: modelFolder) { [logger] text in
+      logger.info("\(text)", metadata: ["job": "\(id)"])
+    }
   }
 
   /// Plans a job before it is taken in; a submission that is sent again joins the first.
   private func prepare(_ id: JobID, _ request: JobRequest) async throws {
     if let running = submissions[id] { return try await running.value }
-    let planner = JobPlanner(request: request, modelFolder: modelFolder)
+    let planner = planner(of: request, id)
     let task = Task {
       try checkDestination(request)
       prepared[id] = try await offPool { try planner.plan() }
@@ -91,15 +99,24 @@ extension Coordinator {
   }
 
   private func checkDestination(_ request: JobRequest) throws(CoordinatorError) {
-    let folder = request.outputConfig.uri
+    let output = request.outputConfig.uri
+    try checkFolder(output, "outputConfig.uri")
+    let isDatabase = InputAccess.isDatabase(output) || output.hasPrefix("sqlite:")
+    // Errors of a database go to one of its tables.
+    if let errors = request.outputConfig.errorsUri, !isDatabase {
+      try checkFolder(errors, "outputConfig.errorsUri")
+    }
+  }
+
+  private func checkFolder(_ folder: String, _ key: String) throws(CoordinatorError) {
     guard !InputAccess.isRemote(folder) else { return }  // told when it is written to
     guard folder.hasPrefix("/") else {
-      throw CoordinatorError("outputConfig.uri: \(folder) is not an absolute path")
+      throw CoordinatorError("\(key): \(folder) is not an absolute path")
     }
     // Others may read predictions where the user's umask lets them.
     try makeFolder(folder, permissions: nil)
     guard FileManager.default.isWritableFile(atPath: folder) else {
-      throw CoordinatorError("outputConfig.uri: \(folder) cannot be written")
+      throw CoordinatorError("\(key): \(folder) cannot be written")
     }
   }
 
@@ -107,7 +124,7 @@ extension Coordinator {
   func plan(_ id: JobID) async {
     guard let request = core.jobs[id]?.request else { return }
     Failpoint.coordinatorPlanning.hit()
-    let planner = JobPlanner(request: request, modelFolder: modelFolder)
+    let planner = planner(of: request, id)
     do {
       // What submitting found out is used once; after a restart the job is planned again.
       var planned = prepared.removeValue(forKey: id)
@@ -115,8 +132,10 @@ extension Coordinator {
       guard let planned else { return }
       snapshots[id] = planned.snapshot
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
+      let columns = PlannedColumns(
+        names: planned.configuration.columns, types: planned.configuration.types)
       try await decideInTheEnd { core, _, effects in
-        core.planned(id, planned.plan, planned.model, into: &effects)
+        core.planned(id, planned.plan, planned.model, columns, into: &effects)
         effects += planned.notes.map { .log(id, .info, $0) }
       }
     } catch {

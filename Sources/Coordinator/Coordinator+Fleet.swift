@@ -155,7 +155,7 @@ extension Coordinator {
       let snapshot = snapshots[job]
       let change = try await offPool {
         InputAccess.isDatabase(input.path)
-          ? loss(of: snapshot) : PinnedInput.change(of: input)
+          ? Self.loss(of: snapshot) : PinnedInput.change(of: input)
       }
       if let change {
         try await failJob(job, reason: change)
@@ -278,7 +278,7 @@ extension Coordinator {
       let plan = core.tables[job]?.plan
     else { return .refusal(Refusal(code: .notFound, text: "no job \(job) that can be run")) }
     let content: [UInt8]
-    if let known = configurations[job] {
+    if let known = try plannedConfiguration(of: job) {
       content = known
     } else {
       content = try await offPool {
@@ -293,17 +293,6 @@ extension Coordinator {
         totalByteCount: UInt64(content.count), offset: UInt64(start),
         bytes: Array(content[start..<end]), modelDigest: model.digest,
         modelByteCount: model.byteCount))
-  }
-}
-
-/// Why a query's rows cannot be read any more as they were; `nil` if nothing is known of it.
-private func loss(of snapshot: SnapshotHolder?) -> String? {
-  guard let snapshot else { return SnapshotHolder.lossSentence }
-  do throws(DatabaseError) {
-    try snapshot.check()
-    return nil
-  } catch {
-    return error.context
   }
 }
 

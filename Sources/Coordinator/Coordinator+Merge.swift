@@ -23,11 +23,13 @@ extension Coordinator {
     do {
       let work = MergeWork(
         job: job, plan: plan, model: model, commits: try commits(of: id),
-        configuration: configurations[id], spoolFolder: spoolFolder, modelFolder: modelFolder,
+        configuration: try plannedConfiguration(of: id),
+        inputsAreChecked: try hasCheckedInputs(of: id), spoolFolder: spoolFolder,
+        modelFolder: modelFolder,
         execution: execution(of: job))
-      outcome = await work.run()
+      outcome = try await self.outcome(of: work)
     } catch {
-      return end(CoordinatorError("job \(id) cannot be read from the journal: \(error)"))
+      return end(CoordinatorError("job \(id) cannot be merged: \(error)"))
     }
     Failpoint.coordinatorPublished.hit()
     do {
@@ -37,6 +39,17 @@ extension Coordinator {
     } catch {
       logger.error("the end of job \(id) is found again after a restart: \(error)")
     }
+  }
+
+  /// Notes between check and merge that a merge taken up again needs no input.
+  private func outcome(of work: MergeWork) async throws -> CoordinatorCore.MergeOutcome {
+    if let outcome = await work.outcomeWithoutMerge() { return outcome }
+    if !work.inputsAreChecked {
+      try await decideInTheEnd { _, _, effects in
+        effects.append(.journal(.inputsChecked(work.job.id)))
+      }
+    }
+    return await work.run()
   }
 
   /// What varies from run to run, for the receipt.

@@ -40,6 +40,8 @@ package actor Coordinator {
   var prepared: [JobID: PlannedJob] = [:]
   /// What the readers of a query share, until its job ends.
   var snapshots: [JobID: SnapshotHolder] = [:]
+  /// When the snapshots are asked next whether they are still there; `nil` while they are.
+  var snapshotCheck: Instant? = .start
   var statistics: [WorkerID: WorkerStatistics] = [:]
   var bulkPort: UInt16 = 0
   var isSpoolFull = false
@@ -234,6 +236,7 @@ package actor Coordinator {
         id, commits: try journal.commits(of: id), charges: try journal.charges(of: id),
         into: &effects)
       perform(effects)
+      failWithoutSnapshot(id)
     } catch {
       end(CoordinatorError("job \(id) cannot be read from the journal: \(error)"))
     }
@@ -241,6 +244,23 @@ package actor Coordinator {
 
   /// The job's committed blocks in plan order, for the merge.
   func commits(of id: JobID) throws -> [CommittedBlocks] { try journal.commits(of: id) }
+
+  /// What a worker and the merge need to know of a job, as JSON: what it was planned with.
+  ///
+  /// `nil` where it was planned before the journal kept that.
+  func plannedConfiguration(of id: JobID) throws -> [UInt8]? {
+    if let known = configurations[id] { return known }
+    guard let request = core.jobs[id]?.request, let columns = try journal.columns(of: id) else {
+      return nil
+    }
+    let planned = JobConfiguration(request: request, columns: columns.names, types: columns.types)
+    let bytes = try JSONEncoder.sorted.encode(planned).bytes
+    configurations[id] = bytes
+    return bytes
+  }
+
+  /// Whether the inputs of a job were still what was planned after all of it was scored.
+  func hasCheckedInputs(of id: JobID) throws -> Bool { try journal.hasCheckedInputs(of: id) }
 
   // MARK: Running
 
@@ -252,6 +272,7 @@ package actor Coordinator {
       var effects: [CoordinatorEffect] = []
       core.tick(now: now, into: &effects)
       perform(effects)
+      checkSnapshots()
       if statistics.count > core.sessions.count {
         statistics = statistics.filter { core.sessions[$0.key] != nil }
       }

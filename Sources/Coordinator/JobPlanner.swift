@@ -25,19 +25,39 @@ struct PlannedJob: Sendable {
 ///
 /// Blocks; runs off the pool.
 struct JobPlanner {
-  let request: JobRequest
+  /// Says how inputs are read, once they are listed.
+  private(set) var request: JobRequest
   /// Where models are kept under their digests.
   let modelFolder: String
+
+  /// Told how far planning is where it takes long.
+  private let report: @Sendable (String) -> Void
+
+  init(
+    request: JobRequest, modelFolder: String, report: @escaping @Sendable (String) -> Void
+  ) {
+    self.request = request
+    self.modelFolder = modelFolder
+    self.report = report
+  }
 
   /// Plans the job.
   ///
   /// - Throws: `CoordinatorError` in words for the person who submitted the job.
-  func plan() throws(CoordinatorError) -> PlannedJob {
+  consuming func plan() throws(CoordinatorError) -> PlannedJob {
+    var resolved = self
+    return try resolved.resolveAndPlan()
+  }
+
+  private mutating func resolveAndPlan() throws(CoordinatorError) -> PlannedJob {
     do {
       let files = try listFiles()
+      if request.inputConfig.infersFormat == true {
+        request.inputConfig.take(try InputListing.kind(of: files) ?? .csv)
+      }
       guard asksDatabase || !files.isEmpty else { return try planNothing() }
       let access = InputAccess()
-      let table = try TableSurvey(request: request) { file in
+      let table = try TableSurvey(request: request, report: report) { file in
         try access.open(file.path, byteCount: file.byteCount, version: file.version)
       }.run(files)
       guard !table.inputs.isEmpty else { return try planNothing() }

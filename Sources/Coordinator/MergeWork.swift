@@ -18,35 +18,40 @@ struct MergeWork: Sendable {
   let model: PlannedModel
   /// In the order of the plan.
   let commits: [CommittedBlocks]
-  /// What planning found out, as JSON; `nil` after a restart.
+  /// What planning found out, as JSON; `nil` where the journal does not have it yet.
   let configuration: [UInt8]?
+  /// Whether the inputs were found unchanged after all was scored: they are not needed any more.
+  let inputsAreChecked: Bool
   let spoolFolder: String
   let modelFolder: String
   let execution: JSONValue
 
-  func run() async -> CoordinatorCore.MergeOutcome {
+  /// Finds what makes a merge needless or forbids it: an earlier publication, a cancellation, an
+  /// input that has changed.
+  ///
+  /// - Returns: The outcome, or `nil` where there is to be a merge.
+  func outcomeWithoutMerge() async -> CoordinatorCore.MergeOutcome? {
     do {
-      return try await offPool { mergeAndPublish() }
+      return try await offPool { outcome(of: { try findOutcome() }) }
     } catch {
       return .failed("\(error)")
     }
   }
 
-  private func mergeAndPublish() -> CoordinatorCore.MergeOutcome {
+  /// Merges and publishes.
+  func run() async -> CoordinatorCore.MergeOutcome {
     do {
-      let former = try input(format: nil).makeDestination()
-      if try former.existingPublication() != nil {
-        // Publishing again only clears away what the crash left beside the output.
-        return .published(folder: try former.publish())
-      }
-      guard job.state != .cancelling else {
-        try former.discard()
-        return .failed("cancelled by the user")
-      }
-      try PinnedInput.check(plan.inputs)
-      let destination = try input(format: try rowFormat()).makeDestination()
-      Failpoint.coordinatorMerging.hit()
-      return .published(folder: try publish(to: destination))
+      return try await offPool { outcome(of: { try mergeAndPublish() }) } ?? .failed("no outcome")
+    } catch {
+      return .failed("\(error)")
+    }
+  }
+
+  private func outcome(
+    of work: () throws -> CoordinatorCore.MergeOutcome?
+  ) -> CoordinatorCore.MergeOutcome? {
+    do {
+      return try work()
     } catch let error as DestinationError {
       return outcome(of: error)
     } catch let error as CoordinatorError {
@@ -54,6 +59,29 @@ struct MergeWork: Sendable {
     } catch {
       return .failed("\(error)")
     }
+  }
+
+  private func findOutcome() throws -> CoordinatorCore.MergeOutcome? {
+    let former = try input(format: nil).makeDestination()
+    if try former.existingPublication() != nil {
+      // Publishing again only clears away what the crash left beside the output.
+      return .published(folder: try former.publish())
+    }
+    guard job.state != .cancelling else {
+      try former.discard()
+      return .failed("cancelled by the user")
+    }
+    if !inputsAreChecked { try PinnedInput.check(plan.inputs) }
+    return nil
+  }
+
+  private func mergeAndPublish() throws -> CoordinatorCore.MergeOutcome {
+    let planned = try plan.inputs.isEmpty ? nil : plannedConfiguration()
+    var merge = input(format: try planned.map(rowFormat))
+    merge.table = planned.map { PlannedColumns(names: $0.columns, types: $0.types) }
+    let destination = try merge.makeDestination()
+    Failpoint.coordinatorMerging.hit()
+    return .published(folder: try publish(to: destination))
   }
 
   /// How often is merged where a database loses what it had taken.
@@ -111,15 +139,13 @@ struct MergeWork: Sendable {
       execution: execution)
   }
 
-  /// How rows are written; `nil` where there are none because there is no input.
-  private func rowFormat() throws -> RowFormat? {
-    guard !plan.inputs.isEmpty else { return nil }
+  /// How rows are written.
+  private func rowFormat(_ planned: JobConfiguration) throws -> RowFormat {
     let path = "\(modelFolder)/\(model.digest.hexadecimal)"
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw CoordinatorError("the kept model \(path) cannot be read")
     }
     let parsed = try Model(bundle: Array(bytes))
-    let planned = try plannedConfiguration()
     let mapping = try ColumnMapping(inputs: parsed.inputs, columns: planned.columns)
     return try RowFormat(
       configuration: planned.readingNumbers(

@@ -63,7 +63,8 @@ package struct CoordinatorCore: Sendable {
 
   /// The inputs are listed and the model is readable: the job can run.
   package mutating func planned(
-    _ id: JobID, _ plan: Plan, _ model: PlannedModel, into effects: inout [CoordinatorEffect]
+    _ id: JobID, _ plan: Plan, _ model: PlannedModel, _ columns: PlannedColumns? = nil,
+    into effects: inout [CoordinatorEffect]
   ) {
     guard let job = jobs[id], job.phase == .planning, !job.state.isTerminal else { return }
     let table = table(for: plan)
@@ -71,6 +72,7 @@ package struct CoordinatorCore: Sendable {
     jobs[id]?.model = model
     jobs[id]?.phase = .scoring
     effects.append(.journal(.planned(id, plan, model)))
+    if let columns { effects.append(.journal(.columns(id, columns))) }
     if job.state == .queued { enter(.pending, id, into: &effects) }
     effects.append(
       .log(id, .info, "planned: shards: \(plan.shardCount), files: \(plan.inputs.count)"))

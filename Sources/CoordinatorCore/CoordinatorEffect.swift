@@ -6,6 +6,10 @@ package enum JournalEntry: Hashable, Sendable {
   /// Apart in memory: it is rare and large, and would make every commit as large as itself.
   indirect case submitted(JobID, JobRequest, createdNanoseconds: Int64)
   case planned(JobID, Plan, PlannedModel)
+  /// Written with the plan: what is inferred from inputs is inferred once.
+  case columns(JobID, PlannedColumns)
+  /// All is scored, and every input was then still what was planned; a `refute` takes it back.
+  case inputsChecked(JobID)
   case state(JobID, JobState, reason: String)
   case commit(JobID, CommittedBlocks)
   case refute(JobID, CommittedBlocks)

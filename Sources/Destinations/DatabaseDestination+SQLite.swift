@@ -30,7 +30,7 @@ final class SQLiteDestination: Destination {
     self.input = input
     self.target = target
     write = try TableWrite(input, uriTable: target.table)
-    guard write.table.schema == nil else {
+    guard write.table.schema == nil, write.errorsTable.schema == nil else {
       throw DestinationError(
         code: .inconsistent, context: "\(write.table): a SQLite file has tables without a schema")
     }

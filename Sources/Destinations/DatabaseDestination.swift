@@ -31,6 +31,7 @@ struct TableWrite: Sendable {
     }
     job = input.job
     table = try inDatabase { () throws(DatabaseError) in try TableName(parsing: name) }
+    errorsTable = try Self.errorsTable(output.errorsUri, beside: table)
     mode = output.writeMode ?? .append
     keys = output.upsertKeys ?? []
     columns = input.resultColumns
@@ -44,6 +45,24 @@ struct TableWrite: Sendable {
       throw Self.refusal(error.context)
     }
     try checkNames()
+  }
+
+  /// The table for error records: one beside that of the results, unless the job names another.
+  private static func errorsTable(
+    _ name: String?, beside table: TableName
+  ) throws(DestinationError) -> TableName {
+    guard let name else { return table.sibling(table.name + "_errors") }
+    guard !name.contains("/") else {
+      throw refusal(
+        "outputConfig.errorsUri: error records of a database go to one of its tables: name it, "
+          + "not \(SQL.printable(name))")
+    }
+    let parsed = try inDatabase { () throws(DatabaseError) in try TableName(parsing: name) }
+    let chosen = parsed.schema == nil ? table.sibling(parsed.name) : parsed
+    guard chosen != table else {
+      throw refusal("outputConfig.errorsUri: \(table) is the table of the predictions")
+    }
+    return chosen
   }
 
   private static func refusal(_ words: String) -> DestinationError {
@@ -72,7 +91,7 @@ struct TableWrite: Sendable {
   }
 
   /// Where error records go.
-  var errorsTable: TableName { table.sibling(table.name + "_errors") }
+  let errorsTable: TableName
 
   /// One row for each job that has published into tables of the schema.
   var commitsTable: TableName { table.sibling("nightshift_commits") }
@@ -124,7 +143,9 @@ struct StagedTable: Sendable {
     _ input: MergeInput, _ write: TableWrite, supersededCount: UInt64
   ) -> String {
     let destination = JSONValue.members([
-      "table": .string(write.table.description), "writeMode": .string(write.mode.rawValue),
+      "table": .string(write.table.description),
+      "errorsTable": .string(write.errorsTable.description),
+      "writeMode": .string(write.mode.rawValue),
       "upsertKeys": .array(write.keys.map { .string($0) }),
       "written": .unsigned(input.counts.ok - supersededCount),
       "superseded": .unsigned(supersededCount),

@@ -1,4 +1,5 @@
 package import CoordinatorCore
+import Database
 import Digests
 import Foundation
 package import Jobs
@@ -23,6 +24,8 @@ package struct MergeInput: Sendable {
   package var resultColumns: [ResultColumn]
   /// How many of them are the instance's; `nil` where nobody asks.
   package var instanceColumnCount: Int?
+  /// The columns of the inputs as they were planned; `nil` where nobody knows them.
+  package var table: PlannedColumns?
   /// The release that writes, such as `0.1.0`; columnar files name it.
   package var releaseText: String
   /// All that may differ between two runs of the same job: times, workers, cost.
@@ -31,8 +34,8 @@ package struct MergeInput: Sendable {
   package init(
     job: JobID, request: JobRequest, plan: Plan, model: PlannedModel, modelName: String,
     createdNanoseconds: Int64, counts: RecordCounts, resultHeader: [UInt8] = [],
-    resultColumns: [ResultColumn] = [], releaseText: String = "0", instanceColumnCount: Int? = nil,
-    execution: JSONValue = .object([])
+    resultColumns: [ResultColumn] = [], table: PlannedColumns? = nil, releaseText: String = "0",
+    instanceColumnCount: Int? = nil, execution: JSONValue = .object([])
   ) {
     self.job = job
     self.request = request
@@ -43,6 +46,7 @@ package struct MergeInput: Sendable {
     self.counts = counts
     self.resultHeader = resultHeader
     self.resultColumns = resultColumns
+    self.table = table
     self.instanceColumnCount = instanceColumnCount
     self.releaseText = releaseText
     self.execution = execution
@@ -55,6 +59,14 @@ package struct MergeInput: Sendable {
   package var folder: String {
     destination + "/"
       + OutputName.folder(model: modelName, createdNanoseconds: createdNanoseconds)
+  }
+
+  /// Where error records go that do not go beside the predictions; `nil` for a database, whose
+  /// tables have them.
+  var errorsFolder: String? {
+    guard !ConnectionTarget.isOne(destination), !SQLiteTarget.isOne(destination) else { return nil }
+    // The merge has refused a place that is none.
+    return (try? ErrorsPlace(self))?.folder
   }
 
   /// The job's own folder at the destination, from the first byte until it is published.

@@ -31,7 +31,14 @@ struct Merger: ~Copyable {
   /// A failure of the output, which passes through calls that tell of partials.
   private var failure: DestinationError?
 
-  init(_ input: MergeInput, in place: any OutputPlace) throws(DestinationError) {
+  /// - Parameters:
+  ///   - input: What is merged.
+  ///   - place: Where the files go.
+  ///   - errorsPlace: Where the error records go; nil for beside the others.
+  /// - Throws: What stops the first file.
+  init(
+    _ input: MergeInput, in place: any OutputPlace, errorsIn errorsPlace: (any OutputPlace)? = nil
+  ) throws(DestinationError) {
     self.input = input
     self.place = place
     let config = input.request.outputConfig
@@ -39,7 +46,7 @@ struct Merger: ~Copyable {
     keepsFrames = isCompressed && config.predictionsFormat.columnarFormat == nil
     errors = try onDisk { () throws(FileError) in
       try TextOutput(
-        in: place, name: OutputName.errors(config), isCompressed: isCompressed)
+        in: errorsPlace ?? place, name: OutputName.errors(config), isCompressed: isCompressed)
     }
   }
 

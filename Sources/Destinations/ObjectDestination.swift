@@ -88,19 +88,23 @@ package final class ObjectDestination: Destination {
     }
     try takeClaim(isConditional: isConditional)
     let place = ObjectPlace(prefix, in: store)
+    let errors = try ErrorsPlace(input, in: store)?.begin()
     do throws(DestinationError) {
       var input = input
       if !isConditional { input.execution.add(warning: Self.warning) }
-      var merger = try Merger(input, in: place)
+      var merger = try Merger(input, in: place, errorsIn: errors)
       while let placed = try next() { try merger.append(placed) }
       let (outputs, receipt) = try merger.finishAll()
       let manifest = ObjectManifest(
-        job: input.job, outputs: outputs + [receipt], versions: place.versions,
+        job: input.job,
+        outputs: outputs.filter { errors == nil || !OutputName.isOfErrors($0.name) } + [receipt],
+        versions: place.versions,
         isConditional: isConditional, warning: isConditional ? nil : Self.warning)
       merged.withLock { $0 = manifest }
       return outputs
     } catch {
       place.abandon()
+      (errors as? ObjectPlace)?.abandon()
       try? clearIfOurs()  // what stays is taken up or swept; the first error counts
       throw error
     }
@@ -173,8 +177,10 @@ package final class ObjectDestination: Destination {
   /// - Returns: The prefix.
   /// - Throws: `exists` where another job or another life of this one has the prefix.
   package func publish() throws(DestinationError) -> String {
+    let errors = try ErrorsPlace(input, in: store)
     if let manifest = try publishedManifest(), manifest.job == claim.job {
       try end(manifest)
+      errors?.removeStaging()
       return prefix.description
     }
     guard let manifest = merged.withLock(\.self) else {
@@ -189,6 +195,7 @@ package final class ObjectDestination: Destination {
           "\(prefix): \(current == nil ? "the claim is gone" : "another coordinator took it")"
           + "; is a second one running with this job?")
     }
+    try errors?.publish()
     do throws(ObjectError) {
       if !manifest.isConditional, try isThere(manifestURI) {
         throw ObjectError(code: .refusedByCondition, context: "\(manifestURI)")
@@ -238,6 +245,7 @@ package final class ObjectDestination: Destination {
     if let manifest = try publishedManifest(), manifest.job == claim.job {
       return try end(manifest)
     }
+    try ErrorsPlace(input, in: store)?.discard()
     try clear(withClaim: true)
   }
 

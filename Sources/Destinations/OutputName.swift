@@ -40,6 +40,9 @@ package enum OutputName {
     "prediction.errors_stats-00000-of-00001" + ending(config, isErrors: true)
   }
 
+  /// Whether a file is that of the error records.
+  static func isOfErrors(_ name: String) -> Bool { name.hasPrefix("prediction.errors_stats-") }
+
   private static func ending(_ config: JobRequest.OutputConfig, isErrors: Bool) -> String {
     let format = isErrors ? "jsonl" : config.predictionsFormat.rawValue
     // Columnar files are compressed inside.

@@ -3,6 +3,7 @@ import Digests
 import Foundation
 import Glibc
 import Jobs
+package import ObjectStore
 import Partials
 
 /// Publishes a job's output in a folder of a POSIX file system.
@@ -13,10 +14,18 @@ package struct PosixDestination: Destination {
   private let input: MergeInput
   /// Whether the file system is asked to rename without replacing; tests say no.
   private let usesRename: Bool
+  /// Where the stores of errors are.
+  private let store: ObjectStore
 
-  package init(_ input: MergeInput, usesRename: Bool = true) {
+  package init(_ input: MergeInput, usesRename: Bool = true, store: ObjectStore = .shared) {
     self.input = input
     self.usesRename = usesRename
+    self.store = store
+  }
+
+  /// Where errors go that do not go beside the predictions.
+  private func errorsPlace() throws(DestinationError) -> ErrorsPlace? {
+    try ErrorsPlace(input, in: store)
   }
 
   private var staging: String { input.workFolder + "/staging" }
@@ -31,14 +40,16 @@ package struct PosixDestination: Destination {
     _ next: () throws(DestinationError) -> PlacedBlocks?
   ) throws(DestinationError) -> [OutputEntry] {
     try makeStaging()
+    let errors = try errorsPlace()?.begin()
     do throws(DestinationError) {
-      var merger = try Merger(input, in: LocalFolder(path: staging))
+      var merger = try Merger(input, in: LocalFolder(path: staging), errorsIn: errors)
       while let placed = try next() { try merger.append(placed) }
       let (outputs, receipt) = try merger.finishAll()
       try writeFile(OutputName.success, .verbatim(OutputName.successText(receipt)))
       try onDisk { () throws(FileError) in try Folder.synchronize(staging) }
       return outputs
     } catch {
+      (errors as? ObjectPlace)?.abandon()
       // Gives the space back; what remains is removed by the next try.
       try? FileManager.default.removeItem(atPath: staging)
       throw error
@@ -52,9 +63,11 @@ package struct PosixDestination: Destination {
   package func publish() throws(DestinationError) -> String {
     if let folder = existingPublication() {
       _ = unsafe unlink(claim)  // left where a crash came right after the last move
+      try errorsPlace()?.removeStaging()
       removeWorkFolder()
       return folder
     }
+    try errorsPlace()?.publish()
     try onDisk { () throws(FileError) in
       try Folder.synchronize(staging)
       let isRenamed = usesRename ? try Folder.renameWithoutReplacing(staging, folder) : false
@@ -66,6 +79,9 @@ package struct PosixDestination: Destination {
     removeWorkFolder()
     return folder
   }
+
+  /// Removes the errors that went elsewhere; the rest goes with the work folder.
+  package func discard() throws(DestinationError) { try errorsPlace()?.discard() }
 
   private var folder: String { input.folder }
 

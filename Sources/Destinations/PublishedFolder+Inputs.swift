@@ -2,6 +2,7 @@ package import Digests
 import Glibc
 import Jobs
 import Partials
+import Tables
 
 /// The model and the inputs, held against the receipt.
 extension PublishedFolder {
@@ -47,6 +48,8 @@ extension PublishedFolder {
   /// - Throws: `file` where the input cannot be read, `inconsistent` where its size differs.
   package func checkInput(of place: RecordPlace) throws(DestinationError) -> String? {
     let input = place.input
+    // What has a version is read by it.
+    guard !InputAccess.isRemote(input.path) else { return nil }
     var status = stat()
     guard unsafe stat(input.path, &status) == 0 else {
       let error = FileError("stat", input.path)
@@ -63,36 +66,39 @@ extension PublishedFolder {
       Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec))
     let planned = receipt.inputs[place.inputIndex].modified
     guard found != planned else { return nil }
-    return "\(input.path) was changed at \(found), the receipt says \(planned); its text to the "
-      + "end of shard \(place.shard) is what the receipt says"
+    return "\(input.path) was changed at \(found), the receipt says \(planned); what was "
+      + "read of it is what the receipt says"
   }
 
   /// Holds what was read of an input against the receipt, shard by shard.
   ///
   /// - Parameters:
-  ///   - blockDigests: XXH3-128 of each block from the input's first to the shard's last.
+  ///   - blockDigests: XXH3-128 of each block, for the shards up to that of the record.
   ///   - place: The record that was looked for.
   /// - Throws: `inconsistent` with the bytes that differ.
   package func check(
-    blockDigests: [Digest128], of place: RecordPlace
+    blockDigests: [[Digest128]], of place: RecordPlace
   ) throws(DestinationError) {
-    var next = 0
-    for shard in place.firstShard...place.shard {
+    for (back, digests) in blockDigests.reversed().enumerated() {
+      let shard = place.shard - back
       let range = plan.range(of: ShardID(UInt32(shard)))
-      let end = next + range.blockCount
-      guard end <= blockDigests.count else {
-        throw Self.unsound(
-          "\(place.input.path): \(blockDigests.count) blocks were read, not \(end)")
-      }
-      let digest = Receipt.digest(over: blockDigests[next..<end].map { $0 })
-      next = end
+      let digest = Receipt.digest(over: digests.map { $0 })
       // A shard without records may have no digest: nothing was published from it.
       guard let expected = receipt.shards.inputDigests[shard], expected != digest?.description
       else { continue }
       let last = range.end.map(String.init) ?? "the end"
       throw Self.unsound(
-        "input changed: \(place.input.path), bytes \(range.offset) to \(last): is not what shard "
+        "input changed: \(place.input.path), \(unit) \(range.offset) to \(last): is not what shard "
           + "\(shard) was scored from")
+    }
+  }
+
+  /// What ranges of the inputs are counted in.
+  private var unit: String {
+    switch receipt.configuration.instancesFormat {
+    case .csv, .jsonl: "bytes"
+    case .parquet, .orc, .arrow, .files: "rows"
+    case .postgresql: "keys"
     }
   }
 }

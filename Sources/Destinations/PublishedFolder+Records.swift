@@ -21,12 +21,19 @@ extension PublishedFolder {
   /// are errors stands in the error file, by their rows. No more than a part of a file and the
   /// record itself is held in memory.
   ///
+  /// - Parameters:
+  ///   - place: The record, which is not left out.
+  ///   - filteredBefore: How many records of the shard before it the filter leaves out.
+  /// - Returns: The record and where it stands.
   /// - Throws: `inconsistent` where a file is damaged or has fewer records than the receipt says;
   ///   `file` where one cannot be read.
-  package func record(at place: RecordPlace) throws(DestinationError) -> PublishedRecord {
-    guard receipt.shards.filtered[place.shard] == 0 else {
+  package func record(
+    at place: RecordPlace, filteredBefore: UInt64 = 0
+  ) throws(DestinationError) -> PublishedRecord {
+    guard filteredBefore <= min(receipt.shards.filtered[place.shard], place.rowInShard) else {
       throw Self.unsound(
-        "\(path): shard \(place.shard) has filtered records, which this release knows nothing of")
+        "\(path): the filter leaves out \(filteredBefore) records of shard \(place.shard) before "
+          + "row \(place.row), the receipt has \(receipt.shards.filtered[place.shard])")
     }
     let (errorCount, found) = try errors(upTo: place)
     if let found { return found }
@@ -34,7 +41,11 @@ extension PublishedFolder {
     let file = place.shard / perFile
     let name = OutputName.results(file, of: receipt.plan.resultFileCount, request.outputConfig)
     let before = receipt.shards.ok[file * perFile..<place.shard].reduce(0, +)
-    let skipped = before + place.rowInShard - errorCount
+    let (skipped, isLess) = (before + place.rowInShard - filteredBefore)
+      .subtractingReportingOverflow(errorCount)
+    guard !isLess else {
+      throw Self.unsound("\(path): shard \(place.shard) has more error records than it has records")
+    }
     if let format = PublishedColumns.format(of: name) {
       let columns = try onDisk { () throws(FileError) in
         try PublishedColumns(folder: path, name: name, format: format)
@@ -43,7 +54,7 @@ extension PublishedFolder {
         file: name, number: skipped + 1, isError: false, bytes: try columns.line(ofRow: skipped))
     }
     var records = try open(
-      name, headerByteCount: receipt.plan.resultHeaderByteCount,
+      name, in: path, headerByteCount: receipt.plan.resultHeaderByteCount,
       hasQuotes: receipt.configuration.predictionsFormat == .csv)
     try records.skip(skipped)
     return PublishedRecord(
@@ -60,7 +71,8 @@ extension PublishedFolder {
     guard errorCount > 0 else { return (0, nil) }
     let name = OutputName.errors(request.outputConfig)
     let before = receipt.shards.error[..<place.shard].reduce(0, +)
-    var records = try open(name, headerByteCount: 0, hasQuotes: false)
+    var records = try open(
+      name, in: try errorsFolder(), headerByteCount: 0, hasQuotes: false)
     try records.skip(before)
     for index in 0..<errorCount {
       let line = try records.next()
@@ -82,13 +94,13 @@ extension PublishedFolder {
   }
 
   private func open(
-    _ name: String, headerByteCount: Int, hasQuotes: Bool
+    _ name: String, in folder: String, headerByteCount: Int, hasQuotes: Bool
   ) throws(DestinationError) -> RecordWalk {
     guard let output = receipt.outputs.first(where: { $0.name == name }) else {
       throw Self.unsound("\(path): the receipt has no file \(name)")
     }
     return RecordWalk(
-      text: try PublishedText(folder: path, output: output), headerByteCount: headerByteCount,
+      text: try PublishedText(folder: folder, output: output), headerByteCount: headerByteCount,
       hasQuotes: hasQuotes)
   }
 }

@@ -67,7 +67,8 @@ package struct PublishedFolder: Sendable {
     request.modelParameters = configuration.modelParameters
     request.blockByteCount = configuration.blockByteCount
     request.generateExplanation = configuration.generateExplanation
-    request.inputConfig.schema = configuration.schema
+    // The planned columns have all types; receipts of earlier releases do not have them.
+    request.inputConfig.schema = receipt.table == nil ? plannedTypes : configuration.schema
     request.inputConfig.filter = configuration.filter
     request.inputConfig.onParseError = configuration.onParseError
     request.inputConfig.hivePartitioning = configuration.hivePartitioning
@@ -75,8 +76,23 @@ package struct PublishedFolder: Sendable {
     request.inputConfig.splitColumn = configuration.splitColumn
     request.outputConfig.outputFields = configuration.outputFields
     request.outputConfig.topK = configuration.topK
-    request.inputConfig.schema = plannedTypes
     return request
+  }
+
+  /// The columns of the inputs and their types as planned; `nil` in receipts of earlier releases.
+  package var columns: PlannedColumns? { receipt.table }
+
+  /// The local folder with the error records.
+  ///
+  /// - Throws: `inconsistent` where they are in an object store.
+  func errorsFolder() throws(DestinationError) -> String {
+    guard let folder = receipt.errorsUri else { return path }
+    guard !folder.contains("://") else {
+      throw Self.unsound(
+        "\(path): the shard has error records, which are in \(folder): copy them to this machine "
+          + "and look there")
+    }
+    return folder
   }
 
   /// Types of the table's columns: those that the job gave, and of columnar results those that were
@@ -120,7 +136,7 @@ package struct PublishedFolder: Sendable {
   }
 
   /// Records of a shard, whatever became of them.
-  func count(of shard: Int) -> UInt64 {
+  package func count(of shard: Int) -> UInt64 {
     receipt.shards.ok[shard] + receipt.shards.error[shard] + receipt.shards.filtered[shard]
   }
 }
@@ -143,10 +159,4 @@ package struct RecordPlace: Hashable, Sendable {
 
   /// Records of the input before the shard.
   package var recordsBeforeShard: UInt64 { rowInInput - rowInShard }
-
-  /// Blocks of the input before the shard: all shards but an input's last are full.
-  package var blocksBeforeShard: Int { (shard - firstShard) * Limits.blocksPerShard }
-
-  /// Blocks from the input's first to the shard's last.
-  package var blockCount: Int { blocksBeforeShard + range.blockCount }
 }

@@ -43,6 +43,47 @@ package enum PublishedObjects {
     }
   }
 
+  /// Copies one file that a receipt lists from below a prefix of its own.
+  ///
+  /// - Throws: `inconsistent` where it is another one.
+  static func copy(
+    _ output: OutputEntry, below uri: String, to folder: String, from store: ObjectStore
+  ) throws(DestinationError) {
+    let prefix = try inStore { () throws(ObjectError) in try ObjectURI(uri) }
+    guard OutputName.isPlain(output.name) else {
+      throw DestinationError(
+        code: .inconsistent, context: "\(prefix): the receipt names \"\(output.name)\"")
+    }
+    let status = try inStore { () throws(ObjectError) in
+      try store.status(of: prefix.appending(output.name))
+    }
+    let object = ObjectManifest.Object(
+      name: output.name, byteCount: status.byteCount, sha256: output.sha256,
+      version: status.version?.description)
+    try copy(object, prefix, folder, store)
+  }
+
+  /// The objects below a published prefix that its manifest does not list.
+  static func strangers(
+    below uri: String, in store: ObjectStore
+  ) throws(DestinationError) -> [Verification.Finding] {
+    try inStore { () throws(ObjectError) in
+      let prefix = try ObjectURI(uri)
+      let text = try store.contents(of: prefix.appending(ObjectManifest.name), byteLimit: 1 << 30)
+      let listed = ObjectManifest(text)?.objects.map(\.name) ?? []
+      let known = Set(
+        (listed + [ObjectManifest.name, OutputName.success]).map { prefix.appending($0).key })
+      var findings: [Verification.Finding] = []
+      var pages = store.pages(of: prefix.appending(""))
+      while let page = try pages.next() {
+        for entry in page.entries where !known.contains(entry.uri.key) {
+          findings.append(Verification.Finding("\(entry.uri)", "is not in the manifest"))
+        }
+      }
+      return findings
+    }
+  }
+
   private static func copy(
     _ object: ObjectManifest.Object, _ prefix: ObjectURI, _ folder: String, _ store: ObjectStore
   ) throws(DestinationError) {

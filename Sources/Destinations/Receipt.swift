@@ -17,11 +17,15 @@ struct Receipt: Hashable, Decodable {
   /// The equation of `counts` for people.
   var conservation: String
   var plan: PlanSummary
+  /// The columns of the inputs as planned; absent in receipts of earlier releases.
+  var table: PlannedColumns?
   var inputs: [Input]
   var shards: Shards
   /// Names and types of the results' columns; absent for results of text.
   var resultColumns: [ResultColumn]?
   var outputs: [OutputEntry]
+  /// The folder or prefix of the error records; absent where they are beside the predictions.
+  var errorsUri: String?
 
   struct Model: Hashable, Decodable {
     var name: String
@@ -170,15 +174,28 @@ struct ShardTotals {
         }),
       "execution": input.execution,
     ])
-    guard input.request.outputConfig.predictionsFormat.columnarFormat != nil,
-      case .object(var members) = value
-    else { return value }
+    guard case .object(var members) = value else { return value }
+    if let table = input.table {
+      var columns = [JSONValue.Member("names", .array(table.names.map { .string($0) }))]
+      if let types = table.types {
+        columns.append(.init("types", .array(types.map { .string($0.rawValue) })))
+      }
+      let plan = members.firstIndex { $0.key == "plan" } ?? members.count
+      members.insert(.init("table", .compact(.object(columns))), at: plan + 1)
+    }
+    if let folder = input.errorsFolder {
+      members.insert(.init("errorsUri", .string(folder)), at: members.count - 1)
+    }
+    guard input.request.outputConfig.predictionsFormat.columnarFormat != nil else {
+      return .object(members)
+    }
     let columns = input.resultColumns.map { column in
       JSONValue.compact(
         .members(["name": .string(column.name), "type": .string(column.type.rawValue)]))
     }
     // Before the outputs, which have these columns.
-    members.insert(.init("resultColumns", .array(columns)), at: members.count - 2)
+    let outputs = members.firstIndex { $0.key == "outputs" } ?? members.count
+    members.insert(.init("resultColumns", .array(columns)), at: outputs)
     return .object(members)
   }
 

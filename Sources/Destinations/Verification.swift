@@ -1,6 +1,7 @@
 import Digests
 import Foundation
 package import Jobs
+package import ObjectStore
 import Partials
 
 /// Checks a published folder from its receipt, its files and, where they are still there, the
@@ -38,13 +39,45 @@ package enum Verification {
     package var isSound: Bool { findings.isEmpty }
   }
 
+  /// Checks a published folder, or a prefix of an object store.
+  ///
+  /// Objects are copied to a temporary folder first, in pieces: the memory that takes does not grow
+  /// with the output.
+  ///
+  /// - Parameters:
+  ///   - place: The published `prediction-…` folder or prefix.
+  ///   - readsInputs: Whether inputs are read again to compare their digests.
+  ///   - store: The store.
+  /// - Returns: The report; what cannot be read is a finding too.
+  package static func check(
+    place: String, readsInputs: Bool = true, store: ObjectStore = .shared
+  ) -> Report {
+    guard ObjectURI.isURI(place) else {
+      return check(folder: place, readsInputs: readsInputs, store: store)
+    }
+    do throws(DestinationError) {
+      let copy = try TemporaryFolder()
+      try PublishedObjects.copy(place, to: copy.path, from: store)
+      var report = check(folder: copy.path, readsInputs: readsInputs, store: store)
+      report.findings += try PublishedObjects.strangers(below: place, in: store)
+      return report
+    } catch {
+      var report = Report()
+      report.findings.append(Finding(place, error.context))
+      return report
+    }
+  }
+
   /// Checks a folder.
   ///
   /// - Parameters:
   ///   - folder: The published `prediction-…` folder.
   ///   - readsInputs: Whether inputs are read again to compare their digests.
+  ///   - store: Where error records may be that went elsewhere.
   /// - Returns: The report; a folder that cannot be read is a finding too.
-  package static func check(folder: String, readsInputs: Bool = true) -> Report {
+  package static func check(
+    folder: String, readsInputs: Bool = true, store: ObjectStore = .shared
+  ) -> Report {
     var report = Report()
     let path = folder + "/" + OutputName.receipt
     guard let data = FileManager.default.contents(atPath: path) else {
@@ -65,7 +98,11 @@ package enum Verification {
     report.findings += checkNames(folder, receipt)
     for output in receipt.outputs {
       report.outputCount += 1
-      report.findings += OutputCheck(folder: folder, receipt: receipt, output: output).findings()
+      guard OutputName.isOfErrors(output.name), let errors = receipt.errorsUri else {
+        report.findings += OutputCheck(folder: folder, receipt: receipt, output: output).findings()
+        continue
+      }
+      report.findings += checkErrors(output, in: errors, receipt, store)
     }
     if readsInputs { InputCheck(receipt: receipt).run(&report) }
     return report
@@ -82,10 +119,29 @@ package enum Verification {
     return []
   }
 
+  /// Checks error records that are not beside the predictions.
+  private static func checkErrors(
+    _ output: OutputEntry, in place: String, _ receipt: Receipt, _ store: ObjectStore
+  ) -> [Finding] {
+    guard place.contains("://") else {
+      return OutputCheck(folder: place, receipt: receipt, output: output).findings().map {
+        Finding("\(place)/\($0.file)", place: $0.place, $0.problem)
+      }
+    }
+    do throws(DestinationError) {
+      let copy = try TemporaryFolder()
+      try PublishedObjects.copy(output, below: place, to: copy.path, from: store)
+      return OutputCheck(folder: copy.path, receipt: receipt, output: output).findings()
+    } catch {
+      return [Finding(output.name, error.context)]
+    }
+  }
+
   private static func checkNames(_ folder: String, _ receipt: Receipt) -> [Finding] {
     // A folder that cannot be listed shows itself by the files that are then missing.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    let known = Set(receipt.outputs.map(\.name) + [OutputName.receipt, OutputName.success])
+    var known = Set(receipt.outputs.map(\.name) + [OutputName.receipt, OutputName.success])
+    if receipt.errorsUri != nil { known = known.filter { !OutputName.isOfErrors($0) } }
     return names.sorted().filter { !known.contains($0) }.map {
       Finding($0, "is not in the receipt")
     }

@@ -18,6 +18,8 @@ package struct JobRequest: Hashable, Sendable, Codable {
 
   package struct InputConfig: Hashable, Sendable, Codable {
     package var instancesFormat = InstancesFormat.csv
+    /// Whether the names of the files tell the format once they are listed; `nil` is no.
+    package var infersFormat: Bool?
     /// Paths, globs, folders and URIs, absolute; read in the order given, each sorted by name.
     package var uris: [String]
     /// One byte between two fields.
@@ -86,6 +88,9 @@ package struct JobRequest: Hashable, Sendable, Codable {
     package var outputFields: [String]?
     /// The best classes that are written; `nil` for all.
     package var topK: Int?
+    /// Where error records go instead of beside the predictions: a folder, a prefix, or for a
+    /// database another of its tables; `nil` for beside them.
+    package var errorsUri: String?
 
     package init(uri: String) {
       self.uri = uri

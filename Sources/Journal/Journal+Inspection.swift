@@ -16,12 +16,14 @@ extension Journal {
     }
   }
 
-  /// Makes of a closed journal without objects and cuts what the first release wrote.
-  package static func lowerSchemaVersion(folder: String) throws {
+  /// Makes of a closed journal what an earlier release wrote, without what only later ones have.
+  package static func lowerSchemaVersion(folder: String, to version: Int64 = 1) throws {
     let queue = try DatabaseQueue(path: folder + "/journal.sqlite")
     try queue.write { database in
-      try database.execute(sql: "DROP TABLE pin")
-      try MetaRow(name: "schema", number: 1).write(database)
+      for addition in Schema.additions where addition.version > version {
+        for table in addition.tables { try database.execute(sql: "DROP TABLE \(table)") }
+      }
+      try MetaRow(name: "schema", number: version).write(database)
     }
     try queue.close()
   }

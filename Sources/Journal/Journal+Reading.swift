@@ -111,6 +111,33 @@ extension Journal {
     }
   }
 
+  /// The columns that a job was planned with; `nil` where a release before wrote the plan.
+  package func columns(of job: JobID) throws(JournalError) -> PlannedColumns? {
+    try access("reading the columns of job \(job)") { database in
+      guard let found = try Self.row("columns", job, database) else { return nil }
+      var row = StoredRow(found, of: "columns")
+      _ = row.job()
+      let text = row.text()
+      try row.finish()
+      do {
+        return try JSONDecoder().decode(PlannedColumns.self, from: Data(text.utf8))
+      } catch {
+        throw row.damaged("the columns cannot be decoded: \(error)")
+      }
+    }
+  }
+
+  /// Whether the job's inputs were found unchanged after the last block was scored.
+  package func hasCheckedInputs(of job: JobID) throws(JournalError) -> Bool {
+    try access("reading whether the inputs of job \(job) were checked") { database in
+      guard let found = try Self.row("checked", job, database) else { return false }
+      var row = StoredRow(found, of: "checked")
+      _ = row.job()
+      try row.finish()
+      return true
+    }
+  }
+
   private static func inputs(of job: JobID, _ database: Database) throws -> [PlannedInput] {
     var inputs: [PlannedInput] = []
     let pins = try pins(of: job, database)

@@ -12,6 +12,11 @@ extension Journal {
       try writeJob(job, request, createdNanoseconds, database)
       try writeState(job, .queued, reason: "", database)
     case .planned(let job, let plan, let model): try writePlan(job, plan, model, database)
+    case .columns(let job, let columns): try writeColumns(job, columns, database)
+    case .inputsChecked(let job):
+      var row = try NewRow(database, into: "checked")
+      row.add(job)
+      try row.insert()
     case .state(let job, let state, let reason):
       try writeState(job, state, reason: reason, database)
     case .commit(let job, let committed): try writeCommit(job, committed, database)
@@ -22,6 +27,10 @@ extension Journal {
       row.add(Int64(committed.shard.rawValue))
       row.add(Int64(committed.blocks.first))
       try row.execute()
+      // The blocks are read again, and the inputs checked again after that.
+      var mark = try NewRow(database, "DELETE FROM checked WHERE job = ?")
+      mark.add(job)
+      try mark.execute()
     case .charge(let job, let shard, let charges):
       var row = try NewRow(database, into: "charge")
       row.add(job)
@@ -90,6 +99,17 @@ extension Journal {
         try writePin(job, place, input, database)
       }
     }
+  }
+
+  private static func writeColumns(
+    _ job: JobID, _ columns: PlannedColumns, _ database: Database
+  ) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var row = try NewRow(database, into: "columns")
+    row.add(job)
+    row.add(String(decoding: try encoder.encode(columns), as: UTF8.self))
+    try row.insert()
   }
 
   /// Writes what an input has beyond a plain file: 16 bytes a cut, the highest byte first.

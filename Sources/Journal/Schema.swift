@@ -1,12 +1,12 @@
 import GRDB
 
-/// The journal's tables, version 2; version 1 lacked `pin`.
+/// The journal's tables, version 3; version 1 lacked `pin`, version 2 `columns` and `checked`.
 ///
 /// One table for each kind of entry, so that each row is written once and its sum covers all of
 /// it. 64-bit numbers without sign are stored with the same bits. `committed` is in the order of
 /// the merge.
 enum Schema {
-  static let version: Int64 = 2
+  static let version: Int64 = 3
 
   /// Name and text of each table; the text is compared at each start.
   static let tables: [(name: String, sql: String)] = [
@@ -74,6 +74,22 @@ enum Schema {
       ) STRICT, WITHOUT ROWID
       """
     ),
+    // Of the table that the inputs are read as, as JSON.
+    (
+      "columns",
+      """
+      CREATE TABLE columns (
+        job INTEGER PRIMARY KEY NOT NULL, columns TEXT NOT NULL, sum INTEGER NOT NULL
+      ) STRICT
+      """
+    ),
+    // Jobs that are scored and whose inputs are not needed any more.
+    (
+      "checked",
+      """
+      CREATE TABLE checked (job INTEGER PRIMARY KEY NOT NULL, sum INTEGER NOT NULL) STRICT
+      """
+    ),
     (
       "committed",
       """
@@ -96,6 +112,11 @@ enum Schema {
       ) STRICT, WITHOUT ROWID
       """
     ),
+  ]
+
+  /// The tables that came with a later version, and are made in journals of an earlier one.
+  static let additions: [(version: Int64, tables: [String])] = [
+    (2, ["pin"]), (3, ["columns", "checked"]),
   ]
 
   /// For each table the statement that writes a row.
@@ -153,15 +174,16 @@ enum Schema {
     }
     var texts = Dictionary(
       found.map { ($0[0] as String? ?? "", $0[1] as String? ?? "") }, uniquingKeysWith: { $1 })
-    switch stored?.number {
-    case version: break
-    case 1 where texts["pin"] == nil:
-      for table in tables where table.name == "pin" {
+    guard let stored, stored.number > 0 else {
+      throw JournalError(corruption: "no schema version in \(path)")
+    }
+    if stored.number < version {
+      let later = additions.filter { $0.version > stored.number }.flatMap(\.tables)
+      for table in tables where later.contains(table.name) && texts[table.name] == nil {
         try database.execute(sql: table.sql)
         texts[table.name] = table.sql
       }
       try MetaRow(name: "schema", number: version).write(database)
-    default: throw JournalError(corruption: "no schema version in \(path)")
     }
     for table in tables where texts[table.name] != table.sql {
       throw JournalError(corruption: "table \(table.name) in \(path) is not as it was made")

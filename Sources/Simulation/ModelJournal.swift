@@ -17,6 +17,7 @@ struct JournalState: Equatable, Sendable {
     switch entry {
     case .submitted: state = .queued
     case .planned: isPlanned = true
+    case .columns, .inputsChecked: break
     case .state(_, let next, _):
       if let state, state.isTerminal { return "the journal leaves \(state.rawValue)" }
       state = next

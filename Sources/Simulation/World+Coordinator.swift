@@ -137,7 +137,7 @@ extension World {
     case .commit: count(\.commits)
     case .refute: count(\.refutations)
     case .charge: count(\.charges)
-    case .submitted, .planned, .state, .published, .deleted: break
+    case .submitted, .planned, .columns, .inputsChecked, .state, .published, .deleted: break
     }
   }
 

@@ -2,6 +2,10 @@ package import Jobs
 
 /// The columns of JSON lines: the members of the first records, in order of first appearance.
 ///
+/// Looked at is the begin of the first files (`fileLimit`): each up to `recordLimit` and `byteLimit`
+/// in all, and when that is reached of each further one a little (`laterRecordLimit`,
+/// `laterByteLimit`), so that a member which only later files have is a column too.
+///
 /// A member that first appears later is no column: it is checked as part of its line, no model
 /// input and no filter sees it, and it is in the output where whole instances are.
 package struct JSONLSchema: Hashable, Sendable {
@@ -19,6 +23,11 @@ package struct JSONLSchema: Hashable, Sendable {
   /// Records that are looked at, and bytes of them.
   package static let recordLimit = 10_000
   package static let byteLimit: UInt64 = 16 << 20
+  /// Files whose begin is looked at.
+  package static let fileLimit = 100
+  /// What is looked at in a file however much was in those before.
+  package static let laterRecordLimit = 100
+  package static let laterByteLimit: UInt64 = 256 << 10
 
   /// Whether as much has been looked at as may be.
   package var isFull: Bool {
@@ -73,20 +82,28 @@ package struct JSONLSchema: Hashable, Sendable {
 
   /// Looks at the first records of a text, together with those looked at before.
   ///
+  /// - Parameters:
+  ///   - source: The text.
+  ///   - path: What errors call it.
+  ///   - isLaterFile: Whether a little of it is looked at even if the limits are reached.
+  ///   - options: How to read.
   /// - Throws: `TableError.header`, or what the source fails with.
   package mutating func sample(
-    _ source: any ByteSource, path: String, options: JSONLOptions
+    _ source: any ByteSource, path: String, isLaterFile: Bool = false, options: JSONLOptions
   ) throws {
-    guard !isFull else { return }
+    guard isLaterFile || !isFull else { return }
     let begin = byteCount
-    let end = Self.byteLimit - begin
+    let end = max(
+      Self.byteLimit - min(begin, Self.byteLimit), isLaterFile ? Self.laterByteLimit : 0)
+    let recordLimit = max(
+      Self.recordLimit, isLaterFile ? recordCount + Self.laterRecordLimit : 0)
     let reader = try JSONLTileReader(
       text: source,
       range: LeaseRange(path: path, begin: 0, end: end, blockLength: end, blockCount: 1),
       columns: [], options: options, windowByteCount: 64 << 10)
     var tile = RecordTile()
-    while recordCount < Self.recordLimit {
-      reader.limitTiles(to: min(RecordTile.recordLimit, Self.recordLimit - recordCount))
+    while recordCount < recordLimit {
+      reader.limitTiles(to: min(RecordTile.recordLimit, recordLimit - recordCount))
       guard try reader.readTile(into: &tile) else { break }
       for record in 0..<tile.count where tile.holdsJSON(record) {
         unsafe look(at: tile.text(of: record))
@@ -118,7 +135,8 @@ package struct JSONLSchema: Hashable, Sendable {
       throw TableError(
         code: .header,
         context: arrayCount > 0
-          ? "\(path): the lines are arrays; objects with named members are read"
+          ? "\(path): the lines are arrays: name their columns in schema, which are taken in the "
+            + "order of their names, or write objects with named members"
           : "\(path): none of the first lines is a JSON object with members")
     }
     guard names.count <= CSVHeader.columnLimit else {

@@ -14,6 +14,8 @@ package struct SchemaInference: Sendable {
   /// Records that are looked at, and bytes of them.
   package static let recordLimit = 10_000
   package static let byteLimit: UInt64 = 16 << 20
+  /// Files that are looked at.
+  package static let fileLimit = 100
 
   private let columns: [String]
   private let options: CSVOptions

@@ -27,16 +27,19 @@ extension TableSurvey {
       }
       // Large reads, although most of what they bring is passed over: a look for each block would
       // be a request to a store, or a seek of a disk.
+      let source = CountedSource(try open(file), name: file.path, report: report)
       let found = try FrameCuts.find(
-        in: open(file), compression: compression,
+        in: source, compression: compression,
+        shardByteCount: request.blockByteCount * UInt64(Limits.blocksPerShard),
         readAheadByteCount: 4 << 20, name: file.path)
       inputs.append(PlannedInput(file, cuts: found.cuts.map(InputCut.init)))
-      guard let note = found.note else { continue }
-      noteCount += 1
-      if noteCount <= Self.noteLimit { notes.append("\(file.path) \(note)") }
+      for note in [found.note?.description, source.note].compactMap(\.self) {
+        noteCount += 1
+        if noteCount <= Self.noteLimit { notes.append("\(file.path) \(note)") }
+      }
     }
     if noteCount > Self.noteLimit {
-      notes.append("\(noteCount - Self.noteLimit) other files cannot be divided either")
+      notes.append("\(noteCount - Self.noteLimit) other files have such notes too")
     }
     return (inputs, notes)
   }

@@ -19,14 +19,20 @@ package struct SurveyedTable: Sendable {
 
 /// Reads of a job's inputs what a plan needs: columns, types, and where they may be cut.
 package struct TableSurvey {
-  private let request: JobRequest
+  let request: JobRequest
   private let open: (InputFile) throws -> any ByteSource
+  let report: (String) -> Void
 
   /// - Parameters:
   ///   - request: What the job asks for.
+  ///   - report: Told now and then how far it is where that takes long.
   ///   - open: Gives a file's stored bytes.
-  package init(request: JobRequest, open: @escaping (InputFile) throws -> any ByteSource) {
+  package init(
+    request: JobRequest, report: @escaping (String) -> Void = { _ in },
+    open: @escaping (InputFile) throws -> any ByteSource
+  ) {
     self.request = request
+    self.report = report
     self.open = open
   }
 
@@ -46,7 +52,7 @@ package struct TableSurvey {
     let names = try HivePartitions(path: first.path).names
     var inner = request
     inner.inputConfig.schema = request.inputConfig.schema?.filter { !names.contains($0.key) }
-    var table = try TableSurvey(request: inner, open: open).survey(files)
+    var table = try TableSurvey(request: inner, report: report, open: open).survey(files)
     try table.addPartitions(of: paths ?? files.map(\.path), request)
     return table
   }
@@ -77,14 +83,14 @@ package struct TableSurvey {
     }
     let cut = try cutTexts(files, open)
     return SurveyedTable(
-      columns: header.names, types: try csvTypes(files[0], header, options), inputs: cut.inputs,
+      columns: header.names, types: try csvTypes(files, header, options), inputs: cut.inputs,
       notes: cut.notes)
   }
 
-  /// The columns' types: of a job that writes typed columns by the first file's first records,
+  /// The columns' types: of a job that writes typed columns by the first files' first records,
   /// otherwise text where the job says nothing; nil where nothing asks for types.
   private func csvTypes(
-    _ file: InputFile, _ header: CSVHeader, _ options: CSVOptions
+    _ files: [InputFile], _ header: CSVHeader, _ options: CSVOptions
   ) throws -> [ColumnType]? {
     guard request.writesTypes || request.inputConfig.schema != nil else { return nil }
     var given = request.inputConfig.schema ?? [:]
@@ -94,20 +100,27 @@ package struct TableSurvey {
     }
     var schema = SchemaInference(columns: header.names, options: options)
     if request.writesTypes {
-      try schema.sample(text(of: file), headerOffset: header.offset)
+      for file in files.prefix(SchemaInference.fileLimit) where !schema.isFull {
+        try schema.sample(
+          text(of: file), headerOffset: try readHeader(file, options).offset)
+      }
     }
-    return try schema.types(given: given, path: file.path)
+    return try schema.types(given: given, path: files[0].path)
   }
 
   // MARK: JSON lines
 
-  /// Members and their types, from the first records of the first file.
+  /// Members and their types, from the first records of the first files.
   private func surveyJSONL(_ files: [InputFile]) throws -> SurveyedTable {
     let limit = try CSVOptions(request: request).recordByteLimit
     let options = try JSONLOptions(recordByteLimit: limit, acceptsArrays: true)
-    let table = try JSONLSchema.infer(
-      from: text(of: files[0]), path: files[0].path, types: request.inputConfig.schema ?? [:],
-      options: options)
+    var schema = JSONLSchema()
+    for (index, file) in files.prefix(JSONLSchema.fileLimit).enumerated() {
+      try schema.sample(
+        text(of: file), path: file.path, isLaterFile: index > 0, options: options)
+    }
+    let table = try schema.table(
+      path: files[0].path, types: request.inputConfig.schema ?? [:])
     let cut = try cutTexts(files, open)
     return SurveyedTable(
       columns: table.columns, types: table.types, inputs: cut.inputs, notes: cut.notes)

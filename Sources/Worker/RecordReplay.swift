@@ -8,49 +8,54 @@ import Tables
 
 /// Scores one record of an input again, as a worker does, and keeps what it was on the way.
 ///
-/// The record's parser, tile, scorer and row writer are those of a lease, so that the same record
-/// gives the same bytes. Text is parsed from the input's begin to the end of the record's shard:
-/// that needs no state of a cut from elsewhere, and lets every block be held against the receipt.
-/// It goes at the parser's speed, and memory does not grow with the input but for 16 bytes a block.
+/// The record's reader, tile, filter, scorer and row writer are those of a lease, so that the same
+/// record gives the same bytes. Shards are read one after the other, each from its begin, and the
+/// state in which one ends is that in which the next is entered. Memory does not grow with the
+/// input but for 16 bytes a block.
 package struct RecordReplay: Sendable {
   /// All that decides the bytes of the output.
   package let request: JobRequest
+  /// The columns and types as planned; nil for receipts that do not have them.
+  package let columns: PlannedColumns?
   package let input: PlannedInput
+  /// Paths of all inputs, whose folders may be columns.
+  package let paths: [String]
   /// Text of the model.
   package let model: [UInt8]
-  /// The record's number in the input, from 0.
+  /// What is read: neighbouring shards of the input; the record is in the last one.
+  package let ranges: [ShardRange]
+  /// The record's number in its shard, from 0.
   package let row: UInt64
-  /// Nominal end of the record's shard in the text; `nil` where that ends wherever it ends.
-  package let end: UInt64?
-  package let blockByteCount: UInt64
-  /// Blocks from the input's first to the shard's last.
-  package let blockCount: Int
 
-  /// What the parser met on the way.
+  /// What was met on the way.
   package struct Outcome: Sendable {
-    /// `nil` where the text has fewer records.
+    /// `nil` where the shard has fewer records, or where the record's row group was passed over.
     package fileprivate(set) var trace: RecordTrace?
-    /// Records that begin before `end`.
-    package fileprivate(set) var recordCount: UInt64
-    /// XXH3-128 of each block's nominal bytes.
-    package fileprivate(set) var blockDigests: [Digest128]
+    /// Whether the filter leaves the record out.
+    package fileprivate(set) var isFiltered = false
+    /// Records of the shard before this one that the filter leaves out.
+    package fileprivate(set) var filteredBefore: UInt64 = 0
+    /// Records of the shard.
+    package fileprivate(set) var recordCount: UInt64 = 0
+    /// For each shard the digests of its blocks.
+    package fileprivate(set) var blockDigests: [[Digest128]] = []
   }
 
   package init(
-    request: JobRequest, input: PlannedInput, model: [UInt8], row: UInt64, end: UInt64?,
-    blockByteCount: UInt64, blockCount: Int
+    request: JobRequest, columns: PlannedColumns?, input: PlannedInput,
+    paths: [String], model: [UInt8], ranges: [ShardRange], row: UInt64
   ) {
-    precondition(blockByteCount > 0 && blockCount > 0)
+    precondition(!ranges.isEmpty)
     self.request = request
+    self.columns = columns
     self.input = input
+    self.paths = paths
     self.model = model
+    self.ranges = ranges
     self.row = row
-    self.end = end
-    self.blockByteCount = blockByteCount
-    self.blockCount = blockCount
   }
 
-  /// Reads the input and scores the record.
+  /// Reads the shards and scores the record.
   ///
   /// - Throws: `WorkerError` where the input or the model cannot be read, or do not go together.
   package func run() throws(WorkerError) -> Outcome {
@@ -68,29 +73,103 @@ package struct RecordReplay: Sendable {
   }
 
   private func read() throws -> Outcome {
-    let options = try CSVOptions(request: request)
-    let header = try CSVHeader.read(from: openText(), path: input.path, options: options)
     let context = try JobContext(
-      id: JobID(0),
-      configuration: JobConfiguration(
-        request: request, columns: header.names, types: types(of: header.names)),
+      id: JobID(0), configuration: try configuration(),
       model: Model(bundle: model, summation: request.summation))
-    let reader = try context.table.reader(
-      of: LeaseRange(
-        path: input.path, begin: 0, end: end ?? .max, blockLength: blockByteCount,
-        blockCount: blockCount),
-      compression: input.compression
-    ) { try FileSource(path: input.path) }
-    var tile = RecordTile()
-    var outcome = Outcome(recordCount: 0, blockDigests: [])
-    while try reader.readTile(into: &tile) {
-      if row >= outcome.recordCount, row - outcome.recordCount < UInt64(tile.count) {
-        outcome.trace = try trace(Int(row - outcome.recordCount), of: tile, context)
+    var outcome = Outcome()
+    var state = RangeState.recordStart
+    for (index, range) in ranges.enumerated() {
+      let reader = try reader(of: range, entry: state, context)
+      var walk = ShardWalk(reader, blockCount: range.blockCount)
+      if index + 1 < ranges.count {
+        while try walk.next() {}
+      } else {
+        try find(in: &walk, context, &outcome)
       }
-      outcome.recordCount += UInt64(tile.count)
+      outcome.blockDigests.append((0..<range.blockCount).map { reader.inputDigest(ofBlock: $0) })
+      state = reader.boundStates.last ?? .recordStart
     }
-    outcome.blockDigests = (0..<blockCount).map { reader.inputDigest(ofBlock: $0) }
     return outcome
+  }
+
+  private func reader(
+    of range: ShardRange, entry: RangeState, _ context: JobContext
+  ) throws -> any TileReader {
+    try context.table.reader(
+      of: LeaseRange(
+        path: input.path, version: input.version, begin: range.offset, end: range.end ?? .max,
+        blockLength: range.blockLength, blockCount: range.blockCount, shardOffset: range.offset,
+        places: range.places, shardEnd: range.end, entry: entry),
+      compression: input.compression
+    ) { try open(expectedEnd: range.places?.upperBound) }
+  }
+
+  private func open(expectedEnd: UInt64? = nil) throws -> any ByteSource {
+    try InputAccess().open(
+      input.path, byteCount: input.byteCount, version: input.version,
+      // Places of columnar files are no bytes.
+      expectedEnd: input.compression == .none ? nil : expectedEnd)
+  }
+
+  /// Walks the record's shard to its end, and traces the record on the way.
+  private func find(
+    in walk: inout ShardWalk, _ context: JobContext, _ outcome: inout Outcome
+  ) throws {
+    var sieve = context.filter.map { filter in
+      RecordSieve(
+        filter, nullWords: context.csv.nullWords,
+        failuresAreNull: request.inputConfig.onParseError == .null)
+    }
+    while try walk.next() {
+      let count = UInt64(walk.tile.count)
+      // What comes behind the record is counted, and no more.
+      guard row >= walk.firstRow else { continue }
+      let isHere = row - walk.firstRow < count
+      outcome.filteredBefore += walk.newlyPruned
+      let sifted = sieve?.sift(walk.tile) ?? 0
+      guard isHere else {
+        outcome.filteredBefore += UInt64(sifted)
+        continue
+      }
+      let record = Int(row - walk.firstRow)
+      if let sieve {
+        for other in 0..<record where !sieve.kept.contains(other) && !sieve.failed.contains(other) {
+          outcome.filteredBefore += 1
+        }
+      }
+      var fate = Fate.kept
+      if let sieve, !sieve.kept.contains(record) {
+        fate = sieve.failed.contains(record) ? .failed : .leftOut
+      }
+      outcome.isFiltered = fate == .leftOut
+      outcome.trace = try trace(record, of: walk.tile, fate, context)
+    }
+    outcome.recordCount = walk.recordCount
+    if outcome.trace == nil, row < outcome.recordCount { outcome.isFiltered = true }
+  }
+
+  /// What the filter makes of a record.
+  private enum Fate { case kept, leftOut, failed }
+
+  // MARK: Columns
+
+  private func configuration() throws -> JobConfiguration {
+    if let columns {
+      return JobConfiguration(request: request, columns: columns.names, types: columns.types)
+    }
+    guard request.inputConfig.instancesFormat == .csv,
+      request.inputConfig.hivePartitioning != true
+    else {
+      let file = InputFile(
+        path: input.path, byteCount: input.byteCount, modificationNanoseconds: 0,
+        compression: input.textCompression, version: input.version)
+      let table = try TableSurvey(request: request) { _ in try open() }.run([file], paths: paths)
+      return JobConfiguration(request: request, columns: table.columns, types: table.types)
+    }
+    let header = try CSVHeader.read(
+      from: openText(), path: input.path, options: CSVOptions(request: request))
+    return JobConfiguration(
+      request: request, columns: header.names, types: types(of: header.names))
   }
 
   /// What the request says of the columns; the rest is text.
@@ -99,7 +178,7 @@ package struct RecordReplay: Sendable {
   }
 
   private func openText() throws -> any ByteSource {
-    let stored = try FileSource(path: input.path)
+    let stored = try open()
     return switch input.compression {
     case .none: stored
     case .gzip: DecompressingSource(stored, compression: .gzip, name: input.path)
@@ -107,28 +186,76 @@ package struct RecordReplay: Sendable {
     }
   }
 
+  // MARK: The record
+
   /// Scores the whole tile, as a lease does: one day a record's bits may hang on its place in it.
   private func trace(
-    _ record: Int, of tile: borrowing RecordTile, _ context: JobContext
+    _ record: Int, of tile: borrowing RecordTile, _ fate: Fate, _ context: JobContext
   ) throws -> RecordTrace {
     var scorer = try TileScorer(context: context, inputPath: input.path)
     var results = TextBuffer()
     var errors = TextBuffer()
-    scorer.evaluate(tile)
-    let isScored = scorer.append(
-      record, of: tile, firstOrdinal: 0, results: &results, errors: &errors)
-    let line: RecordTrace.Line
-    if isScored, context.output.isColumnar {
-      try scorer.endTile(tile, results: &results)
-      try scorer.endBlock(results: &results)
-      line = .result(try columnarText(ofBlock: results.copy()))
-    } else if isScored {
-      line = .result(results.copy())
-    } else {
-      // An ordinal and a tab stand before the object, a line feed behind it.
-      line = .error(Array(errors.copy().drop { $0 != UInt8(ascii: "{") }.dropLast()))
+    var line = RecordTrace.Line.leftOut
+    switch fate {
+    case .leftOut: scorer.evaluate(tile)
+    case .failed:
+      _ = try scorer.score(tile, firstOrdinal: 0, results: &results, errors: &errors)
+      line = .error(try Self.errorObject(ofRecord: record, in: errors.copy()))
+      scorer.evaluate(tile)
+    case .kept:
+      scorer.evaluate(tile)
+      let isScored = scorer.append(
+        record, of: tile, firstOrdinal: 0, results: &results, errors: &errors)
+      if isScored, context.output.isColumnar {
+        try scorer.endTile(tile, results: &results)
+        try scorer.endBlock(results: &results)
+        line = .result(try columnarText(ofBlock: results.copy()))
+      } else if isScored {
+        line = .result(results.copy())
+      } else {
+        line = .error(try Self.errorObject(ofRecord: record, in: errors.copy()))
+      }
     }
-    return scorer.trace(
-      record, of: tile, block: min(tile.blockIndex, blockCount - 1), line: line)
+    let lastBlock = (ranges.last?.blockCount ?? 1) - 1
+    return scorer.trace(record, of: tile, block: min(tile.blockIndex, lastBlock), line: line)
+  }
+
+  /// The object of a record among lines of an ordinal, a tab and a JSON object each.
+  private static func errorObject(
+    ofRecord record: Int, in lines: [UInt8]
+  ) throws(WorkerError) -> [UInt8] {
+    let start = Array("\(record)\t".utf8)
+    let line = lines.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: start) }
+    guard let line else { throw WorkerError("record \(record) of its tile is no error") }
+    return Array(line.dropFirst(start.count))
+  }
+}
+
+/// A shard's tiles, and the rows of the shard that they hold.
+private struct ShardWalk: ~Copyable {
+  private let reader: any TileReader
+  private let blockCount: Int
+  private(set) var tile = RecordTile()
+  /// The row of the tile's first record.
+  private(set) var firstRow: UInt64 = 0
+  /// Records that were passed over right before the tile.
+  private(set) var newlyPruned: UInt64 = 0
+  /// Rows up to the tile's end, or to the shard's once there is no more tile.
+  private(set) var recordCount: UInt64 = 0
+  private var prunedCount: UInt64 = 0
+
+  init(_ reader: any TileReader, blockCount: Int) {
+    self.reader = reader
+    self.blockCount = blockCount
+  }
+
+  mutating func next() throws -> Bool {
+    let hasTile = try reader.readTile(into: &tile)
+    let pruned = (0..<blockCount).reduce(0) { $0 + reader.prunedCount(ofBlock: $1) }
+    newlyPruned = pruned - prunedCount
+    prunedCount = pruned
+    firstRow = recordCount + newlyPruned
+    recordCount = firstRow + UInt64(hasTile ? tile.count : 0)
+    return hasTile
   }
 }

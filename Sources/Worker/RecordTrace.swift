@@ -6,7 +6,7 @@ import Tables
 package struct RecordTrace: Sendable {
   /// Where its text begins in the file, in bytes of decompressed text.
   package let offset: UInt64
-  /// The block it begins in, from the input's first.
+  /// The block it begins in, from the shard's first.
   package let block: Int
   /// Without its line end; of a record that is too long the begin.
   package let text: [UInt8]
@@ -26,6 +26,8 @@ package struct RecordTrace: Sendable {
     case result([UInt8])
     /// A JSON object for the error file, which the row is still to be added to.
     case error([UInt8])
+    /// Nothing: the filter leaves the record out.
+    case leftOut
   }
 
   /// One input of the model.
@@ -100,10 +102,18 @@ extension TileScorer {
       all.append(
         RecordTrace.Feature(
           input: input.name, column: context.columns[column],
-          text: unsafe String(decoding: field.unescaped(), as: UTF8.self), value: value,
+          text: unsafe shownText(of: field, value: value, of: tile), value: value,
           meaning: meaning))
     }
     return all
+  }
+
+  /// A field's text; of a column that is read as numbers alone, the number's.
+  private func shownText(
+    of field: RecordTile.Field, value: Double, of tile: borrowing RecordTile
+  ) -> String {
+    if unsafe !tile.isText && field.bytes.isEmpty && !value.isNaN { return "\(value)" }
+    return unsafe String(decoding: field.unescaped(), as: UTF8.self)
   }
 }
 

@@ -56,6 +56,54 @@ import Testing
     #expect(plain != other)
   }
 
+  @Test func namesTellTheFormatUnlessItIsSaid() throws {
+    func config(_ words: String...) throws -> JobRequest.InputConfig {
+      try request(["--model", "m", "--output", "o", "--input"] + words).inputConfig
+    }
+    #expect(try config("a.parquet", "b.parquet").instancesFormat == .parquet)
+    #expect(try config("a.tsv.gz").delimiter == "\t")
+    #expect(try config("a.tsv", "--delimiter", ";").delimiter == ";")
+    #expect(try config("a.csv").infersFormat == nil)
+    // Whoever lists them finds out.
+    for words in [["folder"], ["s3://b/p/"], ["a.csv", "b.parquet"], ["photos/*.jpg"]] {
+      let found = try request(["--model", "m", "--output", "o", "--input"] + words).inputConfig
+      #expect(found.infersFormat == true, "\(words)")
+    }
+    let said = try config("folder", "--input-format", "orc")
+    #expect(said.instancesFormat == .orc && said.infersFormat == nil)
+    let query = try request([
+      "--model", "m", "--output", "o", "--input", "postgresql://h/d", "--query", "SELECT 1",
+    ])
+    #expect(query.inputConfig.instancesFormat == .postgresql)
+    #expect(query.inputConfig.infersFormat == nil)
+    // What becomes of it is the same request.
+    var resolved = try request(["--model", "m", "--output", "o", "--input", "folder"])
+    let asked = resolved
+    resolved.inputConfig.take(.tsv)
+    #expect(resolved.isResolved(from: asked) && !asked.isResolved(from: resolved))
+    #expect(resolved.inputConfig.delimiter == "\t")
+    resolved.displayName = "other"
+    #expect(!resolved.isResolved(from: asked))
+  }
+
+  @Test func errorsGoElsewhere() throws {
+    func errors(_ output: String, _ place: String) throws -> String? {
+      try request(["--model", "m", "--input", "a.csv", "--output", output, "--errors", place])
+        .outputConfig.errorsUri
+    }
+    #expect(try errors("o", "bad") == "/here/bad")
+    #expect(try errors("o", "s3://b/bad") == "s3://b/bad")
+    #expect(try errors("s3://b/o", "bad/x") == "/here/bad/x")
+    #expect(try errors("sqlite:///x.db?table=t", "bad") == "bad")
+    #expect(try errors("postgresql://h/d?table=t", "s.bad") == "s.bad")
+    for (output, place) in [
+      ("o", "https://h/x"), ("o", ""), ("postgresql://h/d", "s3://b/x"), ("sqlite:///x", "/a/b"),
+    ] {
+      let error = #expect(throws: (any Error).self) { try errors(output, place) }
+      #expect(error.map { "\($0)".contains("--errors") } == true, "\(place)")
+    }
+  }
+
   @Test func theOrderOfInputsMatters() throws {
     let forward = try request(["--model", "m", "--input", "a", "b", "--output", "o"])
     let backward = try request(["--model", "m", "--input", "b", "a", "--output", "o"])

@@ -99,7 +99,8 @@ import Testing
     let names = JobFileKeys.all.compactMap { $0.split(separator: ".").last.map(String.init) }
     let missing = names.filter { !Self.whole.contains($0 + ":") }
     // They exclude excludedFields; a query is asked of a database.
-    #expect(missing.sorted() == ["includedFields", "keyField", "query", "splitColumn"])
+    #expect(
+      missing.sorted() == ["errorsUri", "includedFields", "keyField", "query", "splitColumn"])
   }
 
   @Test func jsonIsReadLikeYAML() throws {

@@ -128,6 +128,8 @@ private func describe(_ entry: JournalEntry) -> String {
   switch entry {
   case .submitted: "+submitted"
   case .planned: "+planned"
+  case .columns: "+columns"
+  case .inputsChecked: "+inputs checked"
   case .state(_, let state, _): "+\(state.rawValue)"
   case .commit(_, let part): "+commit \(part.blocks)"
   case .refute(_, let part): "+refute \(part.blocks)"

@@ -59,6 +59,38 @@ import Testing
     #expect(try database.rows("SELECT count(*) FROM \(table)") == [["7"]])
   }
 
+  @Test func errorsGoToTheTableThatIsNamed() throws {
+    let fixture = try MergeFixture(shards: MergeFixture.mixedLines())
+    for (name, table) in [("bad", "public.bad"), ("quarantine.bad", "quarantine.bad")] {
+      let database = try TestDatabase("CREATE SCHEMA quarantine")
+      var input = fixture.input(uri(database), table: "scores")
+      input.request.outputConfig.errorsUri = name
+      let destination = try input.makeDestination()
+      try destination.merge(fixture.placed)
+      // Not there before the commit row is, and there with it; a retry changes nothing.
+      #expect(try database.rows("SELECT to_regclass('\(table)')") == [[nil]])
+      _ = try destination.publish()
+      _ = try input.makeDestination().publish()
+      #expect(try database.rows("SELECT count(*) FROM \(table)") == [["2"]])
+      #expect(
+        try database.rows("SELECT job FROM \(table) LIMIT 1") == [["\(input.job)"]])
+      let receipt = try database.rows(
+        "SELECT receipt FROM nightshift_commits WHERE job = '\(input.job)'")
+      #expect(receipt[0][0]?.contains("\"errorsTable\": \"\(name)\"") == true)
+      #expect(try database.rows("SELECT to_regclass('scores_errors')") == [[nil]])
+    }
+    let database = try TestDatabase()
+    for (name, words) in [
+      ("scores", "the table of the predictions"), ("s3://bucket/x", "one of its tables"),
+      ("/var/errors", "one of its tables"),
+    ] {
+      var input = fixture.input(uri(database), table: "scores")
+      input.request.outputConfig.errorsUri = name
+      let error = refusal { _ = try input.makeDestination() }
+      #expect(error?.context.contains(words) == true, "\(name)")
+    }
+  }
+
   @Test func appendReplaceAndUpsert() throws {
     let database = try TestDatabase(
       "CREATE TABLE t (score float8, id int UNIQUE, prediction float4, note text DEFAULT 'new')",

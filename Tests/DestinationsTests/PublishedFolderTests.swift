@@ -100,13 +100,13 @@ import Testing
     }
   }
 
-  @Test func filteredRecordsAreRefusedRatherThanMiscounted() throws {
+  @Test func moreFilteredRecordsThanTheReceiptHasAreRefused() throws {
     let fixture = try Fixture()
     let folder = try PublishedFolder(path: try publish(fixture, .none))
     let error = #expect(throws: DestinationError.self) {
-      try folder.record(at: try folder.place(ofRow: 0))
+      try folder.record(at: try folder.place(ofRow: 0), filteredBefore: 1)
     }
-    #expect(error?.context.contains("filtered") == true)
+    #expect(error?.context.contains("the filter leaves out 1 records") == true)
   }
 
   @Test func aReceiptThatIsNotTheNamedOneIsRefused() throws {
@@ -171,11 +171,19 @@ import Testing
     var digests = stride(from: 0, to: text.count, by: size).map {
       XXH3.digest(of: Array(text[$0..<min($0 + size, text.count)]))
     }
-    #expect(digests.count == place.blockCount)
-    try folder.check(blockDigests: digests, of: place)
-    digests[70] = XXH3.digest(of: [1])
+    // From the input's first shard to the record's, or of the record's alone.
+    var shards: [[Digest128]] = []
+    for shard in place.firstShard...place.shard {
+      let count = folder.plan.range(of: ShardID(UInt32(shard))).blockCount
+      shards.append(Array(digests.prefix(count)))
+      digests.removeFirst(count)
+    }
+    #expect(digests.isEmpty && shards.count > 1)
+    try folder.check(blockDigests: shards, of: place)
+    try folder.check(blockDigests: shards.suffix(1), of: place)
+    shards[1][0] = XXH3.digest(of: [1])
     let error = #expect(throws: DestinationError.self) {
-      try folder.check(blockDigests: digests, of: place)
+      try folder.check(blockDigests: shards, of: place)
     }
     #expect(error?.context.contains("input changed: \(place.input.path)") == true)
   }

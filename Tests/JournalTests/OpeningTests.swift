@@ -120,13 +120,34 @@ import Testing
     #expect(jobs.first { $0.id == JobID(2) }?.planned?.plan == cut)
   }
 
+  @Test(arguments: [Int64(1), 2]) func plansOfEarlierSchemasHaveNoColumns(version: Int64) throws {
+    let folder = try TemporaryFolder()
+    let journal = try Journal(folder: folder.state)
+    let entries: [JournalEntry] = [
+      .submitted(JobID(1), Sample.request("a"), createdNanoseconds: 0),
+      .planned(JobID(1), try Sample.plan(inputs: 1), Sample.model),
+      .columns(JobID(1), PlannedColumns(names: ["a"], types: nil)),
+    ]
+    try journal.append(entries)
+    journal.close()
+    try Journal.lowerSchemaVersion(folder: folder.state, to: version)
+    let later = try Journal(folder: folder.state)
+    #expect(try later.columns(of: JobID(1)) == nil)
+    #expect(try !later.hasCheckedInputs(of: JobID(1)))
+    // What the job is found to have now is kept.
+    try later.append([.columns(JobID(1), PlannedColumns(names: ["a"], types: [.date]))])
+    later.close()
+    let columns = try Journal(folder: folder.state).columns(of: JobID(1))
+    #expect(columns == PlannedColumns(names: ["a"], types: [.date]))
+  }
+
   @Test func refusesANewerSchema() throws {
     let folder = try TemporaryFolder()
     try Journal(folder: folder.state).close()
-    try Journal.raiseSchemaVersion(folder: folder.state, to: 3)
+    try Journal.raiseSchemaVersion(folder: folder.state, to: 4)
     let error = #expect(throws: JournalError.self) { _ = try Journal(folder: folder.state) }
     #expect(error?.code == .newerSchema)
-    #expect(error?.context.contains("has schema 3, this release knows 2") == true)
+    #expect(error?.context.contains("has schema 4, this release knows 3") == true)
   }
 
   @Test(arguments: [

@@ -7,6 +7,32 @@ import Testing
 
 /// What goes into the journal comes out again, also after a restart.
 @Suite struct RoundTripTests {
+  @Test func columnsAndChecksOutliveARestart() throws {
+    let folder = try TemporaryFolder()
+    var journal = try Journal(folder: folder.state)
+    let (job, other) = (JobID(7), JobID(8))
+    let columns = PlannedColumns(
+      names: ["a", "ü\"\n\0", ""], types: [.integer, .text, .timestamp])
+    try journal.append([
+      .submitted(job, Sample.request("one"), createdNanoseconds: 1),
+      .submitted(other, Sample.request("two"), createdNanoseconds: 2),
+      .planned(job, try Sample.plan(inputs: 2), Sample.model), .columns(job, columns),
+      .commit(job, Sample.commit(0)), .inputsChecked(job), .inputsChecked(other),
+    ])
+    journal.close()
+    journal = try Journal(folder: folder.state)
+    #expect(try journal.columns(of: job) == columns)
+    #expect(try journal.columns(of: other) == nil)
+    #expect(try journal.hasCheckedInputs(of: job))
+    // Blocks that are scored again are read again.
+    try journal.append([.refute(job, Sample.commit(0))])
+    #expect(try !journal.hasCheckedInputs(of: job))
+    #expect(try journal.hasCheckedInputs(of: other))
+    try journal.append([.deleted(job), .deleted(other)])
+    #expect(try journal.columns(of: job) == nil)
+    #expect(try !journal.hasCheckedInputs(of: other))
+  }
+
   @Test func everyEntryOutlivesARestart() throws {
     let folder = try TemporaryFolder()
     let plan = try Sample.plan(inputs: 5, shardsEach: 3)

@@ -23,6 +23,32 @@ import Testing
     #expect(await worker.wait(.seconds(25)) == 0)
   }
 
+  /// Errors of another place are there once, whole, whenever the coordinator dies.
+  @Test(arguments: [
+    "coordinator.merging=kill@2", "coordinator.publishing=kill", "coordinator.published=kill",
+  ])
+  func errorsElsewhereAreThereOnce(failpoint: String) async throws {
+    let fleet = try await TestFleet(environment: ["NIGHTSHIFT_FAILPOINT": failpoint])
+    let expected = try await fleet.undisturbed()
+    let worker = try fleet.startWorker()
+    let errors = fleet.sandbox.path("errors")
+    let submit = try fleet.client(["submit", fleet.jobFile(errors: errors), "--wait"])
+    #expect(
+      await fleet.coordinator.wait(.seconds(30)) == 128 + SIGKILL, "\(fleet.coordinator.errors)")
+    try await fleet.restartCoordinator()
+    #expect(await submit.wait() == 2, "\(submit.errors) \(fleet.coordinator.errors)")
+    let name = "prediction.errors_stats-00000-of-00001.jsonl.zst"
+    let results = expected.files.filter { $0.key != name }
+    #expect(try fleet.published().files == results)
+    let folders = try FileManager.default.contentsOfDirectory(atPath: errors)
+    #expect(folders.count == 1, "\(folders)")
+    let path = "\(errors)/\(try #require(folders.first))"
+    #expect(try FileManager.default.contentsOfDirectory(atPath: path) == [name])
+    #expect(try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)")) == expected.files[name])
+    worker.signal(SIGTERM)
+    #expect(await worker.wait(.seconds(25)) == 0)
+  }
+
   @Test func anEndedJobIsStillToldOfAfterARestart() async throws {
     let fleet = try await TestFleet()
     let worker = try await fleet.startJoinedWorker()

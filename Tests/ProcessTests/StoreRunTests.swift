@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// `run` reads inputs from stores and databases, and publishes to them, as it does with files.
@@ -29,6 +30,14 @@ import Testing
     let keys = try servers.keys(below: "out/")
     #expect(keys.count == 6 && keys.allSatisfy { $0.hasPrefix(prefix) }, "\(keys)")
 
+    // Checked, and one record of it scored again, from where it is.
+    for command in [
+      ["verify", published], ["replay", published, "--row", "2999", "--model", Self.model],
+    ] {
+      let check = try Program(command, in: sandbox, environment: servers.variables)
+      #expect(await check.wait() == 0, "\(command): \(check.output) \(check.errors)")
+    }
+
     let web = try await score(
       servers.address(of: key), sandbox.path("web"), arguments, in: sandbox)
     let fromWeb = try Data(contentsOf: URL(fileURLWithPath: web + "/" + Self.resultName))
@@ -57,6 +66,11 @@ import Testing
       arguments + ["--query", "SELECT * FROM flights", "--split-column", "id"], in: sandbox)
     #expect(try String(contentsOfFile: asked + "/" + Self.resultName, encoding: .utf8) == expected)
 
+    let replay = try Program(
+      ["replay", asked, "--row", "1", "--model", Self.model], in: sandbox)
+    #expect(await replay.wait() == 1)
+    #expect(replay.errors.contains("the rows are those of a query"), "\(replay.errors)")
+
     _ = try await score(
       "\(table)/csv/flights.csv", server.uri,
       ["--key-field", "id", "--table", "scores", "--state", sandbox.path("state")], in: sandbox)
@@ -67,6 +81,100 @@ import Testing
     for (row, line) in zip(rows.split(separator: "\n"), lines) {
       let (found, wanted) = (row.split(separator: ","), line.split(separator: ","))
       #expect(found[0] == wanted[0] && Double(found[1]) == Double(wanted[1]), "\(line)")
+    }
+  }
+
+  enum Loss: CaseIterable { case connection, coordinator }
+
+  /// The coordinator sees by itself that a snapshot is gone: no worker is there to tell it.
+  @Test(arguments: Loss.allCases) func aLostSnapshotEndsTheJob(loss: Loss) async throws {
+    let fleet = try await TestFleet(rowCount: 10, badRows: [])
+    let server = try DatabaseServer(in: fleet.sandbox)
+    let columns = TestTable.text(rowCount: 0).trimmingCharacters(in: .newlines)
+      .split(separator: ",").map { column in
+        let isText = ["id", "carrier", "origin", "dest", "note"].contains(column)
+        return isText ? "'x' AS \(column)" : "1 AS \(column)"
+      }
+    try server.run(
+      "-c",
+      "CREATE TABLE t AS SELECT k::bigint, \(columns.joined(separator: ", ")) "
+        + "FROM generate_series(1, 5000) AS k")
+    let text = """
+      model: \(Self.model)
+      inputConfig:
+        uris: ["\(server.uri)"]
+        query: SELECT * FROM t
+        splitColumn: k
+      outputConfig:
+        uri: \(fleet.output)
+      """
+    let file = fleet.sandbox.path("query.yaml")
+    try text.write(toFile: file, atomically: true, encoding: .utf8)
+    let submit = try fleet.client(["submit", file, "--wait"])
+    #expect(
+      await waitUntil(.seconds(30)) { fleet.coordinator.errors.contains("PENDING") },
+      "\(submit.errors) \(fleet.coordinator.errors)")
+    switch loss {
+    case .connection:
+      // It is watched, and stays, until it is taken away.
+      try await Task.sleep(for: .seconds(3))
+      #expect(submit.process.isRunning)
+      let ended = try server.run(
+        "-At", "-c",
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+          + "WHERE state = 'idle in transaction'")
+      #expect(ended == "1\n")
+    case .coordinator:
+      fleet.coordinator.signal(SIGKILL)
+      _ = await fleet.coordinator.wait()
+      try await fleet.restartCoordinator()
+    }
+    #expect(await submit.wait(.seconds(20)) == 1, "\(fleet.coordinator.errors)")
+    #expect(submit.output.contains("the input changed: the snapshot"), "\(submit.output)")
+    #expect(Publication.isEmpty(fleet.output))
+  }
+
+  @Test func errorsOfARunGoWhereTheyAreSent() async throws {
+    let sandbox = try Sandbox()
+    let servers = try ObjectServers(in: sandbox)
+    let folder = sandbox.path("in")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    // A folder whose files tell the format, and a tab between fields.
+    try TestTable.text(rowCount: 300, badRows: [7]).replacing(",", with: "\t")
+      .write(toFile: folder + "/a.tsv", atomically: true, encoding: .utf8)
+    try "".write(toFile: folder + "/_SUCCESS", atomically: true, encoding: .utf8)
+    let arguments = [
+      "run", "--model", TestTable.model, "--input", folder, "--key-field", "id", "--compression",
+      "none", "--quiet", "--output",
+    ]
+    for (output, errors) in [
+      (sandbox.path("out"), "s3://bucket/errors"), ("s3://bucket/out", sandbox.path("errors")),
+    ] {
+      let run = try Program(
+        arguments + [output, "--errors", errors, "--state", sandbox.path("st-\(output.count)")],
+        in: sandbox, environment: servers.variables)
+      #expect(await run.wait() == 2, "\(run.errors)")
+    }
+    let name = "prediction.errors_stats-00000-of-00001.jsonl"
+    let keys = try servers.keys(below: "")
+    #expect(keys.count { $0.hasPrefix("errors/prediction-flights-") } == 1, "\(keys)")
+    #expect(keys.contains { $0.hasPrefix("out/") && $0.hasSuffix("_SUCCESS") })
+    #expect(!keys.contains { $0.hasPrefix("out/") && $0.hasSuffix(name) })
+    let local = try FileManager.default.contentsOfDirectory(atPath: sandbox.path("errors"))
+    #expect(local.count == 1)
+    let text = try String(
+      contentsOfFile: "\(sandbox.path("errors"))/\(local[0])/\(name)", encoding: .utf8)
+    #expect(text.contains("\"row\":8,") && text.split(separator: "\n").count == 1)
+    for published in [sandbox.path("out"), "s3://bucket/out"] {
+      let folder =
+        published.hasPrefix("/")
+        ? try FileManager.default.contentsOfDirectory(atPath: published).first
+        : keys.first { $0.hasPrefix("out/") }?.split(separator: "/").dropFirst().first.map(
+          String.init)
+      let verify = try Program(
+        ["verify", "\(published)/\(try #require(folder))"], in: sandbox,
+        environment: servers.variables)
+      #expect(await verify.wait() == 0, "\(verify.output) \(verify.errors)")
     }
   }
 
@@ -97,7 +205,7 @@ import Testing
 }
 
 /// The object stores of `object_servers.py`, until they are forgotten.
-private final class ObjectServers {
+final class ObjectServers {
   private struct Ports: Decodable {
     let moto: Int
   }
@@ -163,7 +271,7 @@ private final class ObjectServers {
 }
 
 /// A PostgreSQL server of this test.
-private final class DatabaseServer {
+final class DatabaseServer {
   let uri: String
   private let folder: String
 

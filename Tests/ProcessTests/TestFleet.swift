@@ -100,12 +100,13 @@ final class TestFleet {
   func submit() throws -> Program { try client(["submit", try jobFile(), "--wait"]) }
 
   /// Writes the job file.
-  func jobFile() throws -> String {
-    let lines = [
+  func jobFile(errors: String? = nil) throws -> String {
+    var lines = [
       "displayName: table", "model: \(TestTable.model)", "inputConfig:", "  uris: [\(input)]",
       "instanceConfig:", "  keyField: id", "outputConfig:", "  uri: \(output)",
-      "blockByteCount: 8192", "",
     ]
+    if let errors { lines.append("  errorsUri: \(errors)") }
+    lines += ["blockByteCount: 8192", ""]
     let file = sandbox.path("job.yaml")
     try lines.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
     return file

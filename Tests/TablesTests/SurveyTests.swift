@@ -114,6 +114,33 @@ struct SurveyTests {
     #expect(notes[10].hasPrefix("2 other files"))
   }
 
+  /// Pretends to have bytes.
+  private struct LargeSource: ByteSource {
+    let byteCount: UInt64? = 3 << 30
+
+    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+      buffer.count
+    }
+  }
+
+  @Test func longReadingAtPlanningIsTold() throws {
+    var told: [String] = []
+    let source = CountedSource(LargeSource(), name: "s3://b/a.zst") { told.append($0) }
+    var buffer = [UInt8](repeating: 0, count: 64 << 20)
+    for step in 0..<36 {
+      #expect((source.note == nil) == (step < 4), "\(step)")
+      _ = try unsafe buffer.withUnsafeMutableBytes { buffer in
+        try unsafe source.read(at: UInt64(step) << 26, into: buffer)
+      }
+    }
+    #expect(
+      told == [
+        "planning: looking for frames in s3://b/a.zst, 1 of 3 GiB read",
+        "planning: looking for frames in s3://b/a.zst, 2 of 3 GiB read",
+      ])
+    #expect(source.note?.hasPrefix("was read at planning, 2304 MiB") == true)
+  }
+
   @Test func damageIsFoundWhenPlanning() throws {
     let packed = try SourceTests.pack([SourceTests.text(recordCount: 900)])
     try folder.write(Array(packed.dropLast(5)), "cut/a.csv.zst")
@@ -126,6 +153,88 @@ struct SurveyTests {
         #expect("\(error)".contains("\(folder.url.path)/\(name)/a.csv"), "\(error)")
       }
     }
+  }
+
+  // MARK: Formats
+
+  @Test func namesTellTheFormat() throws {
+    let cases: [(String, InputKind?)] = [
+      ("/a/b.csv", .csv), ("/a/b.CSV.gz", .csv), ("/a/b.tsv", .tsv),
+      ("s3://b/k.ndjson.zst", .jsonl),
+      ("x.json", .jsonl), ("x.parquet", .parquet), ("x.orc", .orc), ("x.feather", .arrow),
+      ("/a/photo.JPG", .media), ("/a/part-00000", nil), ("/a.csv/", nil), ("/a.parquet/part", nil),
+      ("/data/*", nil), ("https://h/a.parquet?sig=a/b.csv", .parquet), ("csv", nil),
+      ("/data/.csv", .csv),
+    ]
+    for (path, kind) in cases { #expect(InputKind(path: path) == kind, "\(path)") }
+  }
+
+  @Test func theFilesOfAFolderTellItsFormat() throws {
+    func kind(_ folder: String) throws -> InputKind? {
+      try InputListing.kind(of: InputListing.files(of: ["\(self.folder.url.path)/\(folder)"]))
+    }
+    for (name, expected) in [
+      ("one/a.parquet", InputKind.parquet), ("two/part-0000", .csv), ("three/a.tsv.gz", .tsv),
+      ("four/a.jsonl", .jsonl),
+    ] {
+      try folder.write([1], name)
+      // Marks and hidden files are no part of the input.
+      let parent = String(name.split(separator: "/")[0])
+      try folder.write([], "\(parent)/_SUCCESS")
+      try folder.write([], "\(parent)/.a.csv.crc")
+      #expect(try kind(parent) == expected)
+    }
+    try folder.write([1], "mixed/a.csv")
+    try folder.write([1], "mixed/b.csv")
+    try folder.write([1], "mixed/c.jsonl")
+    try folder.write([1], "mixed/d.parquet")
+    let mixed = #expect(throws: TableError.self) { try kind("mixed") }
+    for word in ["/mixed/a.csv (csv)", "/mixed/c.jsonl (jsonl)", "d.parquet", "--input-format"] {
+      #expect(mixed?.context.contains(word) == true, "\(word)")
+    }
+    #expect(mixed?.context.contains("b.csv") == false)
+    try folder.write([1], "images/a.jpg")
+    let images = #expect(throws: TableError.self) { try kind("images") }
+    #expect(images?.context.contains("--input-format files") == true)
+  }
+
+  // MARK: Members of later files
+
+  @Test func membersOfLaterFilesAreColumns() throws {
+    let many = String(repeating: "{\"a\":1}\n", count: JSONLSchema.recordLimit + 5)
+    try folder.write(Array(many.utf8), "j/0.jsonl")
+    for index in 1...JSONLSchema.fileLimit {
+      let text = "{\"a\":1,\"m\(index)\":\(index)}\n"
+      try folder.write(Array(text.utf8), "j/\(1000 + index).jsonl")
+    }
+    let job = try SurveyedJob([folder.url.path + "/j"]) { $0.inputConfig.instancesFormat = .jsonl }
+    // The first file alone is more than is looked at; of the next 99 a little is.
+    #expect(job.survey.columns == ["a"] + (1..<JSONLSchema.fileLimit).map { "m\($0)" })
+    #expect(job.survey.types?.allSatisfy { $0 == .integer } == true)
+    // A member that is no column does not make its record an error.
+    let records = try job.records()
+    #expect(records.count == JSONLSchema.recordLimit + 5 + JSONLSchema.fileLimit)
+    #expect(records.last == ["1"] + Array(repeating: nil, count: JSONLSchema.fileLimit - 1))
+    #expect(records[JSONLSchema.recordLimit + 5][1] == "1")
+  }
+
+  @Test func nestedMembersAreTheirText() throws {
+    let text = """
+      {"id":1,"tags":["a", {"b":"]"}],"geo":{"lat": 1.5}}
+      {"id":2,"tags":null}
+
+      """
+    try folder.write(Array(text.utf8), "n/a.jsonl")
+    let job = try SurveyedJob([folder.url.path + "/n"]) { $0.inputConfig.instancesFormat = .jsonl }
+    #expect(job.survey.columns == ["id", "tags", "geo"])
+    #expect(job.survey.types == [.integer, .text, .text])
+    #expect(
+      try job.records() == [["1", #"["a", {"b":"]"}]"#, #"{"lat": 1.5}"#], ["2", nil, nil]])
+    try folder.write(Array("[1,2]\n".utf8), "arrays/a.jsonl")
+    let error = #expect(throws: TableError.self) {
+      try SurveyedJob([folder.url.path + "/arrays"]) { $0.inputConfig.instancesFormat = .jsonl }
+    }
+    #expect(error?.context.contains("name their columns in schema") == true)
   }
 
   // MARK: Partitions
