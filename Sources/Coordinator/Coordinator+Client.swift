@@ -5,6 +5,7 @@ import Foundation
 import Jobs
 import Leasing
 import Logging
+import Partials
 import Tables
 import Wire
 
@@ -119,6 +120,8 @@ extension Coordinator {
         core.planned(id, planned.plan, planned.model, into: &effects)
         effects += planned.notes.map { .log(id, .info, $0) }
       }
+      mergeAhead(id)
+      if !StagedPartials.areUsed(by: request) { try await spools[0].open(id) }
     } catch {
       await failQuietly(id, reason: "\(error)")
     }

@@ -218,7 +218,7 @@ extension Coordinator {
     } catch {
       return answer(to: error, job: job)
     }
-    let path = Spool.path(of: name, job: job, in: spoolFolder)
+    let path = Spooling.path(of: name, job: job, in: spoolFolder)
     do {
       let problem = try await offPool { checkPartial(at: path, against: result, job: job) }
       if let problem { return .refused(problem) }
@@ -262,6 +262,8 @@ extension Coordinator {
   func noteFullSpool(_ text: String, job: JobID) {
     guard !isSpoolFull else { return }
     isSpoolFull = true
+    // What was merged ahead takes space too, and can be merged again.
+    if let ahead = aheads.removeValue(forKey: job) { Task { await abandon(ahead) } }
     log(job, .error, "the spool is full: \(text); free some space, the job goes on by itself")
   }
 

@@ -16,15 +16,10 @@ import Tables
 extension Coordinator {
   /// Merges and publishes a job, or finds that an earlier life of the coordinator did.
   func merge(_ id: JobID) async {
-    guard let job = core.jobs[id], let plan = core.tables[id]?.plan, let model = job.model else {
-      return
-    }
     let outcome: CoordinatorCore.MergeOutcome
     do {
-      let work = MergeWork(
-        job: job, plan: plan, model: model, commits: try commits(of: id),
-        configuration: configurations[id], spoolFolder: spoolFolder, modelFolder: modelFolder,
-        execution: execution(of: job))
+      guard var work = mergeWork(id, commits: try commits(of: id)) else { return }
+      work.ahead = aheads.removeValue(forKey: id)
       outcome = await work.run()
     } catch {
       return end(CoordinatorError("job \(id) cannot be read from the journal: \(error)"))
@@ -36,6 +31,36 @@ extension Coordinator {
       }
     } catch {
       logger.error("the end of job \(id) is found again after a restart: \(error)")
+    }
+  }
+
+  private func mergeWork(_ id: JobID, commits: [CommittedBlocks]) -> MergeWork? {
+    guard let job = core.jobs[id], let plan = core.tables[id]?.plan, let model = job.model else {
+      return nil
+    }
+    return MergeWork(
+      job: job, plan: plan, model: model, commits: commits, configuration: configurations[id],
+      spoolFolder: spoolFolder, modelFolder: modelFolder, execution: execution(of: job))
+  }
+
+  /// Has a job that was just planned merged as its blocks are committed.
+  func mergeAhead(_ id: JobID) {
+    guard aheads.count < MergeAhead.jobLimit, core.jobs[id]?.phase == .scoring,
+      let work = mergeWork(id, commits: []), work.goesAhead
+    else { return }
+    aheads[id] = MergeAhead(work)
+  }
+
+  /// Tells the merges under way of entries that the journal has.
+  func noteAhead(_ entries: [JournalEntry]) {
+    for (id, ahead) in aheads {
+      let own = entries.filter { entry in
+        switch entry {
+        case .commit(let job, _), .refute(let job, _): job == id
+        case .submitted, .planned, .state, .charge, .published, .deleted: false
+        }
+      }
+      if !own.isEmpty { ahead.note(own) }
     }
   }
 
@@ -60,10 +85,19 @@ extension Coordinator {
     configurations[id] = nil
     snapshots.removeValue(forKey: id)?.close()
     core.forgetShards(of: id)
+    if let ahead = aheads.removeValue(forKey: id) { await abandon(ahead) }
     for spool in spools { await spool.forget(id) }
-    let folders = [Spool.folder(of: id, in: spoolFolder)]
+    let folders = [Spooling.folder(of: id, in: spoolFolder)]
     await removeAll(folders)
     if let request = core.jobs[id]?.request { await removeStaged(request, job: id) }
+  }
+
+  nonisolated func abandon(_ ahead: MergeAhead) async {
+    do {
+      try await offPool { ahead.abandon() }
+    } catch {
+      logger.warning("a merge cannot be given up: \(error)")
+    }
   }
 
   /// Removes a job's partials from its object store; what stays there for trouble is found by

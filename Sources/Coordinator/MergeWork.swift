@@ -23,6 +23,8 @@ struct MergeWork: Sendable {
   let spoolFolder: String
   let modelFolder: String
   let execution: JSONValue
+  /// The merge that went along with the scoring, if one did.
+  var ahead: MergeAhead?
 
   func run() async -> CoordinatorCore.MergeOutcome {
     do {
@@ -36,10 +38,12 @@ struct MergeWork: Sendable {
     do {
       let former = try input(format: nil).makeDestination()
       if try former.existingPublication() != nil {
+        ahead?.abandon()
         // Publishing again only clears away what the crash left beside the output.
         return .published(folder: try former.publish())
       }
       guard job.state != .cancelling else {
+        ahead?.abandon()
         try former.discard()
         return .failed("cancelled by the user")
       }
@@ -73,6 +77,10 @@ struct MergeWork: Sendable {
   }
 
   private func merge(into destination: any Destination) throws {
+    if let ahead, try ahead.finish(commits, self) {
+      Failpoint.coordinatorPublishing.hit()
+      return
+    }
     let staged =
       StagedPartials.areUsed(by: job.request)
       ? try FetchedPartials(job.request, job: job.id, spoolFolder: spoolFolder) : nil
@@ -81,13 +89,28 @@ struct MergeWork: Sendable {
       guard next < commits.count else { return nil }
       defer { next += 1 }
       if next == 1 { Failpoint.coordinatorMerging.hit() }
-      let partial = commits[next].partial
+      guard let staged else { return placed(commits[next]) }
       return PlacedBlocks(
-        committed: commits[next],
-        path: try staged?.place(of: partial)
-          ?? Spool.path(of: partial, job: job.id, in: spoolFolder))
+        committed: commits[next], path: try staged.place(of: commits[next].partial))
     }
     Failpoint.coordinatorPublishing.hit()
+  }
+
+  /// Blocks whose partial is in the spool.
+  func placed(_ committed: CommittedBlocks) -> PlacedBlocks {
+    PlacedBlocks(
+      committed: committed,
+      path: Spooling.path(of: committed.partial, job: job.id, in: spoolFolder))
+  }
+
+  /// Begins the merge of a job whose output goes to a folder of this machine.
+  func begin() throws -> PosixMerge {
+    try PosixDestination(input(format: try rowFormat())).beginMerge()
+  }
+
+  /// Whether the job can be merged while it is scored.
+  var goesAhead: Bool {
+    !InputAccess.isRemote(job.request.outputConfig.uri) && !plan.inputs.isEmpty
   }
 
   private func outcome(of error: DestinationError) -> CoordinatorCore.MergeOutcome {
