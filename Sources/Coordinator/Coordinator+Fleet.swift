@@ -68,8 +68,13 @@ extension Coordinator {
   // MARK: Grants
 
   private func acquire(_ worker: WorkerID, limit: Int) async throws -> FleetAnswerBody {
-    let answer = try await decide { core, now, effects in
+    var answer = try await decide { core, now, effects in
       core.acquire(worker, leaseLimit: limit, now: now, into: &effects)
+    }
+    if case .wait = answer, await workComes() {
+      answer = try await decide { core, now, effects in
+        core.acquire(worker, leaseLimit: limit, now: now, into: &effects)
+      }
     }
     switch answer {
     case .wait: return .wait(idleWait)
@@ -79,6 +84,13 @@ extension Coordinator {
       Failpoint.coordinatorGranting.hit()
       return try await details(of: grants, for: worker)
     }
+  }
+
+  /// Waits for work; false where there is none in time.
+  private func workComes() async -> Bool {
+    // It may have come while the answer waited for the journal.
+    guard !core.hasPendingBlocks else { return true }
+    return await idle.wait(atMost: idleWait)
   }
 
   /// How long idle workers wait: together they ask at most 500 times a second.

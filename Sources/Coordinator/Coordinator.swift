@@ -44,6 +44,8 @@ package actor Coordinator {
   private var ending: Set<JobID> = []
   /// Those who wait for the end of a job.
   private var endWaiters: [JobID: [CheckedContinuation<Void, Never>]] = [:]
+  /// Idle workers whose question is kept until there is work.
+  let idle = IdleWorkers()
   /// What the readers of a query share, until its job ends.
   var snapshots: [JobID: SnapshotHolder] = [:]
   var statistics: [WorkerID: WorkerStatistics] = [:]
@@ -124,6 +126,7 @@ package actor Coordinator {
     var effects: [CoordinatorEffect] = []
     let answer = try event(&core, now, &effects)
     perform(effects)
+    if !idle.isEmpty, core.hasPendingBlocks { idle.wake() }
     try await settle()
     return answer
   }
@@ -312,6 +315,7 @@ package actor Coordinator {
   /// Checkpoints and closes the journal; nothing may be asked afterwards.
   package func close() {
     isClosed = true
+    idle.wake()
     for ahead in aheads.values { ahead.abandon() }
     aheads = [:]
     journal.close()

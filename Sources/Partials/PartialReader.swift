@@ -88,7 +88,9 @@ package struct PartialReader: ~Copyable {
       }
     }
     let rest = header.fileByteCount - position
-    try unsafe read(from: &position, count: rest, through: buffer) { bytes in unsafe hash.update(bytes) }
+    try unsafe read(from: &position, count: rest, through: buffer) { bytes in
+      unsafe hash.update(bytes)
+    }
     guard hash.finish() == header.bodyDigest else { throw damaged("its body is not what it was") }
     if let changedBlock { throw damaged("block \(changedBlock) is not what it was") }
   }
