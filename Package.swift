@@ -127,8 +127,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Coordinator", "Destinations", "Digests", "Features", "Jobs", "Models", "ObjectStore",
-        "Scoring", "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
+        "CPosix", "Coordinator", "Destinations", "Digests", "Features", "Jobs", "Models",
+        "ObjectStore", "Scoring", "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: unsafeSettings),

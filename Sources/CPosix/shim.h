@@ -2,3 +2,9 @@
 
 // rename(2); flag 1 is RENAME_NOREPLACE. Since glibc 2.28.
 int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned int flags);
+
+// mallopt(3). Of the options: M_TRIM_THRESHOLD is -1, M_MMAP_THRESHOLD is -3.
+int mallopt(int option, int value);
+
+// sync_file_range(2); flag 2 is SYNC_FILE_RANGE_WRITE: begins to write and waits for nothing.
+int sync_file_range(int file, long offset, long byte_count, unsigned int flags);

@@ -1,5 +1,6 @@
 import Coordinator
 import Foundation
+import Glibc
 import Jobs
 import Logging
 import Synchronization
@@ -29,8 +30,20 @@ struct EmbeddedRun {
   func run() async throws -> End {
     let events = RunEvents()
     watchSignals(events)
+    _ = signal(SIGPIPE, SIG_IGN)  // a worker may die before it is told the address
     try makeFolders()
-    let service = try await openService()
+    let fleet = WorkerFleet(arguments: workerArguments, logFile: "\(stateFolder)/workers.log")
+    events.hurry = { await fleet.killAll() }
+    // One worker is always needed: it starts while the coordinator does.
+    await fleet.grow(to: workerCount ?? 1)
+    let service: CoordinatorService
+    do {
+      service = try await openService()
+    } catch {
+      await fleet.stop(.atOnce)
+      throw error
+    }
+    await fleet.join(service.address)
     let serving = Task {
       do {
         try await service.run()
@@ -38,12 +51,8 @@ struct EmbeddedRun {
         await events.serviceFailed("\(error)")
       }
     }
-    let fleet = WorkerFleet(
-      arguments: workerArguments(joining: service.address),
-      logFile: "\(stateFolder)/workers.log")
-    events.hurry = { await fleet.killAll() }
     do {
-      let end = try await follow(service.address, fleet, events)
+      let end = try await follow(service, fleet, events)
       await close(fleet, service, serving, end)
       return end
     } catch {
@@ -94,11 +103,12 @@ struct EmbeddedRun {
     }
   }
 
-  private func workerArguments(joining address: Address) -> [String] {
+  private var workerArguments: [String] {
     [
-      "worker", "--join", address.description, "--threads", String(threadCount),
+      "worker", "--threads", String(threadCount),
       "--token-file", "\(stateFolder)/\(Tokens.fleetFile)", "--scratch", scratchFolder,
-      "--exit-with-parent",
+      "--spool", Coordinator.spoolFolder(in: stateFolder), "--exit-with-parent",
+      "--join-from-parent",
     ]
   }
 
@@ -112,11 +122,15 @@ struct EmbeddedRun {
       return await serving.value
     }
     await fleet.stop(.atOnce)
-    service.stop()
-    await serving.value
+    await service.coordinator.waitForEnd(of: id)
     // A failed job's workers may have said why; but where nothing came of it, nothing is kept.
     let isPublished = job.state == .succeeded || job.state == .partiallySucceeded
-    if isPublished || job.confirmedBlockCount == 0 { removeState() }
+    if isPublished || job.confirmedBlockCount == 0 {
+      // Nobody asks any more, and what a tidy end would write goes too: the process ends as it is.
+      return removeState()
+    }
+    service.stop()
+    await serving.value
   }
 
   private func removeState() {
@@ -148,20 +162,22 @@ struct EmbeddedRun {
   // MARK: The job
 
   private func follow(
-    _ address: Address, _ fleet: WorkerFleet, _ events: RunEvents
+    _ service: CoordinatorService, _ fleet: WorkerFleet, _ events: RunEvents
   ) async throws -> End {
     let client = try CoordinatorClient(
-      address: address, token: try Tokens.read("\(stateFolder)/\(Tokens.clientFile)"),
+      address: service.address, token: try Tokens.read("\(stateFolder)/\(Tokens.clientFile)"),
       patience: .seconds(60))
     // A question under way must not hold up the answer to a signal or a failure.
     events.interrupt = { await client.close() }
-    // One worker is always needed, and it starts while the job is being planned.
-    await fleet.grow(to: workerCount ?? 1)
     if let job = try await takeUp(client, events) { return .finished(job) }
     var display = ProgressDisplay(isQuiet: isQuiet)
     defer { display.clear() }
     let clock = ContinuousClock()
     let started = clock.now
+    Task {
+      await service.coordinator.waitForEnd(of: id)
+      events.wake()
+    }
     while true {
       if let number = events.signal { return .interrupted(signal: number) }
       if let failure = events.failure { throw failure }
@@ -177,7 +193,10 @@ struct EmbeddedRun {
       if workerCount == nil, job.phase != .planning {
         await fleet.grow(to: usefulWorkerCount(job))
       }
-      try await Task.sleep(for: JobWatch.pause(after: clock.now - started))
+      await events.pause(
+        for: job.phase == .planning
+          ? .milliseconds(5)
+          : max(.milliseconds(50), JobWatch.pause(after: clock.now - started)))
     }
   }
 
@@ -251,6 +270,9 @@ private final class RunEvents: Sendable {
     var signal: Int32?
     var failure: CommandError?
     var isRefused = false
+    /// Whether there is something to look at: no more pauses.
+    var isAwake = false
+    var pause: Task<Void, Never>?
     var hurry: (@Sendable () async -> Void)?
     var interrupt: (@Sendable () async -> Void)?
   }
@@ -278,13 +300,35 @@ private final class RunEvents: Sendable {
     set { state.withLock { $0.interrupt = newValue } }
   }
 
+  /// Waits, but no longer than until `wake`.
+  func pause(for duration: Duration) async {
+    let pause = Task { _ = try? await Task.sleep(for: duration) }  // cancelled: woken
+    let isAwake = state.withLock { state in
+      state.pause = pause
+      return state.isAwake
+    }
+    if isAwake { pause.cancel() }
+    await pause.value
+  }
+
+  /// Ends the pause, and every later one.
+  func wake() {
+    let pause = state.withLock { state in
+      state.isAwake = true
+      return state.pause
+    }
+    pause?.cancel()
+  }
+
   func signalled(_ number: Int32) async {
     state.withLock { $0.signal = number }
+    wake()
     await interrupt?()
   }
 
   func serviceFailed(_ reason: String) async {
     state.withLock { $0.failure = CommandError("the coordinator failed: \(reason)") }
+    wake()
     await interrupt?()
   }
 }

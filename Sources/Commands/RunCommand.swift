@@ -69,6 +69,7 @@ package struct RunCommand: AsyncParsableCommand {
   }
 
   package func run() async throws {
+    ProcessMemory.keepFreed()
     let request = try request.request(in: Paths.currentFolder)
     guard FileManager.default.isReadableFile(atPath: request.model) else {
       throw CommandError(

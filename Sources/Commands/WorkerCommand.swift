@@ -49,6 +49,12 @@ struct WorkerCommand: AsyncParsableCommand {
   @Flag(help: "Exit at once when standard input closes.")
   var exitWithParent = false
 
+  @Flag(help: .hidden)
+  var joinFromParent = false
+
+  @Option(help: .hidden)
+  var spool: String?
+
   @Flag(help: "Take all input from the coordinator, never from this machine's disks.")
   var fetchInput = false
 
@@ -58,8 +64,10 @@ struct WorkerCommand: AsyncParsableCommand {
   var logLevel = LogThreshold.info
 
   func validate() throws {
-    _ = try parsedAddress(join)
-    try tls.check(for: join)
+    if !joinFromParent {
+      _ = try parsedAddress(join)
+      try tls.check(for: join)
+    }
     if let threads, !(1...1_000).contains(threads) {
       throw ValidationError("--threads: from 1 to 1000, not \(threads)")
     }
@@ -69,10 +77,12 @@ struct WorkerCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    if exitWithParent { Self.exitWhenInputCloses() }
+    ProcessMemory.keepFreed()
     let signals = Signals.catchTermination()
     let logger = makeLogger(logLevel)
-    let worker = try Worker(try options(), logger: logger)
+    let address = joinFromParent ? Self.firstLineOfInput() : join
+    if exitWithParent { Self.exitWhenInputCloses() }
+    let worker = try Worker(try options(joining: address), logger: logger)
     Task {
       var isStopping = false
       for await number in signals {
@@ -83,7 +93,7 @@ struct WorkerCommand: AsyncParsableCommand {
     }
     let exit = await worker.run()
     await worker.close()
-    if let reason = Self.failure(exit, join) { throw CommandError(reason) }
+    if let reason = Self.failure(exit, address) { throw CommandError(reason) }
     logger.info("worker ends: \(exit)")
   }
 
@@ -99,7 +109,7 @@ struct WorkerCommand: AsyncParsableCommand {
     }
   }
 
-  private func options() throws -> WorkerOptions {
+  private func options(joining address: String) throws -> WorkerOptions {
     let file = tokenFile ?? "\(state)/\(Tokens.fleetFile)"
     let token: [UInt8]
     do {
@@ -110,13 +120,14 @@ struct WorkerCommand: AsyncParsableCommand {
           + "name it with --token-file")
     }
     var options = WorkerOptions(
-      join: try parsedAddress(join), token: token,
+      join: try parsedAddress(address), token: token,
       threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount,
       scratchFolder: try scratchFolder(),
       name: name ?? "\(Self.hostName()):\(getpid())")
     options.tls = tls.identity
     options.insecure = tls.insecure
     options.alwaysFetchesInput = fetchInput
+    options.spoolFolder = spool
     options.timing.idleTimeout = idleTimeout.map { .seconds($0) }
     return options
   }
@@ -140,8 +151,22 @@ struct WorkerCommand: AsyncParsableCommand {
     return folder
   }
 
-  /// The parent holds the other end of the pipe and writes nothing: it closes when the parent ends,
-  /// however that happens.
+  /// The address that the parent sends once it listens; ends the process where the parent ends
+  /// before.
+  private static func firstLineOfInput() -> String {
+    var line: [UInt8] = []
+    var byte: UInt8 = 0
+    while true {
+      let count = unsafe read(0, &byte, 1)
+      if count == 0 || (count < 0 && errno != EINTR) { _exit(0) }
+      guard count == 1 else { continue }
+      if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
+      line.append(byte)
+    }
+  }
+
+  /// The parent holds the other end of the pipe and writes nothing more: it closes when the parent
+  /// ends, however that happens.
   private static func exitWhenInputCloses() {
     Thread.detachNewThread {
       var byte: UInt8 = 0

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Transport
 
 /// The worker processes of one `run`: started, started again when they die, and ended.
 actor WorkerFleet {
@@ -15,6 +16,7 @@ actor WorkerFleet {
   private var slots: [Task<Void, Never>] = []
   private var living: [pid_t: WorkerProcess] = [:]
   private var isStopping = false
+  private var address: Address?
   /// Why no worker is started any more.
   private(set) var failure: String?
 
@@ -26,7 +28,13 @@ actor WorkerFleet {
     self.logFile = logFile
   }
 
-  /// Starts workers until there are `count`.
+  /// Tells all workers, also those that are started later, where the coordinator is.
+  func join(_ address: Address) {
+    self.address = address
+    for process in living.values { process.tell(address) }
+  }
+
+  /// Starts workers until there are `count`; they wait until they are told where to go.
   func grow(to count: Int) {
     while slots.count < count, !isStopping {
       slots.append(Task { await keepOneAlive() })
@@ -55,6 +63,7 @@ actor WorkerFleet {
     do throws(CommandError) {
       let process = try WorkerProcess(arguments: arguments, log: logFile)
       living[process.processID] = process
+      if let address { process.tell(address) }
       let end = await process.ended()
       living[process.processID] = nil
       return end

@@ -1,11 +1,12 @@
 import Foundation
 import Glibc
 import Synchronization
+import Transport
 
 /// A worker process beside this one, which ends when this one does.
 ///
-/// Its standard input is a pipe that nothing is written to: the worker exits when it closes,
-/// however this process ended. It is spawned, never forked, because nng has threads; it is a
+/// Its standard input is a pipe that brings the coordinator's address, and then nothing: the worker
+/// exits when it closes, however this process ended. It is spawned, never forked, because nng has threads; it is a
 /// process group of its own, so that Ctrl-C reaches this process alone.
 final class WorkerProcess: Sendable {
   private struct State {
@@ -40,6 +41,15 @@ final class WorkerProcess: Sendable {
   }
 
   deinit { releaseLifeline() }
+
+  /// Sends the address that the worker is to join.
+  func tell(_ address: Address) {
+    let line = Array("\(address)\n".utf8)
+    state.withLock { state in
+      // An empty pipe takes a line whole; a worker that has died is started again and told.
+      if state.lifeline >= 0 { _ = unsafe write(state.lifeline, line, line.count) }
+    }
+  }
 
   /// Closes the pipe: the worker exits at once.
   func releaseLifeline() {

@@ -5,6 +5,7 @@ import Foundation
 import Jobs
 import Leasing
 import Logging
+import Partials
 import Tables
 import Wire
 
@@ -138,6 +139,8 @@ extension Coordinator {
         core.planned(id, planned.plan, planned.model, columns, into: &effects)
         effects += planned.notes.map { .log(id, .info, $0) }
       }
+      try mergeAhead(id)
+      if !StagedPartials.areUsed(by: request) { try await spools[0].open(id) }
     } catch {
       await failQuietly(id, reason: "\(error)")
     }

@@ -68,8 +68,13 @@ extension Coordinator {
   // MARK: Grants
 
   private func acquire(_ worker: WorkerID, limit: Int) async throws -> FleetAnswerBody {
-    let answer = try await decide { core, now, effects in
+    var answer = try await decide { core, now, effects in
       core.acquire(worker, leaseLimit: limit, now: now, into: &effects)
+    }
+    if case .wait = answer, await workComes() {
+      answer = try await decide { core, now, effects in
+        core.acquire(worker, leaseLimit: limit, now: now, into: &effects)
+      }
     }
     switch answer {
     case .wait: return .wait(idleWait)
@@ -79,6 +84,13 @@ extension Coordinator {
       Failpoint.coordinatorGranting.hit()
       return try await details(of: grants, for: worker)
     }
+  }
+
+  /// Waits for work; false where there is none in time.
+  private func workComes() async -> Bool {
+    // It may have come while the answer waited for the journal.
+    guard !core.hasPendingBlocks else { return true }
+    return await idle.wait(atMost: idleWait)
   }
 
   /// How long idle workers wait: together they ask at most 500 times a second.
@@ -218,7 +230,7 @@ extension Coordinator {
     } catch {
       return answer(to: error, job: job)
     }
-    let path = Spool.path(of: name, job: job, in: spoolFolder)
+    let path = Spooling.path(of: name, job: job, in: spoolFolder)
     do {
       let problem = try await offPool { checkPartial(at: path, against: result, job: job) }
       if let problem { return .refused(problem) }
@@ -262,6 +274,8 @@ extension Coordinator {
   func noteFullSpool(_ text: String, job: JobID) {
     guard !isSpoolFull else { return }
     isSpoolFull = true
+    // What was merged ahead takes space too, and can be merged again.
+    if let ahead = aheads.removeValue(forKey: job) { Task { await abandon(ahead) } }
     log(job, .error, "the spool is full: \(text); free some space, the job goes on by itself")
   }
 

@@ -16,17 +16,10 @@ import Tables
 extension Coordinator {
   /// Merges and publishes a job, or finds that an earlier life of the coordinator did.
   func merge(_ id: JobID) async {
-    guard let job = core.jobs[id], let plan = core.tables[id]?.plan, let model = job.model else {
-      return
-    }
     let outcome: CoordinatorCore.MergeOutcome
     do {
-      let work = MergeWork(
-        job: job, plan: plan, model: model, commits: try commits(of: id),
-        configuration: try plannedConfiguration(of: id),
-        inputsAreChecked: try hasCheckedInputs(of: id), spoolFolder: spoolFolder,
-        modelFolder: modelFolder,
-        execution: execution(of: job))
+      guard var work = try mergeWork(id, commits: try commits(of: id)) else { return }
+      work.ahead = aheads.removeValue(forKey: id)
       outcome = try await self.outcome(of: work)
     } catch {
       return end(CoordinatorError("job \(id) cannot be merged: \(error)"))
@@ -52,6 +45,39 @@ extension Coordinator {
     return await work.run()
   }
 
+  private func mergeWork(_ id: JobID, commits: [CommittedBlocks]) throws -> MergeWork? {
+    guard let job = core.jobs[id], let plan = core.tables[id]?.plan, let model = job.model else {
+      return nil
+    }
+    return MergeWork(
+      job: job, plan: plan, model: model, commits: commits,
+      configuration: try plannedConfiguration(of: id),
+      inputsAreChecked: try hasCheckedInputs(of: id), spoolFolder: spoolFolder,
+      modelFolder: modelFolder, execution: execution(of: job))
+  }
+
+  /// Has a job that was just planned merged as its blocks are committed.
+  func mergeAhead(_ id: JobID) throws {
+    guard aheads.count < MergeAhead.jobLimit, core.jobs[id]?.phase == .scoring,
+      let work = try mergeWork(id, commits: []), work.goesAhead
+    else { return }
+    aheads[id] = MergeAhead(work)
+  }
+
+  /// Tells the merges under way of entries that the journal has.
+  func noteAhead(_ entries: [JournalEntry]) {
+    for (id, ahead) in aheads {
+      let own = entries.filter { entry in
+        switch entry {
+        case .commit(let job, _), .refute(let job, _): job == id
+        case .submitted, .planned, .columns, .inputsChecked, .state, .charge, .published, .deleted:
+          false
+        }
+      }
+      if !own.isEmpty { ahead.note(own) }
+    }
+  }
+
   /// What varies from run to run, for the receipt.
   private func execution(of job: Job) -> JSONValue {
     let elapsed = job.startedAt.map { now - $0 } ?? .zero
@@ -73,10 +99,19 @@ extension Coordinator {
     configurations[id] = nil
     snapshots.removeValue(forKey: id)?.close()
     core.forgetShards(of: id)
+    if let ahead = aheads.removeValue(forKey: id) { await abandon(ahead) }
     for spool in spools { await spool.forget(id) }
-    let folders = [Spool.folder(of: id, in: spoolFolder)]
+    let folders = [Spooling.folder(of: id, in: spoolFolder)]
     await removeAll(folders)
     if let request = core.jobs[id]?.request { await removeStaged(request, job: id) }
+  }
+
+  nonisolated func abandon(_ ahead: MergeAhead) async {
+    do {
+      try await offPool { ahead.abandon() }
+    } catch {
+      logger.warning("a merge cannot be given up: \(error)")
+    }
   }
 
   /// Removes a job's partials from its object store; what stays there for trouble is found by

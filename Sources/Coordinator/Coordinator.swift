@@ -38,6 +38,14 @@ package actor Coordinator {
   var submissions: [JobID: Task<Void, any Error>] = [:]
   /// Planned while they were being submitted, until the journal has them.
   var prepared: [JobID: PlannedJob] = [:]
+  /// Merges that go along with the scoring.
+  var aheads: [JobID: MergeAhead] = [:]
+  /// Jobs that have ended and are not yet cleaned up.
+  private var ending: Set<JobID> = []
+  /// Those who wait for the end of a job.
+  private var endWaiters: [JobID: [CheckedContinuation<Void, Never>]] = [:]
+  /// Idle workers whose question is kept until there is work.
+  let idle = IdleWorkers()
   /// What the readers of a query share, until its job ends.
   var snapshots: [JobID: SnapshotHolder] = [:]
   /// When the snapshots are asked next whether they are still there; `nil` while they are.
@@ -56,6 +64,7 @@ package actor Coordinator {
   /// Told once, when the coordinator cannot go on.
   private var fatal: CheckedContinuation<CoordinatorError?, Never>?
   private var fatalError: CoordinatorError?
+  private var isClosed = false
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor {
     unsafe executor.asUnownedSerialExecutor()
@@ -74,7 +83,7 @@ package actor Coordinator {
     tokens = try Tokens(stateFolder: options.stateFolder)
     seal = LeaseSeal(secret: journal.secret)
     incarnation = journal.incarnation
-    spoolFolder = "\(options.stateFolder)/spool"
+    spoolFolder = Self.spoolFolder(in: options.stateFolder)
     modelFolder = "\(options.stateFolder)/models"
     for folder in [spoolFolder, modelFolder] { try makeFolder(folder) }
     spools = (0..<4).map { [spoolFolder] in Spool(folder: spoolFolder, lane: $0) }
@@ -83,6 +92,9 @@ package actor Coordinator {
       incarnation: incarnation, recoveredAt: .start + window,
       leaseDuration: options.leaseDuration)
   }
+
+  /// Where partials lie in a state folder.
+  package static func spoolFolder(in stateFolder: String) -> String { "\(stateFolder)/spool" }
 
   /// Replays the journal into the core; before the first request.
   package func recover(bulkPort: UInt16) throws {
@@ -116,6 +128,7 @@ package actor Coordinator {
     var effects: [CoordinatorEffect] = []
     let answer = try event(&core, now, &effects)
     perform(effects)
+    if !idle.isEmpty, core.hasPendingBlocks { idle.wake() }
     try await settle()
     return answer
   }
@@ -166,7 +179,10 @@ package actor Coordinator {
       switch effect {
       case .journal(let entry): pending.append(entry)
       case .log(let id, let level, let message): log(id, EventLevel(level), message)
-      case .plan, .merge, .reload, .ended: deferred.append(effect)
+      case .plan, .merge, .reload: deferred.append(effect)
+      case .ended(let id):
+        ending.insert(id)
+        deferred.append(effect)
       }
     }
     if !pending.isEmpty || !deferred.isEmpty { scheduleFlush() }
@@ -194,6 +210,7 @@ package actor Coordinator {
     } catch {
       return await retryFlush(after: error)
     }
+    if !aheads.isEmpty { noteAhead(pending) }
     pending.removeAll(keepingCapacity: true)
     waiters.removeFirst(answered.count)
     deferred.removeFirst(effects.count)
@@ -224,7 +241,12 @@ package actor Coordinator {
     case .plan(let id): Task { await plan(id) }
     case .merge(let id): Task { await merge(id) }
     case .reload(let id): reload(id)
-    case .ended(let id): Task { await cleanUp(id) }
+    case .ended(let id):
+      Task {
+        await cleanUp(id)
+        ending.remove(id)
+        for waiter in endWaiters.removeValue(forKey: id) ?? [] { waiter.resume() }
+      }
     case .journal, .log: break  // done before
     }
   }
@@ -279,6 +301,15 @@ package actor Coordinator {
     }
   }
 
+  /// Returns once the journal has the job's end and its spool is empty, or the coordinator is
+  /// closed; at once where that is so already, or there is no such job.
+  package func waitForEnd(of id: JobID) async {
+    guard let job = core.jobs[id], !isClosed, !job.state.isTerminal || ending.contains(id) else {
+      return
+    }
+    await withCheckedContinuation { endWaiters[id, default: []].append($0) }
+  }
+
   /// Returns what broke that only a restart can mend; `nil` once the coordinator is closed.
   package func failure() async -> CoordinatorError? {
     await withCheckedContinuation { continuation in
@@ -304,7 +335,13 @@ package actor Coordinator {
 
   /// Checkpoints and closes the journal; nothing may be asked afterwards.
   package func close() {
+    isClosed = true
+    idle.wake()
+    for ahead in aheads.values { ahead.abandon() }
+    aheads = [:]
     journal.close()
+    for waiter in endWaiters.values.joined() { waiter.resume() }
+    endWaiters = [:]
     fatal?.resume(returning: nil)
     fatal = nil
   }

@@ -13,7 +13,7 @@ final class FetchedPartials {
   /// The partials of a job that has them in an object store.
   init(_ request: JobRequest, job: JobID, spoolFolder: String) throws {
     staged = try StagedPartials(request, job: job)
-    folder = Spool.folder(of: job, in: spoolFolder)
+    folder = Spooling.folder(of: job, in: spoolFolder)
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
   }

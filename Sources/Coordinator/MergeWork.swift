@@ -25,6 +25,8 @@ struct MergeWork: Sendable {
   let spoolFolder: String
   let modelFolder: String
   let execution: JSONValue
+  /// The merge that went along with the scoring, if one did.
+  var ahead: MergeAhead?
 
   /// Finds what makes a merge needless or forbids it: an earlier publication, a cancellation, an
   /// input that has changed.
@@ -32,7 +34,11 @@ struct MergeWork: Sendable {
   /// - Returns: The outcome, or `nil` where there is to be a merge.
   func outcomeWithoutMerge() async -> CoordinatorCore.MergeOutcome? {
     do {
-      return try await offPool { outcome(of: { try findOutcome() }) }
+      return try await offPool {
+        let found = outcome(of: { try findOutcome() })
+        if found != nil { ahead?.abandon() }
+        return found
+      }
     } catch {
       return .failed("\(error)")
     }
@@ -64,10 +70,12 @@ struct MergeWork: Sendable {
   private func findOutcome() throws -> CoordinatorCore.MergeOutcome? {
     let former = try input(format: nil).makeDestination()
     if try former.existingPublication() != nil {
+      ahead?.abandon()
       // Publishing again only clears away what the crash left beside the output.
       return .published(folder: try former.publish())
     }
     guard job.state != .cancelling else {
+      ahead?.abandon()
       try former.discard()
       return .failed("cancelled by the user")
     }
@@ -76,12 +84,16 @@ struct MergeWork: Sendable {
   }
 
   private func mergeAndPublish() throws -> CoordinatorCore.MergeOutcome {
+    let destination = try mergeInput().makeDestination()
+    Failpoint.coordinatorMerging.hit()
+    return .published(folder: try publish(to: destination))
+  }
+
+  private func mergeInput() throws -> MergeInput {
     let planned = try plan.inputs.isEmpty ? nil : plannedConfiguration()
     var merge = input(format: try planned.map(rowFormat))
     merge.table = planned.map { PlannedColumns(names: $0.columns, types: $0.types) }
-    let destination = try merge.makeDestination()
-    Failpoint.coordinatorMerging.hit()
-    return .published(folder: try publish(to: destination))
+    return merge
   }
 
   /// How often is merged where a database loses what it had taken.
@@ -101,6 +113,10 @@ struct MergeWork: Sendable {
   }
 
   private func merge(into destination: any Destination) throws {
+    if let ahead, try ahead.finish(commits, self) {
+      Failpoint.coordinatorPublishing.hit()
+      return
+    }
     let staged =
       StagedPartials.areUsed(by: job.request)
       ? try FetchedPartials(job.request, job: job.id, spoolFolder: spoolFolder) : nil
@@ -109,13 +125,28 @@ struct MergeWork: Sendable {
       guard next < commits.count else { return nil }
       defer { next += 1 }
       if next == 1 { Failpoint.coordinatorMerging.hit() }
-      let partial = commits[next].partial
+      guard let staged else { return placed(commits[next]) }
       return PlacedBlocks(
-        committed: commits[next],
-        path: try staged?.place(of: partial)
-          ?? Spool.path(of: partial, job: job.id, in: spoolFolder))
+        committed: commits[next], path: try staged.place(of: commits[next].partial))
     }
     Failpoint.coordinatorPublishing.hit()
+  }
+
+  /// Blocks whose partial is in the spool.
+  func placed(_ committed: CommittedBlocks) -> PlacedBlocks {
+    PlacedBlocks(
+      committed: committed,
+      path: Spooling.path(of: committed.partial, job: job.id, in: spoolFolder))
+  }
+
+  /// Begins the merge of a job whose output goes to a folder of this machine.
+  func begin() throws -> PosixMerge {
+    try PosixDestination(mergeInput()).beginMerge()
+  }
+
+  /// Whether the job can be merged while it is scored.
+  var goesAhead: Bool {
+    !InputAccess.isRemote(job.request.outputConfig.uri) && !plan.inputs.isEmpty
   }
 
   private func outcome(of error: DestinationError) -> CoordinatorCore.MergeOutcome {

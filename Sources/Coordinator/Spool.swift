@@ -35,24 +35,34 @@ package actor Spool {
     executor = QueueExecutor(label: "nightshift.spool.\(lane)")
   }
 
-  /// Where a job's partials lie.
-  package static func folder(of job: JobID, in folder: String) -> String { "\(folder)/\(job)" }
-
-  /// Where a complete partial lies.
-  package static func path(of name: PartialName, job: JobID, in folder: String) -> String {
-    "\(Self.folder(of: job, in: folder))/\(name.digest.hexadecimal)"
-  }
-
   /// Bytes of a partial that are here: all of them once it is complete.
   package func heldByteCount(of name: PartialName, job: JobID) -> UInt64 {
-    if isComplete(name, job: job) { return name.byteCount }
+    if isComplete(name, job: job) || isOffered(name, job: job) { return name.byteCount }
     return uploads[name.digest]?.byteCount ?? 0
   }
 
   private func isComplete(_ name: PartialName, job: JobID) -> Bool {
+    isThere(Spooling.path(of: name, job: job, in: folder), name.byteCount)
+  }
+
+  /// Whether a worker beside this process has put the whole partial into the job's folder.
+  private func isOffered(_ name: PartialName, job: JobID) -> Bool {
+    isThere(Spooling.offer(of: name, job: job, in: folder), name.byteCount)
+  }
+
+  private func isThere(_ path: String, _ byteCount: UInt64) -> Bool {
     var status = stat()
-    let path = Self.path(of: name, job: job, in: folder)
-    return unsafe stat(path, &status) == 0 && UInt64(status.st_size) == name.byteCount
+    return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+      && UInt64(status.st_size) == byteCount
+  }
+
+  /// Makes the folder to which workers beside this process may put their partials.
+  package func open(_ job: JobID) throws(Failure) {
+    let jobFolder = Spooling.folder(of: job, in: folder)
+    guard unsafe mkdir(jobFolder, 0o700) == 0 || errno == EEXIST else {
+      throw failure("mkdir \(jobFolder)")
+    }
+    try synchronizeFolder(folder)
   }
 
   /// Takes the bytes at an offset; returns the offset wanted next.
@@ -85,16 +95,28 @@ package actor Spool {
   package func complete(_ name: PartialName, job: JobID) throws(Failure) -> Bool {
     if isComplete(name, job: job) {
       // Renamed before, perhaps by a process that died before it synced the folder.
-      try synchronizeFolder(Self.folder(of: job, in: folder))
+      try synchronizeFolder(Spooling.folder(of: job, in: folder))
       return true
     }
+    if isOffered(name, job: job) { return try adopt(name, job: job) }
     guard let upload = uploads[name.digest], upload.byteCount == name.byteCount else {
       return false
     }
     defer { drop(name.digest) }
-    let path = Self.path(of: name, job: job, in: folder)
+    let path = Spooling.path(of: name, job: job, in: folder)
     guard try upload.finish(movingTo: path, as: name) else { return false }
-    try synchronizeFolder(Self.folder(of: job, in: folder))
+    try synchronizeFolder(Spooling.folder(of: job, in: folder))
+    return true
+  }
+
+  /// Takes a partial that was offered as a file: verified and made durable like one that was sent.
+  private func adopt(_ name: PartialName, job: JobID) throws(Failure) -> Bool {
+    let offer = Spooling.offer(of: name, job: job, in: folder)
+    let upload = try Upload(offer: offer, job: job)
+    defer { upload.discard() }  // renamed by then, or not what its name says
+    let path = Spooling.path(of: name, job: job, in: folder)
+    guard try upload.finish(movingTo: path, as: name) else { return false }
+    try synchronizeFolder(Spooling.folder(of: job, in: folder))
     return true
   }
 
@@ -113,10 +135,9 @@ package actor Spool {
     {
       drop(idle.key)
     }
-    let jobFolder = Self.folder(of: job, in: folder)
+    let jobFolder = Spooling.folder(of: job, in: folder)
     if unsafe mkdir(jobFolder, 0o700) == 0 { try synchronizeFolder(folder) }
-    let upload = try Upload(
-      path: "\(jobFolder)/incoming-\(name.digest.hexadecimal)", job: job)
+    let upload = try Upload(path: Spooling.arrival(of: name, job: job, in: folder), job: job)
     uploads[name.digest] = upload
     return upload
   }
@@ -138,6 +159,14 @@ private final class Upload {
     self.path = path
     self.job = job
     descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw failure("open \(path)") }
+  }
+
+  /// Opens a whole partial that is there already.
+  init(offer path: String, job: JobID) throws(Spool.Failure) {
+    self.path = path
+    self.job = job
+    descriptor = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else { throw failure("open \(path)") }
   }
 

@@ -52,6 +52,13 @@ extension CoordinatorCore {
     return grants.isEmpty ? .wait : .grants(grants)
   }
 
+  /// Whether some job has blocks that could be leased now.
+  package var hasPendingBlocks: Bool {
+    openOrder.contains { id in
+      jobs[id]?.canLease == true && (tables[id]?.pendingBlockCount ?? 0) > 0
+    }
+  }
+
   /// Adds leases of one job until there are `limit` grants, or the job has no more.
   private mutating func grant(
     _ id: JobID, to worker: WorkerID, limit: Int, now: Instant, grants: inout [Grant],

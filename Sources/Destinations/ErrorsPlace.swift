@@ -22,10 +22,20 @@ struct ErrorsPlace: Sendable {
     case objects(ObjectURI, ObjectStore)
   }
 
-  /// - Returns: `nil` where the errors go beside the predictions.
+  /// Where a job's errors go.
+  ///
+  /// - Returns: `nil` where they go beside the predictions.
   /// - Throws: `inconsistent` where they can go to no such place.
-  init?(_ input: MergeInput, in store: ObjectStore = .shared) throws(DestinationError) {
+  static func place(
+    of input: MergeInput, in store: ObjectStore = .shared
+  ) throws(DestinationError) -> ErrorsPlace? {
     guard let parent = input.request.outputConfig.errorsUri else { return nil }
+    return try ErrorsPlace(input, below: parent, in: store)
+  }
+
+  private init(
+    _ input: MergeInput, below parent: String, in store: ObjectStore
+  ) throws(DestinationError) {
     name = OutputName.errors(input.request.outputConfig)
     let own =
       OutputName.folder(model: input.modelName, createdNanoseconds: input.createdNanoseconds)

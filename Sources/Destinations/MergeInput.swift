@@ -66,7 +66,7 @@ package struct MergeInput: Sendable {
   var errorsFolder: String? {
     guard !ConnectionTarget.isOne(destination), !SQLiteTarget.isOne(destination) else { return nil }
     // The merge has refused a place that is none.
-    return (try? ErrorsPlace(self))?.folder
+    return (try? ErrorsPlace.place(of: self))?.folder
   }
 
   /// The job's own folder at the destination, from the first byte until it is published.

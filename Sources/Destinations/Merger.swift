@@ -9,7 +9,7 @@ import Partials
 /// Damage does not stop it: what follows is still read and checked, so that all of it is known at
 /// once, but nothing more is written.
 struct Merger: ~Copyable {
-  let input: MergeInput
+  private(set) var input: MergeInput
   let place: any OutputPlace
   private(set) var damaged: [CommittedBlocks] = []
   private(set) var totals = ShardTotals()
@@ -69,6 +69,12 @@ struct Merger: ~Copyable {
     counts += committed.counts
     block = Int(committed.blocks.end)
     if block == blockCount { endShard() }
+  }
+
+  /// Takes what is known only once the last block is committed.
+  mutating func settle(counts: RecordCounts, execution: JSONValue) {
+    input.counts = counts
+    input.execution = execution
   }
 
   /// Ends all files; the plan's last block has been appended.

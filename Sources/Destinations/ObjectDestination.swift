@@ -88,7 +88,7 @@ package final class ObjectDestination: Destination {
     }
     try takeClaim(isConditional: isConditional)
     let place = ObjectPlace(prefix, in: store)
-    let errors = try ErrorsPlace(input, in: store)?.begin()
+    let errors = try ErrorsPlace.place(of: input, in: store)?.begin()
     do throws(DestinationError) {
       var input = input
       if !isConditional { input.execution.add(warning: Self.warning) }
@@ -177,7 +177,7 @@ package final class ObjectDestination: Destination {
   /// - Returns: The prefix.
   /// - Throws: `exists` where another job or another life of this one has the prefix.
   package func publish() throws(DestinationError) -> String {
-    let errors = try ErrorsPlace(input, in: store)
+    let errors = try ErrorsPlace.place(of: input, in: store)
     if let manifest = try publishedManifest(), manifest.job == claim.job {
       try end(manifest)
       errors?.removeStaging()
@@ -245,7 +245,7 @@ package final class ObjectDestination: Destination {
     if let manifest = try publishedManifest(), manifest.job == claim.job {
       return try end(manifest)
     }
-    try ErrorsPlace(input, in: store)?.discard()
+    try ErrorsPlace.place(of: input, in: store)?.discard()
     try clear(withClaim: true)
   }
 

@@ -1,3 +1,4 @@
+import CPosix
 import Jobs
 import Partials
 
@@ -34,6 +35,9 @@ private final class LocalTarget: OutputTarget {
 
   func append(_ bytes: [UInt8]) throws(FileError) {
     try file.write(bytes, at: offset)
+    // So that little is left to write when the file is fsynced; where the file system cannot, the
+    // fsync does it all.
+    _ = sync_file_range(file.descriptor, Int(offset), bytes.count, 2)
     offset += UInt64(bytes.count)
   }
 

@@ -25,7 +25,7 @@ package struct PosixDestination: Destination {
 
   /// Where errors go that do not go beside the predictions.
   private func errorsPlace() throws(DestinationError) -> ErrorsPlace? {
-    try ErrorsPlace(input, in: store)
+    try ErrorsPlace.place(of: input, in: store)
   }
 
   private var staging: String { input.workFolder + "/staging" }
@@ -39,21 +39,21 @@ package struct PosixDestination: Destination {
   package func merge(
     _ next: () throws(DestinationError) -> PlacedBlocks?
   ) throws(DestinationError) -> [OutputEntry] {
-    try makeStaging()
-    let errors = try errorsPlace()?.begin()
+    let merge = try beginMerge()
     do throws(DestinationError) {
-      var merger = try Merger(input, in: LocalFolder(path: staging), errorsIn: errors)
-      while let placed = try next() { try merger.append(placed) }
-      let (outputs, receipt) = try merger.finishAll()
-      try writeFile(OutputName.success, .verbatim(OutputName.successText(receipt)))
-      try onDisk { () throws(FileError) in try Folder.synchronize(staging) }
-      return outputs
+      while let placed = try next() { try merge.append(placed) }
+      return try merge.finish(counts: input.counts, execution: input.execution)
     } catch {
-      (errors as? ObjectPlace)?.abandon()
-      // Gives the space back; what remains is removed by the next try.
-      try? FileManager.default.removeItem(atPath: staging)
+      merge.abandon()
       throw error
     }
+  }
+
+  /// Begins to write the output into the staging folder, whatever an earlier try left there; the
+  /// counts and the execution of its input may be told at the end.
+  package func beginMerge() throws(DestinationError) -> PosixMerge {
+    try makeStaging()
+    return try PosixMerge(input, staging: staging, errorsIn: try errorsPlace()?.begin())
   }
 
   /// Makes the merged output appear under its final name.
@@ -115,10 +115,6 @@ package struct PosixDestination: Destination {
       try Folder.make(staging, mayExist: false)
       try Folder.synchronize(input.destination)
     }
-  }
-
-  private func writeFile(_ name: String, _ json: JSONValue) throws(DestinationError) {
-    _ = try LocalFolder(path: staging).write(json, name: name)
   }
 
   /// `run` keeps its state in the work folder, so it goes only if it is empty.

@@ -124,11 +124,18 @@ func cut(_ descriptor: Int32, to byteCount: UInt64, path: String) throws(FileErr
 func readAll(
   _ count: Int, from descriptor: Int32, at offset: UInt64, path: String
 ) throws(FileError) -> [UInt8] {
-  var bytes = [UInt8](repeating: 0, count: count)
-  try unsafe bytes.withUnsafeMutableBufferPointer { (buffer) throws(FileError) in
-    try unsafe readAll(
-      into: UnsafeMutableRawBufferPointer(buffer), from: descriptor, at: offset, path: path)
+  var failure: FileError?
+  let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+    do throws(FileError) {
+      let room = unsafe UnsafeMutableRawBufferPointer(
+        rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count])
+      try unsafe readAll(into: room, from: descriptor, at: offset, path: path)
+      filled = count
+    } catch {
+      failure = error
+    }
   }
+  if let failure { throw failure }
   return bytes
 }
 

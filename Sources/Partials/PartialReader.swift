@@ -72,15 +72,46 @@ package struct PartialReader: ~Copyable {
     }
     var hash = SHA256()
     var position = UInt64(PartialHeader.byteCount)
-    while position < header.fileByteCount {
-      let count = Int(min(header.fileByteCount - position, 1 << 20))
-      let offset = position
-      hash.update(
-        try file.checked { (file) throws(FileError) in try file.read(count: count, at: offset) })
-      position += UInt64(count)
+    var changedBlock: Int?
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: Int(min(header.fileByteCount, Self.stepByteCount)), alignment: 64)
+    defer { unsafe buffer.deallocate() }
+    for (index, block) in header.blocks.enumerated() {
+      // A block's frames follow one another, and the blocks as well.
+      var blockHash = XXH3()
+      try unsafe read(from: &position, count: block.storedByteCount, through: buffer) { bytes in
+        unsafe hash.update(bytes)
+        unsafe blockHash.update(bytes)
+      }
+      if blockHash.finish() != block.storedDigest {
+        changedBlock = changedBlock ?? header.firstBlock + index
+      }
+    }
+    let rest = header.fileByteCount - position
+    try unsafe read(from: &position, count: rest, through: buffer) { bytes in
+      unsafe hash.update(bytes)
     }
     guard hash.finish() == header.bodyDigest else { throw damaged("its body is not what it was") }
-    for block in header.range.indices { try verify(block: block) }
+    if let changedBlock { throw damaged("block \(changedBlock) is not what it was") }
+  }
+
+  /// Bytes read at a time where the whole file is digested.
+  private static let stepByteCount: UInt64 = 256 << 10
+
+  /// Reads bytes that follow one another, a bufferful at a time.
+  private func read(
+    from position: inout UInt64, count: UInt64, through buffer: UnsafeMutableRawBufferPointer,
+    _ body: (UnsafeRawBufferPointer) -> Void
+  ) throws(PartialError) {
+    let end = position + count
+    while position < end {
+      let step = min(end - position, UInt64(buffer.count))
+      let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(step)])
+      let offset = position
+      try file.checked { (file) throws(FileError) in try unsafe file.read(into: part, at: offset) }
+      unsafe body(UnsafeRawBufferPointer(part))
+      position += step
+    }
   }
 
   /// Reads one block's frames and holds them against its digest in the header.

@@ -1,5 +1,6 @@
 import Glibc
 import Jobs
+import Partials
 
 /// A partial that is written and waits to be acknowledged.
 final class FinishedPartial: Sendable {
@@ -9,6 +10,17 @@ final class FinishedPartial: Sendable {
   init(name: PartialName, file: ScratchFile) {
     self.name = name
     self.file = file
+  }
+
+  /// Offers the partial to the spool of a coordinator on this machine: the file gets a name there,
+  /// and not a byte is copied.
+  ///
+  /// The spool still reads all of it before it believes a word. Where there is no such folder, or
+  /// it is on another file system, the partial goes in pieces.
+  func offer(to spool: String, job: JobID) {
+    let target = Spooling.offer(of: name, job: job, in: spool)
+    _ = unsafe linkat(
+      AT_FDCWD, "/proc/self/fd/\(file.descriptor)", AT_FDCWD, target, AT_SYMLINK_FOLLOW)
   }
 
   /// Reads a range; shorter only at the end.

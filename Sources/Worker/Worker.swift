@@ -245,6 +245,7 @@ package actor Worker {
     switch end {
     case .scored(let result, let partial):
       partials[grant.key] = partial
+      if let spool = options.spoolFolder { partial.offer(to: spool, job: grant.job) }
       update { core, now, generator, effects in
         core.scored(slot: index, result, now: now)
         core.tick(now: now, using: &generator, into: &effects)

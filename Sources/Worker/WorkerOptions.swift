@@ -19,6 +19,10 @@ package struct WorkerOptions: Sendable {
   /// Takes the bytes of every input from the coordinator although the path may be readable.
   package var alwaysFetchesInput = false
 
+  /// The spool of a coordinator that runs beside this worker, as its user: partials are offered
+  /// there before they are sent.
+  package var spoolFolder: String?
+
   /// This program's version, for people.
   package static let versionText = "nightshift 0.1.0"
 

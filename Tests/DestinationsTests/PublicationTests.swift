@@ -56,6 +56,34 @@ import Testing
     code { () throws(DestinationError) in _ = try destination.publish() }
   }
 
+  @Test func whatIsMergedAsItComesIsTheSame() throws {
+    let fixture = try Fixture()
+    let placed = try fixture.commitAll(seed: 3)
+    let whole = fixture.input(fixture.root + "/whole")
+    try PosixDestination(whole).merge(placed)
+    var early = fixture.input(fixture.root + "/early")
+    (early.counts, early.execution) = (RecordCounts(), .object([]))
+    let merge = try PosixDestination(early).beginMerge()
+    for blocks in placed { try merge.append(blocks) }
+    _ = try merge.finish(counts: whole.counts, execution: whole.execution)
+    let names = try FileManager.default.contentsOfDirectory(atPath: whole.workFolder + "/staging")
+    #expect(names.count >= 5)
+    for name in names {
+      let expected = try bytes(whole.workFolder + "/staging/" + name)
+      #expect(try bytes(early.workFolder + "/staging/" + name) == expected, "\(name)")
+    }
+  }
+
+  @Test func anAbandonedMergeLeavesNothing() throws {
+    let fixture = try Fixture()
+    let placed = try fixture.commitAll(seed: 4)
+    let input = fixture.input(fixture.root + "/given-up")
+    let merge = try PosixDestination(input).beginMerge()
+    for blocks in placed.prefix(3) { try merge.append(blocks) }
+    merge.abandon()
+    #expect(try FileManager.default.contentsOfDirectory(atPath: input.destination) == [])
+  }
+
   @Test func aFolderOfSomeoneElseStays() throws {
     let fixture = try Fixture()
     let placed = try fixture.commitAll(seed: 1)

