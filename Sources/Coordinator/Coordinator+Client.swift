@@ -1,10 +1,12 @@
 import CoordinatorCore
+import Destinations
 import Executors
 import Failpoints
 import Foundation
 import Jobs
 import Leasing
 import Logging
+import Partials
 import Tables
 import Wire
 
@@ -83,7 +85,10 @@ extension Coordinator {
     let planner = JobPlanner(request: request, modelFolder: modelFolder)
     let task = Task {
       try checkDestination(request)
-      prepared[id] = try await offPool { try planner.plan() }
+      prepared[id] = try await offPool { [self] in
+        try checkStore(request)
+        return try planner.plan()
+      }
     }
     submissions[id] = task
     defer { submissions[id] = nil }
@@ -92,7 +97,7 @@ extension Coordinator {
 
   private func checkDestination(_ request: JobRequest) throws(CoordinatorError) {
     let folder = request.outputConfig.uri
-    guard !InputAccess.isRemote(folder) else { return }  // told when it is written to
+    guard !InputAccess.isRemote(folder) else { return }
     guard folder.hasPrefix("/") else {
       throw CoordinatorError("outputConfig.uri: \(folder) is not an absolute path")
     }
@@ -100,6 +105,16 @@ extension Coordinator {
     try makeFolder(folder, permissions: nil)
     guard FileManager.default.isWritableFile(atPath: folder) else {
       throw CoordinatorError("outputConfig.uri: \(folder) cannot be written")
+    }
+  }
+
+  /// Refuses a job whose output goes to a store that does not answer: told before it is scored.
+  private nonisolated func checkStore(_ request: JobRequest) throws(CoordinatorError) {
+    guard StagedPartials.areUsed(by: request) else { return }
+    do throws(DestinationError) {
+      try ObjectDestination.check(request.outputConfig.uri)
+    } catch {
+      throw CoordinatorError("the output cannot be written: \(error.context)")
     }
   }
 

@@ -19,20 +19,23 @@ extension Coordinator {
     guard let job = core.jobs[id], let plan = core.tables[id]?.plan, let model = job.model else {
       return
     }
-    let outcome: CoordinatorCore.MergeOutcome
+    let end: MergeWork.End
     do {
       let work = MergeWork(
         job: job, plan: plan, model: model, commits: try commits(of: id),
         configuration: configurations[id], spoolFolder: spoolFolder, modelFolder: modelFolder,
         execution: execution(of: job))
-      outcome = await work.run()
+      end = await work.run()
     } catch {
-      return end(CoordinatorError("job \(id) cannot be read from the journal: \(error)"))
+      return self.end(CoordinatorError("job \(id) cannot be read from the journal: \(error)"))
     }
+    // A store that is not waited for because this process ends says nothing of the job.
+    if case .blocked = end.outcome, StoreEnding.process.hasBegun { return }
+    for warning in end.warnings { log(id, .warning, warning) }
     Failpoint.coordinatorPublished.hit()
     do {
       try await decideInTheEnd { core, now, effects in
-        core.mergeEnded(id, outcome, now: now, into: &effects)
+        core.mergeEnded(id, end.outcome, now: now, into: &effects)
       }
     } catch {
       logger.error("the end of job \(id) is found again after a restart: \(error)")

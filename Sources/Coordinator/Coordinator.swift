@@ -41,6 +41,8 @@ package actor Coordinator {
   /// What the readers of a query share, until its job ends.
   var snapshots: [JobID: SnapshotHolder] = [:]
   var statistics: [WorkerID: WorkerStatistics] = [:]
+  /// Partials that are being looked for in an object store: a result that is sent again waits too.
+  var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
   var bulkPort: UInt16 = 0
   var isSpoolFull = false
   /// Decided and not yet durable, in the order decided.

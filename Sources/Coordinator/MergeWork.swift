@@ -24,36 +24,47 @@ struct MergeWork: Sendable {
   let modelFolder: String
   let execution: JSONValue
 
-  func run() async -> CoordinatorCore.MergeOutcome {
+  /// How a merge ended, and what a user should know of it.
+  struct End: Sendable {
+    let outcome: CoordinatorCore.MergeOutcome
+    var warnings: [String] = []
+  }
+
+  func run() async -> End {
     do {
       return try await offPool { mergeAndPublish() }
     } catch {
-      return .failed("\(error)")
+      return End(outcome: .failed("\(error)"))
     }
   }
 
-  private func mergeAndPublish() -> CoordinatorCore.MergeOutcome {
+  private func mergeAndPublish() -> End {
     do {
-      let former = try input(format: nil).makeDestination()
-      if try former.existingPublication() != nil {
-        // Publishing again only clears away what the crash left beside the output.
-        return .published(folder: try former.publish())
-      }
-      guard job.state != .cancelling else {
-        try former.discard()
-        return .failed("cancelled by the user")
-      }
-      try PinnedInput.check(plan.inputs)
-      let destination = try input(format: try rowFormat()).makeDestination()
-      Failpoint.coordinatorMerging.hit()
-      return .published(folder: try publish(to: destination))
+      return try mergeOrFindMerged()
     } catch let error as DestinationError {
-      return outcome(of: error)
+      return End(outcome: outcome(of: error))
     } catch let error as CoordinatorError {
-      return error.isTransient ? .blocked(error.context) : .failed(error.context)
+      return End(outcome: error.isTransient ? .blocked(error.context) : .failed(error.context))
     } catch {
-      return .failed("\(error)")
+      return End(outcome: .failed("\(error)"))
     }
+  }
+
+  private func mergeOrFindMerged() throws -> End {
+    let former = try input(format: nil).makeDestination()
+    if try former.existingPublication() != nil {
+      // Publishing again only clears away what the crash left beside the output.
+      return End(outcome: .published(folder: try former.publish()))
+    }
+    guard job.state != .cancelling else {
+      try former.discard()
+      return End(outcome: .failed("cancelled by the user"))
+    }
+    try PinnedInput.check(plan.inputs)
+    let destination = try input(format: try rowFormat()).makeDestination()
+    Failpoint.coordinatorMerging.hit()
+    let folder = try publish(to: destination)
+    return End(outcome: .published(folder: folder), warnings: destination.warnings)
   }
 
   /// How often is merged where a database loses what it had taken.
@@ -93,8 +104,11 @@ struct MergeWork: Sendable {
   private func outcome(of error: DestinationError) -> CoordinatorCore.MergeOutcome {
     switch error.code {
     case .damaged(let blocks): return .damaged(blocks)
+    // What a full store has to do is said already; so is what to do about another's output.
+    case .diskFull where StagedPartials.areUsed(by: job.request), .exists:
+      return .blocked("\(error.context), then resume the job")
     case .diskFull: return .blocked("\(error.context); free some space, then resume the job")
-    case .exists, .file, .database, .mergedIsLost:
+    case .file, .database, .mergedIsLost:
       return .blocked("\(error.context); mend it, then resume the job")
     case .inconsistent: return .failed(error.context)
     }
