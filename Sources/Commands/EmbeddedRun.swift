@@ -157,10 +157,9 @@ struct EmbeddedRun {
   private func follow(
     _ address: Address, _ fleet: WorkerFleet, _ events: RunEvents
   ) async throws -> End {
-    // The coordinator is in this process, and planning waits for stores a quarter of an hour.
     let client = try CoordinatorClient(
       address: address, token: try Tokens.read("\(stateFolder)/\(Tokens.clientFile)"),
-      patience: .seconds(20 * 60))
+      patience: .seconds(60))
     // A question under way must not hold up the answer to a signal or a failure.
     events.interrupt = { await client.close() }
     // One worker is always needed, and it starts while the job is being planned.
