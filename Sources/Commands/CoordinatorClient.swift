@@ -30,6 +30,9 @@ package final class CoordinatorClient: Sendable {
     }
   }
 
+  /// Longer than stores are asked again.
+  private static let planningPatience = Duration.seconds(20 * 60)
+
   package func close() async { await transport.close(within: .seconds(1)) }
 
   // MARK: Requests
@@ -39,7 +42,11 @@ package final class CoordinatorClient: Sendable {
   /// A name that exists already is this request's own, sent again: names are random, or, under
   /// `run`, looked for before.
   package func submit(_ id: JobID, _ request: JobRequest) async throws {
-    let answer = try await send(.submit(id, request: try RequestIdentity.canonical(request)))
+    // Whoever has answered before is there, and may ask stores for a while to plan the job.
+    let isThere = hasAnswered.load(ordering: .relaxed)
+    let answer = try await send(
+      .submit(id, request: try RequestIdentity.canonical(request)),
+      patience: isThere ? max(patience, Self.planningPatience) : patience)
     guard case .refusal(let refusal) = answer, refusal.code != .alreadyExists else { return }
     throw refusal.explained
   }

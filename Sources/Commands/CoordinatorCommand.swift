@@ -3,6 +3,7 @@ import Coordinator
 import Foundation
 import Glibc
 import Logging
+import ObjectStore
 import Transport
 
 /// `nightshift coordinator`.
@@ -86,12 +87,15 @@ struct CoordinatorCommand: AsyncParsableCommand {
     let signals = Signals.catchTermination()
     let folder = Paths.absolute(state, in: Paths.currentFolder)
     let service = try await open(folder)
+    let logger = makeLogger(logLevel)
+    StoreNotices.process.hear { logger.warning("\($0)") }
     try announce(service.address, folder)
     Task {
       var isStopping = false
       for await number in signals {
         if isStopping { _exit(Signals.exitCode(number)) }
         isStopping = true
+        StoreEnding.process.begin(grace: .seconds(2))
         service.stop()
       }
     }

@@ -1,8 +1,10 @@
 import Coordinator
+import Destinations
 import Foundation
 import Glibc
 import Jobs
 import Logging
+import ObjectStore
 import Synchronization
 import Transport
 import Wire
@@ -31,6 +33,10 @@ struct EmbeddedRun {
     let events = RunEvents()
     watchSignals(events)
     _ = signal(SIGPIPE, SIG_IGN)  // a worker may die before it is told the address
+    StoreNotices.process.hear { [self] text in
+      logger.warning("\(text)")
+      say(text)
+    }
     try makeFolders()
     let fleet = WorkerFleet(arguments: workerArguments, logFile: "\(stateFolder)/workers.log")
     events.hurry = { await fleet.killAll() }
@@ -149,6 +155,7 @@ struct EmbeddedRun {
           await events.hurry?()  // told twice: no more handing back
           continue
         }
+        StoreEnding.process.begin(grace: .seconds(3))
         await events.signalled(number)
       }
     }
@@ -172,6 +179,7 @@ struct EmbeddedRun {
     if let job = try await takeUp(client, events) { return .finished(job) }
     var display = ProgressDisplay(isQuiet: isQuiet)
     defer { display.clear() }
+    var retries = RetryLines()
     let clock = ContinuousClock()
     let started = clock.now
     Task {
@@ -183,6 +191,7 @@ struct EmbeddedRun {
       if let failure = events.failure { throw failure }
       if let failure = await fleet.failure { throw stopped(because: failure) }
       let job = try await client.describe(id).job
+      await retries.tell(clock.now - started, of: id, client) { display.say($0) }
       display.show(ProgressSnapshot(job))
       if job.state.isTerminal {
         display.clear()
@@ -201,20 +210,26 @@ struct EmbeddedRun {
   }
 
   private func stopped(because reason: String) -> CommandError {
-    CommandError(
-      "job \(id) cannot go on: \(reason). What is scored is kept in \(stateFolder): "
-        + "put it right and give the same command again")
+    // To a fleet's users it is said how to resume; here it is the same command.
+    let advice = /(; mend it)?[,;] then resume( the job)?$/
+    return CommandError(
+      "job \(id) cannot go on: \(reason.replacing(advice, with: "")). What is scored is kept in "
+        + "\(stateFolder): put it right and give the same command again")
   }
 
   /// Shows the last warnings and errors of a job that did not end well.
   private func explain(_ job: JobSummary, _ client: CoordinatorClient) async {
-    guard job.state == .failed || job.state == .cancelled else { return }
+    let isFailed = job.state == .failed || job.state == .cancelled
     var events: [JobEvent] = []
     var cursor: UInt64 = 0
     // The log only adds to the job's own reason: without it the job has ended all the same.
     while let page = try? await client.logs(of: id, after: cursor) {
       // The reason itself is shown with the outcome.
-      events += page.events.filter { $0.level != .info && !$0.message.hasSuffix(job.reason) }
+      events += page.events.filter { event in
+        isFailed
+          ? event.level != .info && !event.message.hasSuffix(job.reason)
+          : event.message == ObjectDestination.warning
+      }
       cursor = page.nextCursor
       if page.events.isEmpty { break }
     }
@@ -261,6 +276,29 @@ struct EmbeddedRun {
     try await client.delete(id)
     try await client.submit(id, request)
     return nil
+  }
+}
+
+/// The lines of a job's log that say that a store is asked again and again.
+private struct RetryLines {
+  private static let interval = Duration.seconds(2)
+
+  private var cursor: UInt64 = 0
+  private var next = RetryLines.interval
+
+  /// Says what is new, now and then.
+  mutating func tell(
+    _ elapsed: Duration, of id: JobID, _ client: CoordinatorClient, say: (String) -> Void
+  ) async {
+    guard elapsed >= next else { return }
+    next = elapsed + Self.interval
+    // The job goes on whether or not its log can be shown.
+    while let page = try? await client.logs(of: id, after: cursor), !page.events.isEmpty {
+      for event in page.events where event.message.hasPrefix("retrying ") {
+        say(logLine(event, on: .standardError))
+      }
+      cursor = page.nextCursor
+    }
   }
 }
 

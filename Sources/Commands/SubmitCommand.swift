@@ -53,6 +53,7 @@ package struct SubmitCommand: AsyncParsableCommand {
   package func run() async throws {
     let request = try jobRequest(in: Paths.currentFolder)
     let client = try client.connect()
+    _ = try await client.ping()  // so that a submission waits for its plan, not for nobody
     let id = RequestIdentity.randomJob()
     try await client.submit(id, request)
     guard wait else {

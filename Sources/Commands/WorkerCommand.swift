@@ -93,9 +93,18 @@ struct WorkerCommand: AsyncParsableCommand {
     }
     let exit = await worker.run()
     await worker.close()
+    if exitWithParent, case .unfit(let reason) = exit {
+      Terminal.standardError.write("\(Self.unfitMark)\(reason)\n")
+      throw ExitCode(Self.unfitCode)
+    }
     if let reason = Self.failure(exit, address) { throw CommandError(reason) }
     logger.info("worker ends: \(exit)")
   }
+
+  /// How a worker under `run` ends where it would be of no use to start it again.
+  static let unfitCode: Int32 = 75
+  /// What its last line begins with then.
+  static let unfitMark = "unfit: "
 
   /// Why an end of the worker is an error, if it is.
   static func failure(_ exit: WorkerExit, _ address: String) -> String? {

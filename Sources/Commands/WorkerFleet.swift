@@ -46,6 +46,9 @@ actor WorkerFleet {
       let started = clock.now
       let end = await runOnce()
       if isStopping { return }
+      if end == WorkerProcess.description(ofExit: WorkerCommand.unfitCode) {
+        return failure = unfitReason()
+      }
       switch policy.died(afterLiving: clock.now - started) {
       case .restart(let pause):
         try? await Task.sleep(for: pause)  // cancelled: the loop looks at isStopping
@@ -70,6 +73,15 @@ actor WorkerFleet {
     } catch {
       return error.context
     }
+  }
+
+  /// Why the last worker that left said that it cannot score.
+  private func unfitReason() -> String {
+    let text = String(
+      decoding: FileManager.default.contents(atPath: logFile) ?? Data(), as: UTF8.self)
+    let mark = WorkerCommand.unfitMark
+    let line = text.split(separator: "\n").last { $0.hasPrefix(mark) }
+    return line.map { printable(String($0.dropFirst(mark.count))) } ?? "no worker can score"
   }
 
   /// The end of what the processes printed.

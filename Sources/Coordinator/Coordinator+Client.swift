@@ -1,4 +1,5 @@
 import CoordinatorCore
+import Destinations
 import Executors
 import Failpoints
 import Foundation
@@ -92,7 +93,10 @@ extension Coordinator {
     let planner = planner(of: request, id)
     let task = Task {
       try checkDestination(request)
-      prepared[id] = try await offPool { try planner.plan() }
+      prepared[id] = try await offPool { [self] in
+        try checkStore(request)
+        return try planner.plan()
+      }
     }
     submissions[id] = task
     defer { submissions[id] = nil }
@@ -118,6 +122,16 @@ extension Coordinator {
     try makeFolder(folder, permissions: nil)
     guard FileManager.default.isWritableFile(atPath: folder) else {
       throw CoordinatorError("\(key): \(folder) cannot be written")
+    }
+  }
+
+  /// Refuses a job whose output goes to a store that does not answer: told before it is scored.
+  private nonisolated func checkStore(_ request: JobRequest) throws(CoordinatorError) {
+    guard StagedPartials.areUsed(by: request) else { return }
+    do throws(DestinationError) {
+      try ObjectDestination.check(request.outputConfig.uri)
+    } catch {
+      throw CoordinatorError("the output cannot be written: \(error.context)")
     }
   }
 

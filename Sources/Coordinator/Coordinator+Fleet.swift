@@ -219,7 +219,11 @@ extension Coordinator {
   private func secure(_ result: ShardResult, job: JobID) async -> FinishAnswer? {
     let name = result.partial
     if let request = core.jobs[job]?.request, StagedPartials.areUsed(by: request) {
-      return await secureStaged(result, job: job, request)
+      if let running = securing[name] { return await running.value }
+      let task = Task { await secureStaged(result, job: job, request) }
+      securing[name] = task
+      defer { securing[name] = nil }
+      return await task.value
     }
     do throws(Spool.Failure) {
       let held = await spool(for: name).heldByteCount(of: name, job: job)
@@ -253,8 +257,21 @@ extension Coordinator {
           .map { .refused($0) }
       }
     } catch {
+      guard !StoreEnding.process.hasBegun else { return .spoolFull }
       log(job, .error, "the object store does not answer: \(error)")
+      if let error = error as? ObjectError { await pause(job, because: error) }
       return .spoolFull  // the worker keeps its partial and asks again
+    }
+  }
+
+  /// Pauses a job whose object store does not do what was asked, after all retries.
+  private func pause(_ job: JobID, because error: ObjectError) async {
+    do {
+      try await decide { core, _, effects in
+        try core.pause(job, reason: "\(error.context); then resume the job", into: &effects)
+      }
+    } catch {
+      logger.debug("job \(job) is not paused: \(error)")  // it is no more at work
     }
   }
 

@@ -16,18 +16,21 @@ import Tables
 extension Coordinator {
   /// Merges and publishes a job, or finds that an earlier life of the coordinator did.
   func merge(_ id: JobID) async {
-    let outcome: CoordinatorCore.MergeOutcome
+    let end: MergeWork.End
     do {
       guard var work = try mergeWork(id, commits: try commits(of: id)) else { return }
       work.ahead = aheads.removeValue(forKey: id)
-      outcome = try await self.outcome(of: work)
+      end = try await self.end(of: work)
     } catch {
-      return end(CoordinatorError("job \(id) cannot be merged: \(error)"))
+      return self.end(CoordinatorError("job \(id) cannot be merged: \(error)"))
     }
+    // A store that is not waited for because this process ends says nothing of the job.
+    if case .blocked = end.outcome, StoreEnding.process.hasBegun { return }
+    for warning in end.warnings { log(id, .warning, warning) }
     Failpoint.coordinatorPublished.hit()
     do {
       try await decideInTheEnd { core, now, effects in
-        core.mergeEnded(id, outcome, now: now, into: &effects)
+        core.mergeEnded(id, end.outcome, now: now, into: &effects)
       }
     } catch {
       logger.error("the end of job \(id) is found again after a restart: \(error)")
@@ -35,8 +38,8 @@ extension Coordinator {
   }
 
   /// Notes between check and merge that a merge taken up again needs no input.
-  private func outcome(of work: MergeWork) async throws -> CoordinatorCore.MergeOutcome {
-    if let outcome = await work.outcomeWithoutMerge() { return outcome }
+  private func end(of work: MergeWork) async throws -> MergeWork.End {
+    if let end = await work.endWithoutMerge() { return end }
     if !work.inputsAreChecked {
       try await decideInTheEnd { _, _, effects in
         effects.append(.journal(.inputsChecked(work.job.id)))

@@ -51,6 +51,8 @@ package actor Coordinator {
   /// When the snapshots are asked next whether they are still there; `nil` while they are.
   var snapshotCheck: Instant? = .start
   var statistics: [WorkerID: WorkerStatistics] = [:]
+  /// Partials that are being looked for in an object store: a result that is sent again waits too.
+  var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
   var bulkPort: UInt16 = 0
   var isSpoolFull = false
   /// Decided and not yet durable, in the order decided.

@@ -28,42 +28,47 @@ struct MergeWork: Sendable {
   /// The merge that went along with the scoring, if one did.
   var ahead: MergeAhead?
 
+  /// How a merge ended, and what a user should know of it.
+  struct End: Sendable {
+    let outcome: CoordinatorCore.MergeOutcome
+    var warnings: [String] = []
+  }
+
   /// Finds what makes a merge needless or forbids it: an earlier publication, a cancellation, an
   /// input that has changed.
   ///
   /// - Returns: The outcome, or `nil` where there is to be a merge.
-  func outcomeWithoutMerge() async -> CoordinatorCore.MergeOutcome? {
+  func endWithoutMerge() async -> End? {
     do {
       return try await offPool {
-        let found = outcome(of: { try findOutcome() })
+        let found = end(of: { try findOutcome().map { End(outcome: $0) } })
         if found != nil { ahead?.abandon() }
         return found
       }
     } catch {
-      return .failed("\(error)")
+      return End(outcome: .failed("\(error)"))
     }
   }
 
   /// Merges and publishes.
-  func run() async -> CoordinatorCore.MergeOutcome {
+  func run() async -> End {
     do {
-      return try await offPool { outcome(of: { try mergeAndPublish() }) } ?? .failed("no outcome")
+      return try await offPool { end(of: { try mergeAndPublish() }) }
+        ?? End(outcome: .failed("no outcome"))
     } catch {
-      return .failed("\(error)")
+      return End(outcome: .failed("\(error)"))
     }
   }
 
-  private func outcome(
-    of work: () throws -> CoordinatorCore.MergeOutcome?
-  ) -> CoordinatorCore.MergeOutcome? {
+  private func end(of work: () throws -> End?) -> End? {
     do {
       return try work()
     } catch let error as DestinationError {
-      return outcome(of: error)
+      return End(outcome: outcome(of: error))
     } catch let error as CoordinatorError {
-      return error.isTransient ? .blocked(error.context) : .failed(error.context)
+      return End(outcome: error.isTransient ? .blocked(error.context) : .failed(error.context))
     } catch {
-      return .failed("\(error)")
+      return End(outcome: .failed("\(error)"))
     }
   }
 
@@ -83,10 +88,11 @@ struct MergeWork: Sendable {
     return nil
   }
 
-  private func mergeAndPublish() throws -> CoordinatorCore.MergeOutcome {
+  private func mergeAndPublish() throws -> End {
     let destination = try mergeInput().makeDestination()
     Failpoint.coordinatorMerging.hit()
-    return .published(folder: try publish(to: destination))
+    let folder = try publish(to: destination)
+    return End(outcome: .published(folder: folder), warnings: destination.warnings)
   }
 
   private func mergeInput() throws -> MergeInput {
@@ -152,8 +158,11 @@ struct MergeWork: Sendable {
   private func outcome(of error: DestinationError) -> CoordinatorCore.MergeOutcome {
     switch error.code {
     case .damaged(let blocks): return .damaged(blocks)
+    // What a full store has to do is said already; so is what to do about another's output.
+    case .diskFull where StagedPartials.areUsed(by: job.request), .exists:
+      return .blocked("\(error.context), then resume the job")
     case .diskFull: return .blocked("\(error.context); free some space, then resume the job")
-    case .exists, .file, .database, .mergedIsLost:
+    case .file, .database, .mergedIsLost:
       return .blocked("\(error.context); mend it, then resume the job")
     case .inconsistent: return .failed(error.context)
     }

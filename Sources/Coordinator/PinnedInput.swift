@@ -67,7 +67,9 @@ final class PinnedInput {
   /// What is different from the plan, in words; `nil` if nothing is known to be.
   static func change(of input: PlannedInput) -> String? {
     do throws(CoordinatorError) {
-      _ = try PinnedInput(input)
+      let pinned = try PinnedInput(input)
+      // What a store has is known once it is asked for the planned version.
+      if case .object = pinned.bytes { _ = try pinned.read(at: 0, count: 1) }
       return nil
     } catch {
       return error.isTransient ? nil : error.context
@@ -125,6 +127,9 @@ final class PinnedInput {
           filled += got
         }
       }
+    } catch let error as TableError where error.code == .inputChanged {
+      throw CoordinatorError(
+        "input changed: \(error.context); nothing was published, submit the job again")
     } catch {
       throw CoordinatorError("\(input.path): \(error)", isTransient: true)
     }

@@ -27,11 +27,17 @@ package protocol Destination: Sendable {
 
   /// Removes what was merged and not published, for a job that ends without a publication.
   func discard() throws(DestinationError)
+
+  /// What a user should know of what was merged; a sentence each.
+  var warnings: [String] { get }
 }
 
 extension Destination {
   /// Nothing: what is there goes with the job's work folder.
   package func discard() throws(DestinationError) {}
+
+  /// None.
+  package var warnings: [String] { [] }
 }
 
 extension MergeInput {

@@ -49,6 +49,26 @@ package final class ObjectDestination: Destination {
     claim = ObjectClaim(job: input.job, life: life)
   }
 
+  /// Asks the store of a destination whether it answers, and lets its objects be listed.
+  ///
+  /// - Parameters:
+  ///   - uri: Where a job is to publish.
+  ///   - store: The store.
+  /// - Throws: `DestinationError` in the store's words.
+  package static func check(
+    _ uri: String, in store: ObjectStore = .shared
+  ) throws(DestinationError) {
+    try inStore { () throws(ObjectError) in
+      var pages = store.pages(of: try ObjectURI(uri).appending(".nightshift-"))
+      _ = try pages.next()
+    }
+  }
+
+  /// What a user should know of the publication; a sentence each.
+  package var warnings: [String] {
+    merged.withLock(\.self)?.isConditional == false ? [Self.warning] : []
+  }
+
   private var manifestURI: ObjectURI { prefix.appending(ObjectManifest.name) }
   private var claimURI: ObjectURI { prefix.appending(ObjectClaim.name) }
 
@@ -157,7 +177,7 @@ package final class ObjectDestination: Destination {
   private func taken(by job: String?) -> DestinationError {
     DestinationError(
       code: .exists,
-      context: "\(prefix) is \(job.map { "job \($0)'s" } ?? "there"): move it away, then resume")
+      context: "\(prefix) is \(job.map { "job \($0)'s" } ?? "there"): move it away")
   }
 
   private func currentClaim() throws(ObjectError) -> (ObjectClaim, ObjectVersion?)? {

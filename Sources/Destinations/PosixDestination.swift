@@ -74,7 +74,7 @@ package struct PosixDestination: Destination {
       if !isRenamed { try claimAndMove() }
       try Folder.synchronize(input.destination)
     } orExists: {
-      "the output folder \(folder) is there and is not this job's: move it away, then resume"
+      "the output folder \(folder) is there and is not this job's: move it away"
     }
     removeWorkFolder()
     return folder

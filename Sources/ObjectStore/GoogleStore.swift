@@ -111,12 +111,12 @@ final class GoogleStore: StoreBackend {
     case (401, _):
       return ObjectError(
         code: .denied,
-        context: "\(context): the credentials are not accepted: log in again, then resume")
+        context: "\(context): the credentials are not accepted: log in again")
     case (403, "quotaExceeded"), (507, _):
-      return ObjectError(code: .full, context: "\(context): make space, then resume")
+      return ObjectError(code: .full, context: "\(context): the quota is used up: make space")
     case (403, _):
       return ObjectError(
-        code: .denied, context: "\(context): the account may not do this: grant it, then resume")
+        code: .denied, context: "\(context): the account may not do this: grant it")
     case (404, _): return ObjectError(code: .missing, context: context)
     case (409, _): return ObjectError(code: .conflict, context: context)
     case (412, _): return ObjectError(code: .refusedByCondition, context: context)
@@ -211,13 +211,27 @@ final class GoogleStore: StoreBackend {
     _ bytes: [UInt8], to uri: ObjectURI, condition: WriteCondition
   ) throws(ObjectError) -> ObjectStatus {
     let errand = errand(.put, uri)
-    let answer = try send(
-      .post, uploadURL(uri, "media", condition), errand,
-      headers: [HTTPHeader("content-type", "application/octet-stream")], body: bytes)
+    // An empty body counts as none before some servers, so nothing is sent as one part of two.
+    let answer =
+      bytes.isEmpty
+      ? try send(
+        .post, uploadURL(uri, "multipart", condition), errand,
+        headers: [HTTPHeader("content-type", "multipart/related; boundary=\(Self.boundary)")],
+        body: Self.emptyObject)
+      : try send(
+        .post, uploadURL(uri, "media", condition), errand,
+        headers: [HTTPHeader("content-type", "application/octet-stream")], body: bytes)
     if answer.status == 412, let status = try statusIfEqual(uri, bytes) { return status }
     guard answer.isSuccess else { throw failure(answer, errand.name) }
     return try Self.resource(answer, uri)
   }
+
+  private static let boundary = "nightshift"
+
+  /// An object without bytes, as a body of two parts: what it is, and what is in it.
+  private static let emptyObject = Array(
+    ("--\(boundary)\r\ncontent-type: application/json\r\n\r\n{}\r\n--\(boundary)\r\n"
+      + "content-type: application/octet-stream\r\n\r\n\r\n--\(boundary)--\r\n").utf8)
 
   func delete(_ uri: ObjectURI) throws(ObjectError) {
     let errand = errand(.delete, uri)

@@ -5,8 +5,10 @@ import Synchronization
 ///
 /// A read that goes on where the last one ended starts reading ahead: one piece at first, twice
 /// as many after each one used, up to `pieceLimit` pieces of `pieceByteCount` on their way or waiting,
-/// 64 MiB with the usual limits, and never beyond `expectedEnd`. Any other read asks for just what
-/// it is given a buffer for and drops what was read ahead elsewhere. Threads of this reader carry
+/// 64 MiB with the usual limits, and never beyond `expectedEnd`. A read beyond it is for the rest of
+/// a record, mostly: it asks for `tailByteCount`, a further one for twice as much, and so on, so that
+/// a long record takes few requests too. Any other read asks for just what it is given a buffer for
+/// and drops what was read ahead elsewhere. Threads of this reader carry
 /// the requests; they end when it goes. One thread at a time may call it.
 package final class ObjectReader {
   /// The object.
@@ -22,8 +24,13 @@ package final class ObjectReader {
   private var next: UInt64?
   /// How many pieces may be ahead; grows as reads go on from each other.
   private var window = 1
+  /// Of the next piece beyond `expectedEnd`, in bytes.
+  private var tailLength = ObjectReader.tailByteCount
   /// Consecutive pieces, the first holding `next`.
   private var pieces: [ReadAhead] = []
+
+  /// Of the first piece beyond `expectedEnd`.
+  package static let tailByteCount: UInt64 = 64 << 10
 
   /// Opens a version of an object; nothing is asked of the store yet.
   ///
@@ -88,6 +95,7 @@ package final class ObjectReader {
   ) throws(ObjectError) -> Int {
     dropPieces(before: .max)
     window = 1
+    tailLength = Self.tailByteCount
     let count = min(buffer.count, store.limits.pieceByteCount)
     let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
     let filledCount = try unsafe store.read(
@@ -110,15 +118,22 @@ package final class ObjectReader {
 
   private func fillWindow(from offset: UInt64) {
     var start = pieces.last?.end ?? offset
-    let end = min(byteCount, max(expectedEnd, offset + 1))
+    let end = min(byteCount, expectedEnd)
     while pieces.count < window, start < end {
       let length = min(UInt64(store.limits.pieceByteCount), end - start)
-      pieces.append(
-        ReadAhead(
-          uri, version: version, byteCount: byteCount, range: start..<(start + length), in: store,
-          isOver: cancellation))
+      ask(for: start..<(start + length))
       start += length
     }
+    // Beyond the expected end only what somebody waits for.
+    guard pieces.isEmpty, start < byteCount else { return }
+    ask(for: start..<min(byteCount, start + tailLength))
+    tailLength = min(tailLength * 2, UInt64(store.limits.pieceByteCount))
+  }
+
+  private func ask(for range: Range<UInt64>) {
+    pieces.append(
+      ReadAhead(
+        uri, version: version, byteCount: byteCount, range: range, in: store, isOver: cancellation))
   }
 }
 

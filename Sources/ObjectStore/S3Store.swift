@@ -170,8 +170,7 @@ final class S3Store: StoreBackend {
     case (_, "ExpiredToken"), (_, "ExpiredTokenException"), (_, "TokenRefreshRequired"):
       return ObjectError(
         code: .denied,
-        context: "\(context): the credentials from \(source) have expired: get new ones, then "
-          + "resume")
+        context: "\(context): the credentials from \(source) have expired: get new ones")
     case (_, "InvalidAccessKeyId"), (_, "SignatureDoesNotMatch"), (_, "InvalidToken"):
       return ObjectError(
         code: .denied, context: "\(context): the store does not accept the keys from \(source)")
@@ -179,10 +178,10 @@ final class S3Store: StoreBackend {
       return ObjectError(code: .denied, context: "\(context): set this machine's clock")
     case (_, "QuotaExceeded"), (_, "XMinioStorageFull"), (_, "InsufficientStorage"), (507, _):
       return ObjectError(
-        code: .full, context: "\(context): the bucket is full: make space, then resume")
+        code: .full, context: "\(context): the bucket is full: make space")
     case (401, _), (403, _):
       return ObjectError(
-        code: .denied, context: "\(context): \(source) may not do this: grant it, then resume")
+        code: .denied, context: "\(context): \(source) may not do this: grant it")
     case (404, _): return ObjectError(code: .missing, context: context)
     case (409, _): return ObjectError(code: .conflict, context: context)
     case (412, _): return ObjectError(code: .refusedByCondition, context: context)

@@ -74,7 +74,9 @@ final class Sender: Sendable {
         filledCount = failure.filledCount
         if filledCount > 0 { patience.noteProgress() }
         try Self.check(failure, errand)
-        try patience.wait(errand, failure.reason, isReached: failure.kind != .unreachable)
+        let isReached = failure.kind != .unreachable
+        let place = isReached ? "" : " at \(Self.endpoint(of: request.url))"
+        try patience.wait(errand, failure.reason + place, isReached: isReached)
       }
     }
   }
@@ -84,10 +86,26 @@ final class Sender: Sendable {
   ) -> Result<HTTPAnswer, HTTPFailure> {
     do throws(HTTPFailure) {
       return .success(
-        try client.send(request, into: sink, cancellation: errand.cancellation))
+        try client.send(request, into: sink, cancellation: cancellation(of: errand)))
     } catch {
       return .failure(error)
     }
+  }
+
+  /// What ends a request: its caller, or the end of the process.
+  private func cancellation(of errand: Errand) -> Cancellation? {
+    guard let ending = environment.ending else { return errand.cancellation }
+    return Cancellation { [own = errand.cancellation] in
+      ending.isOver || own?.isCancelled == true
+    }
+  }
+
+  /// Scheme, host and port of an address.
+  private static func endpoint(of url: String) -> String {
+    let parts = url.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+    guard parts.count == 3 else { return "its address" }
+    let host = parts[2].prefix { $0 != "/" && $0 != "?" }.split(separator: "@").last ?? ""
+    return "\(parts[0])//\(host)"
   }
 
   /// What is wrong with an answer for now; nil where it is final.
@@ -139,6 +157,8 @@ struct Patience {
   private let start: Duration
   private var step = 0
   private var wasReached = false
+  /// After so long a time somebody should know.
+  private var nextNotice = Duration.seconds(5)
 
   init(_ limits: StoreLimits, _ environment: StoreEnvironment) {
     self.limits = limits
@@ -164,26 +184,37 @@ struct Patience {
         context: "\(errand.name): \(trouble), given up after \(attempt) attempts in "
           + "\(Int(elapsed.inSeconds)) s; the same may work later")
     }
-    if errand.cancellation?.isCancelled == true {
-      throw ObjectError(code: .cancelled, context: "\(errand.name): cancelled")
+    try check(errand)
+    if elapsed >= nextNotice {
+      environment.notice("retrying \(errand.name): \(trouble), attempt \(attempt + 1)")
+      nextNotice = elapsed * 2
     }
-    try pause(errand, pause(retryAfter: retryAfter))
+    try pause(errand, min(pause(retryAfter: retryAfter), budget - elapsed))
     attempt += 1
     step += 1
   }
 
   /// Pauses in slices where someone may end it.
   private func pause(_ errand: Sender.Errand, _ duration: Duration) throws(ObjectError) {
-    guard let cancellation = errand.cancellation else { return environment.pause(duration) }
+    guard errand.cancellation != nil || environment.ending != nil else {
+      return environment.pause(duration)
+    }
     var rest = duration
     while rest > .zero {
-      if cancellation.isCancelled {
-        throw ObjectError(code: .cancelled, context: "\(errand.name): cancelled")
-      }
+      try check(errand)
       let slice = min(rest, Self.slice)
       environment.pause(slice)
       rest -= slice
     }
+    try check(errand)
+  }
+
+  /// Throws where nobody waits for the request any more.
+  private func check(_ errand: Sender.Errand) throws(ObjectError) {
+    guard errand.cancellation?.isCancelled == true || environment.ending?.hasBegun == true else {
+      return
+    }
+    throw ObjectError(code: .cancelled, context: "\(errand.name): cancelled")
   }
 
   private static let slice = Duration.milliseconds(200)

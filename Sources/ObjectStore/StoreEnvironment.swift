@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 
 /// What the store takes from around it: variables, clocks, pauses and chance.
 ///
@@ -15,6 +16,10 @@ package struct StoreEnvironment: Sendable {
   package var pause: @Sendable (Duration) -> Void
   /// Evenly spread over 0 ..< 1, for jitter.
   package var fraction: @Sendable () -> Double
+  /// Tells that the process is about to end; nil where it is not for the store to know.
+  package var ending: StoreEnding?
+  /// Is told, in a line, that a request has been failing for some seconds and is tried again.
+  package var notice: @Sendable (String) -> Void = { _ in }
 
   /// Makes an environment; what is left out is the process's own.
   package init(
@@ -33,7 +38,10 @@ package struct StoreEnvironment: Sendable {
 
   /// The environment of this process.
   package static var process: StoreEnvironment {
-    StoreEnvironment(variables: ProcessInfo.processInfo.environment)
+    var environment = StoreEnvironment(variables: ProcessInfo.processInfo.environment)
+    environment.ending = .process
+    environment.notice = { StoreNotices.process.say($0) }
+    return environment
   }
 
   /// A variable that is set and not empty.
@@ -52,6 +60,52 @@ package struct StoreEnvironment: Sendable {
   /// A path below the user's home folder, or nil without one.
   func homePath(_ path: String) -> String? {
     variable("HOME").map { "\($0)/\(path)" }
+  }
+}
+
+/// That the process is about to end: its stores then try nothing again, and soon ask nothing at all.
+package final class StoreEnding: Sendable {
+  /// Nanoseconds of `systemUptime`.
+  private let deadline = Atomic<Int64>(.max)
+
+  /// Of this process.
+  package static let process = StoreEnding()
+
+  /// Makes one that has not begun.
+  package init() {}
+
+  /// Begins the end: pauses are over, what fails is not tried again, and what is still under way
+  /// after a while breaks off.
+  package func begin(grace: Duration) {
+    let time = (systemUptime() + grace).components
+    deadline.store(
+      time.seconds * 1_000_000_000 + time.attoseconds / 1_000_000_000, ordering: .relaxed)
+  }
+
+  /// Whether it has begun.
+  package var hasBegun: Bool { deadline.load(ordering: .relaxed) != .max }
+
+  var isOver: Bool {
+    let deadline = deadline.load(ordering: .relaxed)
+    return deadline != .max && systemUptime() >= .nanoseconds(deadline)
+  }
+}
+
+/// Where the stores of a process say that they have to try again.
+package final class StoreNotices: Sendable {
+  private let listener = Mutex<(@Sendable (String) -> Void)?>(nil)
+
+  /// Of this process.
+  package static let process = StoreNotices()
+
+  /// Has what is said from now on go to a listener, which any thread may call.
+  package func hear(_ body: @escaping @Sendable (String) -> Void) {
+    listener.withLock { $0 = body }
+  }
+
+  func say(_ text: String) {
+    let listener = listener.withLock(\.self)
+    listener?(text)
   }
 }
 

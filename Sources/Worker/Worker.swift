@@ -52,6 +52,7 @@ package actor Worker {
   package func run() async -> WorkerExit {
     let ticks = Task { await tickUntilExit() }
     defer { ticks.cancel() }
+    StoreNotices.process.hear { text in Task { [weak self] in await self?.noteStore(text) } }
     return await withCheckedContinuation { continuation in
       if let exit { continuation.resume(returning: exit) } else { exitWaiter = continuation }
     }
@@ -69,8 +70,17 @@ package actor Worker {
     }
   }
 
+  /// Tells the jobs at hand that a store is being asked again and again.
+  private func noteStore(_ text: String) {
+    for job in Set(core.held.map(\.grant.job)) {
+      outgoingLogs.append(job: job, level: .warning, text)
+    }
+    logger.warning("\(text)")
+  }
+
   /// SIGTERM: hands back what is unfinished and leaves.
   package func terminate() {
+    StoreEnding.process.begin(grace: .seconds(5))
     update { core, now, _, effects in core.terminate(now: now, into: &effects) }
   }
 
@@ -179,6 +189,14 @@ package actor Worker {
       try await send(partial, of: sealed, from: offset)
       update { core, now, generator, effects in
         core.uploaded(key)
+        core.tick(now: now, using: &generator, into: &effects)
+      }
+    } catch let error as ObjectError {
+      let reason = "the partial of shard \(key.shard) was not taken: \(error)"
+      outgoingLogs.append(job: key.job, level: .error, reason)
+      logger.error("\(reason)")
+      update { core, now, generator, effects in
+        core.uploadRefused(key, reason: error.context, now: now, into: &effects)
         core.tick(now: now, using: &generator, into: &effects)
       }
     } catch {

@@ -296,8 +296,16 @@ package struct WorkerCore: Sendable {
       results[index].isUploading = true
       effects.append(.upload(key, from: offset))
     case .spoolFull:
+      // Who was told to leave does not wait for a disk or a store.
+      if leaving == .terminated { return giveUp(resultAt: index, into: &effects) }
       results[index].timer.backOff(now, timing, using: &generator)
     }
+  }
+
+  private mutating func giveUp(resultAt index: Int, into effects: inout [WorkerEffect]) {
+    let key = results.remove(at: index).grant.key
+    reports.append(Report(request: .handBack(key)))
+    effects.append(.discard(key))
   }
 
   /// All bytes of a partial were taken: ask for the verdict.
@@ -314,6 +322,15 @@ package struct WorkerCore: Sendable {
     guard let index = results.firstIndex(where: { $0.grant.key == key }) else { return }
     results[index].isUploading = false
     results[index].timer.backOff(now, timing, using: &generator)
+  }
+
+  /// A partial cannot be put where its job wants it, after all retries: its lease is given back.
+  package mutating func uploadRefused(
+    _ key: LeaseKey, reason: String, now: Instant, into effects: inout [WorkerEffect]
+  ) {
+    guard let index = results.firstIndex(where: { $0.grant.key == key }) else { return }
+    giveUp(resultAt: index, into: &effects)
+    noteEnvironmentFailure(reason, now: now, into: &effects)
   }
 
   private mutating func settleReport(_ request: FleetRequest, _ answer: FleetAnswer) {
@@ -391,6 +408,12 @@ package struct WorkerCore: Sendable {
     guard let grant = slots[slot].grant else { return }
     slots[slot] = Slot()
     reports.append(Report(request: .handBack(grant.key)))
+    noteEnvironmentFailure(reason, now: now, into: &effects)
+  }
+
+  private mutating func noteEnvironmentFailure(
+    _ reason: String, now: Instant, into effects: inout [WorkerEffect]
+  ) {
     environmentFailureCount += 1
     guard environmentFailureCount >= Self.environmentFailureLimit, leaving == nil else { return }
     lastWords = .due

@@ -305,6 +305,53 @@ import Testing
     try foreign.abort()
   }
 
+  /// S9: a listing that tells nothing of what is there, or still tells of what is gone.
+  @Test func s9AListingThatLiesLosesNothing() throws {
+    let fixture = try Fixture()
+    let placed = try fixture.commitAll(seed: 15)
+    let blind = try StoreServers.shared.broken(
+      by: #"{"match": "GET .*list-type=2.*lies", "times": 1000, "fault": "rewrite", "#
+        + #""pattern": "<Contents>.*</Contents>", "by": ""}"#)
+    let sight = Kind.moto.store
+    let input = fixture.input("s3://bucket/lies")
+    // The first life left something; the second does not see it, and publishes what is right.
+    try merge(try ObjectDestination(input, in: blind), placed)
+    let prefix = try ObjectURI(input.folder)
+    try sight.put([1], to: prefix.appending("prediction.left-over"))
+    let destination = try ObjectDestination(input, in: blind)
+    try merge(destination, placed)
+    #expect(try destination.publish() == input.folder)
+    #expect(
+      code { () throws(DestinationError) in
+        try merge(
+          try ObjectDestination(fixture.input("s3://bucket/lies", job: JobID(2)), in: blind), placed
+        )
+      } == .exists)
+    let manifest = try JSONDecoder().decode(
+      Manifest.self, from: Data(try sight.contents(of: prefix.appending("manifest.json"))))
+    #expect(!manifest.objects.contains { $0.name.contains("left-over") })
+    func expectAll() throws {
+      for object in manifest.objects {
+        let content = try sight.contents(of: prefix.appending(object.name))
+        #expect(SHA256.digest(of: content).description == object.sha256, "\(object.name)")
+      }
+    }
+    try expectAll()
+    // A sweep that is told of a claim that is gone, and of nothing else, removes no output.
+    let claim = "\(prefix.key)/.nightshift-claim"
+    let stale = try StoreServers.shared.broken(
+      by: #"{"match": "GET .*list-type=2.*lies", "times": 1000, "fault": "rewrite", "#
+        + #""pattern": "<Contents>.*</Contents>", "by": "<Contents><Key>\#(claim)</Key>"#
+        + #"<LastModified>2020-01-01T00:00:00.000Z</LastModified><ETag>\"x\"</ETag>"#
+        + #"<Size>9</Size></Contents>"}"#)
+    let found = try ObjectSweep.leftovers(
+      below: ObjectURI("s3://bucket/lies"), in: stale, before: systemWallClock())
+    #expect(found == [.claim(prefix.appending(".nightshift-claim"))])
+    for leftover in found { try ObjectSweep.remove(leftover, from: stale) }
+    try expectAll()
+    #expect(try destination.existingPublication() == input.folder)
+  }
+
   @Test(arguments: Kind.allCases) func aCopyOfWhatIsPublishedCanBeVerified(kind: Kind) throws {
     let fixture = try Fixture()
     let store = kind.store

@@ -5,6 +5,9 @@ not ours: moto (S3 with conditional writes), rclone (S3 that ignores conditions 
 signatures) and gcp-storage-emulator. Ours are the file server, the authorities that give
 credentials, and the proxies.
 
+With a folder as its argument, rclone's bucket has what is in it from the beginning: nobody else can
+sign what would put it there.
+
 A proxy takes rules by POST /__rules, a JSON list, and tells what it saw by GET /__log?match=REGEX.
 A rule: {"match": REGEX on "METHOD target", "times": N, "skip": M, "fault": KIND, ...}. Kinds:
   status        answers {"status", "code", "headers"} itself
@@ -331,7 +334,11 @@ def start_google(ports):
 
 
 def start_rclone(ports, folder, children):
-    os.makedirs(os.path.join(folder, "bucket"))
+    bucket = os.path.join(folder, "bucket")
+    if len(sys.argv) > 1:
+        shutil.copytree(sys.argv[1], bucket)
+    else:
+        os.makedirs(bucket)
     beside = os.path.join(os.path.dirname(sys.executable), "rclone")
     program = beside if os.path.exists(beside) else shutil.which("rclone")
     port = free_port()

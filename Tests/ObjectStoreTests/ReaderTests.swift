@@ -52,6 +52,20 @@ import Testing
       .compactMap { $0.headers["range"]?.split(separator: "-").last.flatMap { Int($0) } }
     #expect(ends.max() == 449_999, "\(ends)")
     #expect(ends.count == 5, "\(ends)")
+    // The rest of a record that crosses the end, and then a longer one.
+    var tail: [UInt8] = []
+    while tail.count < 450_000 {
+      let count = try unsafe buffer.withUnsafeMutableBufferPointer {
+        try unsafe reader.read(
+          at: UInt64(450_000 + tail.count), into: UnsafeMutableRawBufferPointer($0))
+      }
+      tail += buffer[..<count]
+      let asked = try Control.log("GET .*reader/end", proxy: servers.motoProxy).count - 5
+      if tail.count <= 65_536 { #expect(asked == 1, "\(tail.count) bytes") }
+    }
+    #expect(tail.elementsEqual(bytes[450_000..<(450_000 + tail.count)]))
+    let asked = try Control.log("GET .*reader/end", proxy: servers.motoProxy).count - 5
+    #expect(asked == 5, "64 KiB, then 100,000 bytes each")
   }
 
   @Test func readsHereAndThereAskForJustThat() throws {

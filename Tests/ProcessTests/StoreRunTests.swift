@@ -9,25 +9,26 @@ import Testing
   @Test(arguments: ["csv/flights.csv", "csv/seekable.csv.zst", "parquet/zstd.parquet"])
   func objectsGiveWhatFilesGive(input: String) async throws {
     let sandbox = try Sandbox()
-    let (table, servers) = (sandbox.path("table"), try ObjectServers(in: sandbox))
+    let (table, servers) = (sandbox.path("table"), StoreServers.shared)
     try await script("format_matrix.py", ["make", table], in: sandbox)
     let arguments = ["--format", "csv", "--key-field", "id", "--compression", "none"]
     let local = try await score("\(table)/\(input)", sandbox.path("out"), arguments, in: sandbox)
     let expected = try Data(contentsOf: URL(fileURLWithPath: local + "/" + Self.resultName))
     #expect(expected.count > 3_000 * 10)
 
-    let key = "in/" + input.replacing("/", with: "-")
+    let name = input.replacing("/", with: "-")
+    let (key, out) = ("in/\(name)", "out-\(name)")
     try servers.put("\(table)/\(input)", at: key)
     let published = try await score(
-      "s3://bucket/\(key)", "s3://bucket/out", arguments, environment: servers.variables,
+      "s3://bucket/\(key)", "s3://bucket/\(out)", arguments, environment: servers.variables,
       in: sandbox)
-    #expect(published.hasPrefix("s3://bucket/out/prediction-flights-"))
+    #expect(published.hasPrefix("s3://bucket/\(out)/prediction-flights-"))
     let prefix = String(published.dropFirst("s3://bucket/".count))
     #expect(try servers.get("\(prefix)/\(Self.resultName)") == expected)
     #expect(try servers.get("\(prefix)/_SUCCESS").count > 64)
     #expect(try servers.get("\(prefix)/manifest.json").count > 100)
     // What is left below the output is what was published.
-    let keys = try servers.keys(below: "out/")
+    let keys = try servers.keys(below: "\(out)/")
     #expect(keys.count == 6 && keys.allSatisfy { $0.hasPrefix(prefix) }, "\(keys)")
 
     // Checked, and one record of it scored again, from where it is.
@@ -136,7 +137,7 @@ import Testing
 
   @Test func errorsOfARunGoWhereTheyAreSent() async throws {
     let sandbox = try Sandbox()
-    let servers = try ObjectServers(in: sandbox)
+    let servers = StoreServers.shared
     let folder = sandbox.path("in")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     // A folder whose files tell the format, and a tab between fields.
@@ -148,7 +149,8 @@ import Testing
       "none", "--quiet", "--output",
     ]
     for (output, errors) in [
-      (sandbox.path("out"), "s3://bucket/errors"), ("s3://bucket/out", sandbox.path("errors")),
+      (sandbox.path("out"), "s3://bucket/elsewhere/errors"),
+      ("s3://bucket/elsewhere/out", sandbox.path("errors")),
     ] {
       let run = try Program(
         arguments + [output, "--errors", errors, "--state", sandbox.path("st-\(output.count)")],
@@ -156,21 +158,22 @@ import Testing
       #expect(await run.wait() == 2, "\(run.errors)")
     }
     let name = "prediction.errors_stats-00000-of-00001.jsonl"
-    let keys = try servers.keys(below: "")
-    #expect(keys.count { $0.hasPrefix("errors/prediction-flights-") } == 1, "\(keys)")
-    #expect(keys.contains { $0.hasPrefix("out/") && $0.hasSuffix("_SUCCESS") })
-    #expect(!keys.contains { $0.hasPrefix("out/") && $0.hasSuffix(name) })
+    let keys = try servers.keys(below: "elsewhere/")
+    #expect(keys.count { $0.hasPrefix("elsewhere/errors/prediction-flights-") } == 1, "\(keys)")
+    #expect(keys.contains { $0.hasPrefix("elsewhere/out/") && $0.hasSuffix("_SUCCESS") })
+    #expect(!keys.contains { $0.hasPrefix("elsewhere/out/") && $0.hasSuffix(name) })
     let local = try FileManager.default.contentsOfDirectory(atPath: sandbox.path("errors"))
     #expect(local.count == 1)
     let text = try String(
       contentsOfFile: "\(sandbox.path("errors"))/\(local[0])/\(name)", encoding: .utf8)
     #expect(text.contains("\"row\":8,") && text.split(separator: "\n").count == 1)
-    for published in [sandbox.path("out"), "s3://bucket/out"] {
+    for published in [sandbox.path("out"), "s3://bucket/elsewhere/out"] {
       let folder =
         published.hasPrefix("/")
         ? try FileManager.default.contentsOfDirectory(atPath: published).first
-        : keys.first { $0.hasPrefix("out/") }?.split(separator: "/").dropFirst().first.map(
-          String.init)
+        : keys.first { $0.hasPrefix("elsewhere/out/") }?.split(separator: "/").dropFirst(2).first
+          .map(
+            String.init)
       let verify = try Program(
         ["verify", "\(published)/\(try #require(folder))"], in: sandbox,
         environment: servers.variables)
@@ -204,72 +207,6 @@ import Testing
   }
 }
 
-/// The object stores of `object_servers.py`, until they are forgotten.
-final class ObjectServers {
-  private struct Ports: Decodable {
-    let moto: Int
-  }
-
-  private let process = Process()
-  private let input = Pipe()
-  private let port: Int
-
-  init(in sandbox: Sandbox) throws {
-    let output = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", fixture("../Fixtures/object_servers.py")]
-    process.standardInput = input
-    process.standardOutput = output
-    try process.run()
-    var line = Data()
-    while let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty,
-      byte != Data("\n".utf8)
-    {
-      line += byte
-    }
-    port = try JSONDecoder().decode(Ports.self, from: line).moto
-    _ = try shell(["-X", "PUT", url("")])
-  }
-
-  deinit {
-    try? input.fileHandleForWriting.close()
-    process.waitUntilExit()
-  }
-
-  var variables: [String: String] {
-    [
-      "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-      "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-      "AWS_REGION": "us-east-1",
-    ]
-  }
-
-  private func url(_ key: String) -> String { "http://127.0.0.1:\(port)/bucket/\(key)" }
-
-  /// Where anybody may read an object.
-  func address(of key: String) -> String { url(key) }
-
-  func put(_ path: String, at key: String) throws {
-    _ = try shell(["-X", "PUT", "-H", "x-amz-acl: public-read", "-T", path, url(key)])
-  }
-
-  func get(_ key: String) throws -> Data { try shell([url(key)]) }
-
-  func keys(below prefix: String) throws -> [String] {
-    let listing = try shell([url("?list-type=2&prefix=\(prefix)")])
-    return String(decoding: listing, as: UTF8.self).split(separator: "<Key>").dropFirst()
-      .map { String($0.prefix { $0 != "<" }) }
-  }
-
-  /// moto looks at no more of the authorization than the key.
-  private func shell(_ arguments: [String]) throws -> Data {
-    let authorization =
-      "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request, "
-      + "SignedHeaders=host, Signature=0"
-    return try answer(of: ["curl", "-sf", "-H", authorization] + arguments)
-  }
-}
-
 /// A PostgreSQL server of this test.
 final class DatabaseServer {
   let uri: String
@@ -290,17 +227,4 @@ final class DatabaseServer {
     let command = ["psql", "-q", "-v", "ON_ERROR_STOP=1", uri] + arguments
     return String(decoding: try answer(of: command), as: UTF8.self)
   }
-}
-
-/// Runs a command that has to succeed, and answers what it prints.
-private func answer(of command: [String]) throws -> Data {
-  let (process, output) = (Process(), Pipe())
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = command
-  process.standardOutput = output
-  try process.run()
-  let data = try output.fileHandleForReading.readToEnd() ?? Data()
-  process.waitUntilExit()
-  try #require(process.terminationStatus == 0, "\(command)")
-  return data
 }

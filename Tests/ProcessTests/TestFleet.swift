@@ -4,8 +4,12 @@ import Glibc
 /// A real coordinator on loopback, its workers, and one job over the test table.
 final class TestFleet {
   let sandbox: Sandbox
+  /// The table, as a file and as the job reads it.
+  let table: String
   let input: String
   let output: String
+  /// Where the output is, unless it is a folder.
+  private let store: StoreServers?
   private(set) var coordinator: Program
   private let port: Int
   var address: String { "tcp://127.0.0.1:\(port)" }
@@ -15,15 +19,30 @@ final class TestFleet {
   /// Short times, so that an expiry takes a second and not ten.
   private static let timing = ["--lease-duration", "2", "--heartbeat-interval", "0.3"]
 
-  init(rowCount: Int = 6_000, badRows: Set<Int> = [5, 3_000], environment: [String: String] = [:])
-    async throws
-  {
+  /// Starts a coordinator.
+  ///
+  /// - Parameters:
+  ///   - rowCount: Of the table.
+  ///   - badRows: Rows that cannot be scored.
+  ///   - store: What takes the output, and has the input as well where `readsStore`.
+  ///   - readsStore: Whether the table is an object.
+  ///   - environment: More variables for the coordinator.
+  /// - Throws: `TestFailure` where it does not start.
+  init(
+    rowCount: Int = 6_000, badRows: Set<Int> = [5, 3_000], store: StoreServers? = nil,
+    readsStore: Bool = false, environment: [String: String] = [:]
+  ) async throws {
     sandbox = try Sandbox()
-    input = sandbox.path("table.csv")
-    output = sandbox.path("predictions")
+    self.store = store
+    table = sandbox.path("table.csv")
+    let name = UUID().uuidString
+    output = store == nil ? sandbox.path("predictions") : "s3://bucket/fleet/\(name)"
+    input = readsStore ? "s3://bucket/tables/\(name).csv" : table
     let text = TestTable.text(rowCount: rowCount, badRows: badRows)
-    try text.write(toFile: input, atomically: true, encoding: .utf8)
-    (port, coordinator) = try await Self.startOnFreePorts(sandbox, environment)
+    try text.write(toFile: table, atomically: true, encoding: .utf8)
+    if readsStore { try store?.put(table, at: "tables/\(name).csv") }
+    (port, coordinator) = try await Self.startOnFreePorts(
+      sandbox, environment.merging(store?.variables ?? [:]) { $1 })
   }
 
   /// Starts a coordinator; where another process takes a port first, on other ones.
@@ -75,7 +94,8 @@ final class TestFleet {
 
   /// Starts the coordinator again on the same state folder.
   func restartCoordinator(environment: [String: String] = [:]) async throws {
-    coordinator = try Self.startCoordinator(sandbox, port, environment)
+    coordinator = try Self.startCoordinator(
+      sandbox, port, environment.merging(store?.variables ?? [:]) { $1 })
     try await Self.wait(for: coordinator)
   }
 
@@ -93,7 +113,7 @@ final class TestFleet {
   ) throws -> Program {
     try Program(
       ["worker", "--join", address, "--state", sandbox.state, "--threads", "1"] + extra,
-      in: sandbox, environment: environment)
+      in: sandbox, environment: environment.merging(store?.variables ?? [:]) { $1 })
   }
 
   /// Submits the job and waits for its end, as a user would.
@@ -130,7 +150,7 @@ final class TestFleet {
     let folder = sandbox.path("undisturbed")
     let run = try Program(
       [
-        "run", "--model", TestTable.model, "--input", input, "--output", folder, "--key-field",
+        "run", "--model", TestTable.model, "--input", table, "--output", folder, "--key-field",
         "id", "--block-size", "8192", "--workers", "1", "--threads", "1",
       ], in: sandbox)
     let status = await run.wait()
@@ -140,7 +160,19 @@ final class TestFleet {
     return try Publication(below: folder)
   }
 
-  func published() throws -> Publication { try Publication(below: output) }
+  func published() throws -> Publication {
+    guard let store else { return try Publication(below: output) }
+    return try Publication(below: key, in: store)
+  }
+
+  private var key: String { String(output.dropFirst("s3://bucket/".count)) }
+
+  /// What is below the output and not published: partials, claims, uploads.
+  func leftovers() throws -> [String] {
+    guard let store else { return [] }
+    return try store.keys(below: key + "/").filter { $0.contains("/.nightshift-") }
+      + store.uploads(below: key)
+  }
 }
 
 struct TestFailure: Error, CustomStringConvertible {
@@ -170,6 +202,24 @@ struct Publication: Equatable {
     }
     guard disk.fileExists(atPath: "\(path)/_SUCCESS") else {
       throw TestFailure("no _SUCCESS in \(path)")
+    }
+    self.files = files
+  }
+
+  /// Reads the only publication below a prefix of a store.
+  init(below prefix: String, in store: StoreServers) throws {
+    let keys = try store.keys(below: prefix + "/prediction-")
+    let folders = Set(keys.map { $0.split(separator: "/").dropLast().joined(separator: "/") })
+    guard folders.count == 1, let folder = folders.first else {
+      throw TestFailure("\(folders) in \(prefix)")
+    }
+    for name in ["_SUCCESS", "manifest.json", "receipt.json"] {
+      guard keys.contains("\(folder)/\(name)") else { throw TestFailure("no \(name): \(keys)") }
+    }
+    var files: [String: Data] = [:]
+    for key in keys where key.hasPrefix("\(folder)/prediction.") {
+      let name = String(key.dropFirst(folder.count + 1))
+      if name != "prediction.stats.json" { files[name] = try store.get(key) }
     }
     self.files = files
   }
