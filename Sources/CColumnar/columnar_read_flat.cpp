@@ -171,22 +171,20 @@ FlatColumn::FlatColumn(const std::shared_ptr<Input> &input,
                        const parquet::ColumnChunkMetaData &chunk,
                        const parquet::ColumnDescriptor &descriptor,
                        std::shared_ptr<arrow::DataType> type, Unpacker &unpacker)
-    : pool_(properties.memory_pool()), codec_(chunk.compression()), type_(std::move(type)),
+    : input_(input), properties_(properties), descriptor_(descriptor),
+      pool_(properties.memory_pool()), codec_(chunk.compression()), type_(std::move(type)),
       width_(type_->bit_width() / 8), is_nullable_(descriptor.max_definition_level() == 1),
       unpacker_(unpacker), left_(chunk.num_values()) {
   if (chunk.crypto_metadata() != nullptr) refuse("it is encrypted");
-  int64_t begin = chunk.data_page_offset();
+  begin_ = chunk.data_page_offset();
   if (chunk.has_dictionary_page() && chunk.dictionary_page_offset() > 0) {
-    begin = std::min(begin, chunk.dictionary_page_offset());
+    begin_ = std::min(begin_, chunk.dictionary_page_offset());
   }
-  const int64_t count = chunk.total_compressed_size(), size = take(input->GetSize());
-  if (begin < 0 || count < 0 || begin > size || count > size - begin || left_ < 0) {
+  byte_count_ = chunk.total_compressed_size();
+  const int64_t size = take(input->GetSize());
+  if (begin_ < 0 || byte_count_ < 0 || begin_ > size || byte_count_ > size - begin_ || left_ < 0) {
     refuse("it lies outside of the file");
   }
-  // Pages come packed; who reads them knows how.
-  pages_ = parquet::PageReader::Open(
-      parquet::ReaderProperties(properties).GetStream(input, begin, count), left_,
-      arrow::Compression::UNCOMPRESSED, properties, descriptor);
 }
 
 void FlatColumn::release() {
@@ -197,6 +195,12 @@ void FlatColumn::release() {
 }
 
 bool FlatColumn::load(int64_t skippable) {
+  if (pages_ == nullptr) {
+    // Pages come packed; who reads them knows how.
+    pages_ = parquet::PageReader::Open(
+        parquet::ReaderProperties(properties_).GetStream(input_, begin_, byte_count_), left_,
+        arrow::Compression::UNCOMPRESSED, properties_, descriptor_);
+  }
   while (left_ > 0) {
     page_ = nullptr;
     page_ = pages_->NextPage();

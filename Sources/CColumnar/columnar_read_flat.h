@@ -75,6 +75,7 @@ class FlatColumn {
   static bool reads(const parquet::ColumnChunkMetaData &chunk,
                     const parquet::ColumnDescriptor &descriptor, const arrow::DataType &type);
 
+  /// Reads nothing yet. What it is given as references has to outlive it.
   FlatColumn(const std::shared_ptr<Input> &input, const parquet::ReaderProperties &properties,
              const parquet::ColumnChunkMetaData &chunk,
              const parquet::ColumnDescriptor &descriptor,
@@ -106,12 +107,16 @@ class FlatColumn {
   void spread(Target &target, const uint32_t *levels, int64_t count);
   void release();
 
+  const std::shared_ptr<Input> input_;
+  const parquet::ReaderProperties &properties_;
+  const parquet::ColumnDescriptor &descriptor_;
   arrow::MemoryPool *const pool_;
   const arrow::Compression::type codec_;
   const std::shared_ptr<arrow::DataType> type_;
   const int width_;
   const bool is_nullable_;
   Unpacker &unpacker_;
+  int64_t begin_ = 0, byte_count_ = 0;
   std::unique_ptr<parquet::PageReader> pages_;
   int64_t left_;  // rows of the column that no page has begun with yet
   std::shared_ptr<parquet::Page> page_;
