@@ -42,7 +42,7 @@ let package = Package(
     // Its calls into CKernels are plain C: as a dependency that would be a module, which C++20
     // would want compiled first.
     .target(
-      name: "CColumnar", dependencies: ["CArrow"],
+      name: "CColumnar", dependencies: ["CArrow", "CZstd"],
       cxxSettings: [.headerSearchPath("../CKernels/include")]),
     .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CKernels"),

@@ -46,8 +46,11 @@ void File::check_group_count(int64_t count) {
 
 namespace {
 
-/// Bytes of a batch that its columns' values share, when nobody says how many rows it has.
-constexpr int64_t kBatchBytes = 8 << 20;
+/// Bytes of a batch that its columns' values share, when nobody says how many rows it has: a row
+/// group of the usual size then is one batch, and each column is read from begin to end with its
+/// dictionary in the nearest cache.
+constexpr int64_t kBatchBytes = 32 << 20;
+constexpr int64_t kBatchRows = 131'072;
 
 std::unique_ptr<File> open(int32_t format, const ns_columnar_input &input, int64_t memory_limit) {
   switch (format) {
@@ -86,7 +89,7 @@ Selection checked(const File &file, const ns_columnar_selection &wanted) {
   int64_t limit = wanted.batch_row_limit;
   if (limit == 0) {
     limit = kBatchBytes / (8 * std::max<int64_t>(1, wanted.column_count)) / 1024 * 1024;
-    limit = std::clamp<int64_t>(limit, 1024, 65'536);
+    limit = std::clamp<int64_t>(limit, 1024, kBatchRows);
   }
   selection.batch_row_limit = limit;
   return selection;

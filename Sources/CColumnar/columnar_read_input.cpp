@@ -2,6 +2,8 @@
 #include <arrow/util/future.h>
 
 #include <algorithm>
+#include <array>
+#include <mutex>
 
 #include "columnar_read_file.h"
 
@@ -26,9 +28,77 @@ void LimitedPool::leave() {
   if (--users_ == 0) delete this;
 }
 
+namespace {
+
+/// Pieces of memory that were given back, for whoever needs one of their size next.
+///
+/// Column after column needs the same sizes, and memory that was just used is in the nearest cache,
+/// while fresh memory has to be cleared by the system first. One for the whole process, because a
+/// file is open for one lease only.
+class SparePieces {
+ public:
+  static constexpr int64_t kLeast = 32 << 10, kLargest = 8 << 20, kLimit = 48 << 20;
+
+  static SparePieces &shared() {
+    static SparePieces *const pieces = new SparePieces;  // arrays may outlive all statics
+    return *pieces;
+  }
+
+  /// The size that is really taken for `size` bytes: three bits of it, rounded up.
+  static int64_t rounded(int64_t size) {
+    if (size < kLeast || size > kLargest) return size;
+    const int shift = 61 - __builtin_clzll(static_cast<uint64_t>(size - 1));
+    return (((size - 1) >> shift) + 1) << shift;
+  }
+
+  uint8_t *take(int64_t size) {
+    if (size < kLeast || size > kLargest) return nullptr;
+    const std::lock_guard guard(mutex_);
+    auto &spare = spare_[place(size)];
+    if (spare.empty()) return nullptr;
+    uint8_t *piece = spare.back();
+    spare.pop_back();
+    kept_ -= size;
+    return piece;
+  }
+
+  /// Keeps a piece of a rounded size; false where it is not wanted.
+  bool keep(uint8_t *piece, int64_t size) {
+    if (size < kLeast || size > kLargest) return false;
+    const std::lock_guard guard(mutex_);
+    if (kept_ + size > kLimit) return false;
+    try {
+      spare_[place(size)].push_back(piece);
+    } catch (...) {
+      return false;
+    }
+    kept_ += size;
+    return true;
+  }
+
+ private:
+  /// A number for each rounded size from kLeast to kLargest.
+  static size_t place(int64_t size) {
+    const int shift = 61 - __builtin_clzll(static_cast<uint64_t>(size - 1));
+    return static_cast<size_t>((shift - 12) * 4 + (((size - 1) >> shift) - 4) + 1);
+  }
+
+  std::mutex mutex_;
+  std::array<std::vector<uint8_t *>, 48> spare_;
+  int64_t kept_ = 0;
+};
+
+/// What pieces that are kept are aligned to: all that Arrow asks for.
+constexpr int64_t kAlignment = 64;
+
+}  // namespace
+
 arrow::Status LimitedPool::Allocate(int64_t size, int64_t alignment, uint8_t **out) {
   ARROW_RETURN_NOT_OK(add(size));
-  const arrow::Status status = inner_->Allocate(size, alignment, out);
+  const int64_t whole = alignment > kAlignment ? size : SparePieces::rounded(size);
+  arrow::Status status;
+  *out = alignment > kAlignment ? nullptr : SparePieces::shared().take(whole);
+  if (*out == nullptr) status = inner_->Allocate(whole, std::max(alignment, kAlignment), out);
   if (status.ok()) {
     users_++;
     count_++;
@@ -40,15 +110,27 @@ arrow::Status LimitedPool::Allocate(int64_t size, int64_t alignment, uint8_t **o
 
 arrow::Status LimitedPool::Reallocate(int64_t old_size, int64_t new_size, int64_t alignment,
                                       uint8_t **pointer) {
-  ARROW_RETURN_NOT_OK(add(new_size - old_size));
+  const int64_t added = new_size - old_size;
+  ARROW_RETURN_NOT_OK(add(added));
   count_++;
-  const arrow::Status status = inner_->Reallocate(old_size, new_size, alignment, pointer);
-  if (!status.ok()) used_ -= new_size - old_size;
+  if (alignment <= kAlignment) {
+    const int64_t old_whole = SparePieces::rounded(old_size);
+    const int64_t new_whole = SparePieces::rounded(new_size);
+    if (old_whole == new_whole && old_size >= SparePieces::kLeast) return arrow::Status::OK();
+    old_size = old_whole;
+    new_size = new_whole;
+  }
+  const arrow::Status status = inner_->Reallocate(
+      old_size, new_size, std::max(alignment, kAlignment), pointer);
+  if (!status.ok()) used_ -= added;
   return status;
 }
 
 void LimitedPool::Free(uint8_t *buffer, int64_t size, int64_t alignment) {
-  inner_->Free(buffer, size, alignment);
+  const int64_t whole = alignment > kAlignment ? size : SparePieces::rounded(size);
+  if (alignment > kAlignment || !SparePieces::shared().keep(buffer, whole)) {
+    inner_->Free(buffer, whole, std::max(alignment, kAlignment));
+  }
   used_ -= size;
   leave();
 }

@@ -13,9 +13,11 @@
 #include <cstring>
 
 #include "columnar_read_file.h"
+#include "columnar_read_flat.h"
 
 // Parquet: each column of a row group is read by a reader of its own, so that a failure names its
-// column and each may arrive with or without a dictionary.
+// column and each may arrive with or without a dictionary. Numbers are read by `FlatColumn`; what it
+// refuses, and everything else, by Arrow.
 
 namespace ns::columnar {
 
@@ -49,30 +51,38 @@ bool says_the_same(const arrow::DataType &values, const arrow::DataType &bounds)
 
 /// The rows of one column of a row group, as far as they are read.
 struct ColumnRows {
+  /// One of the two is there.
+  std::unique_ptr<FlatColumn> flat;
   std::unique_ptr<arrow::RecordBatchReader> reader;
   std::shared_ptr<arrow::Array> rows;
   int64_t at = 0;
+  /// Rows before `rows` that were passed over without reading.
+  int64_t passed = 0;
   CheckedDictionary checked;
 
-  int64_t left() const { return rows == nullptr ? 0 : rows->length() - at; }
+  int64_t left() const { return passed + (rows == nullptr ? 0 : rows->length() - at); }
 };
 
 class ParquetFile;
+class ParquetSelection;
 
 class ParquetGroup : public GroupReader {
  public:
-  ParquetGroup(const ParquetFile &file, const Selection &selection, uint32_t group,
-               int64_t skipped, std::vector<ColumnRows> columns)
-      : file_(file), selection_(selection), group_(group), at_(0), skip_(skipped),
-        columns_(std::move(columns)) {}
+  ParquetGroup(const ParquetFile &file, const ParquetSelection &reader, uint32_t group,
+               int64_t skipped, std::vector<ColumnRows> columns);
 
   bool next(Rows &rows) override;
 
  private:
   /// Reads on where nothing is left of a column.
   void refill(size_t index);
+  /// Reads the next rows of a column, or passes over those that are skipped.
+  void read(ColumnRows &column, uint32_t number);
+  /// Reads all of a column from here on as Arrow does.
+  void fall_back(size_t index);
 
   const ParquetFile &file_;
+  const ParquetSelection &reader_;
   const Selection &selection_;
   const uint32_t group_;
   int64_t at_, skip_;
@@ -83,8 +93,15 @@ class ParquetSelection : public SelectionReader {
  public:
   ParquetSelection(const ParquetFile &file, const Selection &selection);
   std::unique_ptr<GroupReader> open(uint32_t group, int64_t skipped) override;
+  /// Arrow's reader of a column.
+  std::unique_ptr<arrow::RecordBatchReader> read(uint32_t group, size_t index) const;
+  const Selection &selection() const { return selection_; }
 
  private:
+  /// Our own reader of a column; null where Arrow's is needed.
+  std::unique_ptr<FlatColumn> read_flat(uint32_t group, size_t index);
+  /// What pages are read with.
+  parquet::ReaderProperties stored_properties() const;
   /// The selection with as many rows in a batch as leave its text some room.
   static Selection shortened(const ParquetFile &file, Selection selection);
   std::unique_ptr<parquet::arrow::FileReader> make(bool has_dictionaries) const;
@@ -95,6 +112,8 @@ class ParquetSelection : public SelectionReader {
 
   const ParquetFile &file_;
   const Selection selection_;
+  const parquet::ReaderProperties stored_;
+  Unpacker unpacker_;
   std::unique_ptr<parquet::arrow::FileReader> plain_, encoded_;
 };
 
@@ -224,7 +243,8 @@ File::Extremes ParquetFile::extremes(uint32_t group, uint32_t column) {
 // MARK: Selection
 
 ParquetSelection::ParquetSelection(const ParquetFile &file, const Selection &selection)
-    : file_(file), selection_(shortened(file, selection)), plain_(make(false)) {
+    : file_(file), selection_(shortened(file, selection)), stored_(stored_properties()),
+      plain_(make(false)) {
   const auto &wants = selection.takes_dictionary;
   if (std::find(wants.begin(), wants.end(), true) != wants.end()) encoded_ = make(true);
 }
@@ -265,17 +285,20 @@ std::unique_ptr<parquet::arrow::FileReader> ParquetSelection::make(bool has_dict
     if (!selection_.takes_dictionary[i] || !is_text(*file_.columns[column].values)) continue;
     properties.set_read_dictionary(file_.leaves[column], true);
   }
+  auto reader = parquet::ParquetFileReader::Open(file_.input, stored_, file_.metadata);
+  return take(
+      parquet::arrow::FileReader::Make(file_.pool.get(), std::move(reader), properties));
+}
+
+parquet::ReaderProperties ParquetSelection::stored_properties() const {
   auto stored = reader_properties(file_.pool.get());
-  const int64_t byte_count = largest_byte_count();
-  if (byte_count > kStoredBytes) {
+  if (largest_byte_count() > kStoredBytes) {
     // Pages come through a buffer for each column; that costs a copy, and more reads.
     const int64_t column_count = static_cast<int64_t>(selection_.columns.size());
     stored.enable_buffered_stream();
     stored.set_buffer_size(std::clamp<int64_t>(kStoredBytes / column_count, 64 << 10, 4 << 20));
   }
-  auto reader = parquet::ParquetFileReader::Open(file_.input, stored, file_.metadata);
-  return take(
-      parquet::arrow::FileReader::Make(file_.pool.get(), std::move(reader), properties));
+  return stored;
 }
 
 int64_t ParquetSelection::largest_byte_count() const {
@@ -319,35 +342,94 @@ bool ParquetSelection::is_encoded(uint32_t group, size_t index) const {
   return has(parquet::Encoding::PLAIN_DICTIONARY) && !has(parquet::Encoding::PLAIN);
 }
 
+std::unique_ptr<arrow::RecordBatchReader> ParquetSelection::read(uint32_t group,
+                                                                 size_t index) const {
+  auto &reader = is_encoded(group, index) ? *encoded_ : *plain_;
+  return take(reader.GetRecordBatchReader({static_cast<int>(group)},
+                                          {file_.leaves[selection_.columns[index]]}));
+}
+
+std::unique_ptr<FlatColumn> ParquetSelection::read_flat(uint32_t group, size_t index) {
+  const uint32_t column = selection_.columns[index];
+  const int leaf = file_.leaves[column];
+  try {
+    const auto chunk = file_.metadata->RowGroup(static_cast<int>(group))->ColumnChunk(leaf);
+    const auto &descriptor = *file_.metadata->schema()->Column(leaf);
+    const auto &type = file_.columns[column].values;
+    if (!FlatColumn::reads(*chunk, descriptor, *type)) return nullptr;
+    return std::make_unique<FlatColumn>(file_.input, stored_, *chunk, descriptor, type, unpacker_);
+  } catch (...) {
+    return nullptr;  // Arrow tells why
+  }
+}
+
 std::unique_ptr<GroupReader> ParquetSelection::open(uint32_t group, int64_t skipped) {
   std::vector<ColumnRows> columns(selection_.columns.size());
   for (size_t i = 0; i < columns.size(); i++) {
-    const uint32_t column = selection_.columns[i];
-    columns[i].reader = located(file_.place(group, column), [&] {
-      auto &reader = is_encoded(group, i) ? *encoded_ : *plain_;
-      return take(reader.GetRecordBatchReader({static_cast<int>(group)}, {file_.leaves[column]}));
-    });
+    columns[i].flat = read_flat(group, i);
+    if (columns[i].flat != nullptr) continue;
+    columns[i].reader = located(file_.place(group, selection_.columns[i]),
+                                [&] { return read(group, i); });
   }
-  return std::make_unique<ParquetGroup>(file_, selection_, group, skipped, std::move(columns));
+  return std::make_unique<ParquetGroup>(file_, *this, group, skipped, std::move(columns));
 }
 
 // MARK: Row group
+
+ParquetGroup::ParquetGroup(const ParquetFile &file, const ParquetSelection &reader,
+                           uint32_t group, int64_t skipped, std::vector<ColumnRows> columns)
+    : file_(file), reader_(reader), selection_(reader.selection()), group_(group), at_(0),
+      skip_(std::min(skipped, file.groups[group].row_count)), columns_(std::move(columns)) {}
 
 void ParquetGroup::refill(size_t index) {
   ColumnRows &column = columns_[index];
   if (column.left() > 0) return;
   const uint32_t number = selection_.columns[index];
   located(file_.place(group_, number), [&] {
-    do {
-      std::shared_ptr<arrow::RecordBatch> batch;
-      column.rows = nullptr;
-      check(column.reader->ReadNext(&batch));
-      if (batch == nullptr) return;
-      column.rows = settle(file_.columns[number], batch->column(0), file_.pool.get(),
-                           column.checked);
-      column.at = 0;
-    } while (column.left() == 0);
+    if (column.flat != nullptr) {
+      try {
+        return read(column, number);
+      } catch (...) {
+        fall_back(index);
+        if (column.left() > 0) return;
+      }
+    }
+    read(column, number);
   });
+}
+
+void ParquetGroup::read(ColumnRows &column, uint32_t number) {
+  column.rows = nullptr;
+  column.at = 0;
+  if (column.flat != nullptr) {
+    if (at_ < skip_) {
+      column.flat->skip(skip_ - at_);
+      column.passed = skip_ - at_;
+    } else {
+      column.rows = column.flat->next(selection_.batch_row_limit);
+    }
+    return;
+  }
+  do {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    check(column.reader->ReadNext(&batch));
+    if (batch == nullptr) return;
+    column.rows = settle(file_.columns[number], batch->column(0), file_.pool.get(),
+                         column.checked);
+  } while (column.left() == 0);
+}
+
+void ParquetGroup::fall_back(size_t index) {
+  ColumnRows &column = columns_[index];
+  column.flat = nullptr;
+  column.reader = reader_.read(group_, index);
+  for (int64_t done = 0; done < at_;) {
+    read(column, selection_.columns[index]);
+    const int64_t count = std::min(column.left(), at_ - done);
+    if (count == 0) return;
+    column.at = count;
+    done += count;
+  }
 }
 
 bool ParquetGroup::next(Rows &rows) {
@@ -369,6 +451,10 @@ bool ParquetGroup::next(Rows &rows) {
     rows.row_count = count - passed;
     rows.columns.clear();
     for (ColumnRows &column : columns_) {
+      if (column.passed > 0) {
+        column.passed -= count;
+        continue;
+      }
       rows.columns.push_back(column.rows->Slice(column.at + passed, count - passed));
       column.at += count;
     }

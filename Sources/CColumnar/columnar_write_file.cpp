@@ -1,6 +1,8 @@
 // Files of results from the streams of their blocks: Parquet, or the Arrow IPC file format.
 
+#include <arrow/array/array_base.h>
 #include <arrow/array/data.h>
+#include <arrow/chunked_array.h>
 #include <arrow/ipc/options.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/ipc/writer.h>
@@ -11,9 +13,12 @@
 #include <arrow/util/key_value_metadata.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/properties.h>
+#include <parquet/types.h>
 
 #include <algorithm>
 #include <limits>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "columnar_write_common.h"
@@ -33,16 +38,77 @@ class GroupWriter {
   virtual arrow::Status finish() = 0;
 };
 
+// Rows that are looked at to tell how a column is best encoded.
+constexpr int64_t kSampleCount = 4096;
+
+// The bytes of a value, as far as they tell values apart.
+std::string_view bytes_of(const arrow::ArrayData &array, int64_t row) {
+  if (array.buffers.size() == 3) {
+    const auto *offsets = array.GetValues<int32_t>(1) + row;
+    if (offsets[0] == offsets[1]) return {};
+    const auto *bytes = reinterpret_cast<const char *>(array.buffers[2]->data());
+    return {bytes + offsets[0], static_cast<size_t>(offsets[1] - offsets[0])};
+  }
+  const auto width = static_cast<size_t>(array.type->bit_width() / 8);
+  const auto *values = reinterpret_cast<const char *>(array.buffers[1]->data());
+  return {values + static_cast<size_t>(array.offset + row) * width, width};
+}
+
+// Whether a column's values come again so often that a dictionary of them is worth its time: of
+// numbers that hardly ever do, such as keys and predictions, it took a third of all time that
+// writing took, to be given up when it was full.
+bool repeats(const arrow::ChunkedArray &column) {
+  if (column.type()->id() == arrow::Type::BOOL) return true;
+  const int64_t step = std::max<int64_t>(1, column.length() / kSampleCount);
+  std::vector<std::string_view> values;
+  int64_t row = 0;
+  for (const auto &chunk : column.chunks()) {
+    for (; row < chunk->length(); row += step) {
+      if (chunk->IsValid(row)) values.push_back(bytes_of(*chunk->data(), row));
+    }
+    row -= chunk->length();
+  }
+  const size_t count = values.size();
+  if (count < 256) return true;
+  std::sort(values.begin(), values.end());
+  const auto different = std::unique(values.begin(), values.end()) - values.begin();
+  return static_cast<size_t>(different) < count - count / 16;
+}
+
 class ParquetWriter final : public GroupWriter {
  public:
-  static arrow::Result<std::unique_ptr<GroupWriter>> make(
+  static std::unique_ptr<GroupWriter> make(
       const std::shared_ptr<arrow::Schema> &schema, const ns_result_file_options &options,
       const std::shared_ptr<const arrow::KeyValueMetadata> &metadata,
       const std::shared_ptr<CallerStream> &stream) {
+    auto writer = std::make_unique<ParquetWriter>();
+    writer->schema_ = schema;
+    writer->created_by_ = options.created_by;
+    writer->is_compressed_ = options.is_compressed != 0;
+    writer->metadata_ = metadata;
+    writer->stream_ = stream;
+    return writer;
+  }
+
+  arrow::Status write(const std::shared_ptr<arrow::Table> &table) override {
+    if (!writer_) ARROW_RETURN_NOT_OK(begin(table.get()));
+    return writer_->WriteTable(*table, std::max<int64_t>(1, table->num_rows()));
+  }
+
+  arrow::Status finish() override {
+    if (!writer_) ARROW_RETURN_NOT_OK(begin(nullptr));
+    ARROW_RETURN_NOT_OK(writer_->AddKeyValueMetadata(metadata_));
+    return writer_->Close();
+  }
+
+ private:
+  // Begins the file, whose columns are encoded as suits the first group of rows; there is none in a
+  // file without rows.
+  arrow::Status begin(const arrow::Table *first) {
     parquet::WriterProperties::Builder builder;
     builder.version(parquet::ParquetVersion::PARQUET_2_6)
         ->data_page_version(parquet::ParquetDataPageVersion::V1)  // what every reader knows
-        ->created_by(options.created_by)
+        ->created_by(created_by_)
         ->enable_dictionary()
         ->enable_statistics()
         ->enable_page_checksum()
@@ -52,32 +118,36 @@ class ParquetWriter final : public GroupWriter {
         ->write_batch_size(1024)
         ->max_rows_per_page(20'000)
         ->max_row_group_length(std::numeric_limits<int64_t>::max());
-    if (options.is_compressed) {
+    if (is_compressed_) {
       builder.compression(arrow::Compression::ZSTD)->compression_level(kCompressionLevel);
     } else {
       builder.compression(arrow::Compression::UNCOMPRESSED);
     }
+    for (int index = 0; first != nullptr && index < first->num_columns(); ++index) {
+      if (repeats(*first->column(index))) continue;
+      auto path = parquet::schema::ColumnPath({schema_->field(index)->name()});
+      builder.disable_dictionary(path.ToDotString());
+      switch (schema_->field(index)->type()->id()) {
+        case arrow::Type::INT64:
+        case arrow::Type::TIMESTAMP:
+        case arrow::Type::DATE32:
+          builder.encoding(path.ToDotString(), parquet::Encoding::DELTA_BINARY_PACKED);
+          break;
+        default: break;
+      }
+    }
     parquet::ArrowWriterProperties::Builder arrow_builder;
     arrow_builder.set_use_threads(false);
-    auto writer = std::make_unique<ParquetWriter>();
     ARROW_ASSIGN_OR_RAISE(
-        writer->writer_,
-        parquet::arrow::FileWriter::Open(*schema, arrow::default_memory_pool(), stream,
-                                         builder.build(), arrow_builder.build()));
-    writer->metadata_ = metadata;
-    return writer;
+        writer_, parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(), stream_,
+                                                  builder.build(), arrow_builder.build()));
+    return arrow::Status::OK();
   }
 
-  arrow::Status write(const std::shared_ptr<arrow::Table> &table) override {
-    return writer_->WriteTable(*table, std::max<int64_t>(1, table->num_rows()));
-  }
-
-  arrow::Status finish() override {
-    ARROW_RETURN_NOT_OK(writer_->AddKeyValueMetadata(metadata_));
-    return writer_->Close();
-  }
-
- private:
+  std::shared_ptr<arrow::Schema> schema_;
+  std::string created_by_;
+  bool is_compressed_ = false;
+  std::shared_ptr<CallerStream> stream_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
   std::shared_ptr<const arrow::KeyValueMetadata> metadata_;
 };
@@ -272,8 +342,7 @@ static arrow::Status start(ns_result_writer &writer, const ns_result_field *fiel
   writer.group_row_count = static_cast<int64_t>(options.group_row_count);
   writer.group_byte_count = static_cast<int64_t>(options.group_byte_count);
   if (options.format == NS_RESULT_PARQUET) {
-    ARROW_ASSIGN_OR_RAISE(writer.group_writer,
-                          ParquetWriter::make(writer.schema, options, metadata, writer.stream));
+    writer.group_writer = ParquetWriter::make(writer.schema, options, metadata, writer.stream);
   } else if (options.format == NS_RESULT_ARROW) {
     ARROW_ASSIGN_OR_RAISE(writer.group_writer,
                           ArrowWriter::make(writer.schema, options, metadata, writer.stream));

@@ -1,5 +1,7 @@
+#include <array>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 
 #include "columns.h"
@@ -36,20 +38,55 @@ inline Value value_at(const ns_column *column, int64_t i) {
 
 constexpr size_t base64_length(size_t count) { return (count + 2) / 3 * 4; }
 
-/// Copies a short text by whole words; what lies behind `to` is overwritten up to the padding.
+/// Copies a text; a short one as two pieces that may overlap, which no call is needed for.
 inline void copy_text(uint8_t *to, const uint8_t *from, size_t count) {
-  if (count != 0) std::memcpy(to, from, count);
+  const auto ends = [&]<typename Piece>(Piece first) {
+    Piece last;
+    std::memcpy(&first, from, sizeof first);
+    std::memcpy(&last, from + count - sizeof last, sizeof last);
+    std::memcpy(to, &first, sizeof first);
+    std::memcpy(to + count - sizeof last, &last, sizeof last);
+  };
+  if (count > 16) {
+    std::memcpy(to, from, count);
+  } else if (count >= 8) {
+    ends(uint64_t{});
+  } else if (count >= 4) {
+    ends(uint32_t{});
+  } else if (count >= 2) {
+    ends(uint16_t{});
+  } else if (count == 1) {
+    *to = *from;
+  }
 }
 
+/// The digits of 0 to 99, two each.
+constexpr auto kPairs = [] {
+  std::array<char, 200> pairs{};
+  for (size_t i = 0; i < 100; i++) {
+    pairs[2 * i] = static_cast<char>('0' + i / 10);
+    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
 char *write_unsigned(uint64_t value, char *to) {
-  char reversed[20];
-  int count = 0;
-  do {
-    reversed[count++] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value != 0);
-  while (count > 0) *to++ = reversed[--count];
-  return to;
+  char digits[20];
+  char *at = digits + 20;
+  while (value >= 100) {
+    at -= 2;
+    std::memcpy(at, &kPairs[value % 100 * 2], 2);
+    value /= 100;
+  }
+  if (value >= 10) {
+    at -= 2;
+    std::memcpy(at, &kPairs[value * 2], 2);
+  } else {
+    *--at = static_cast<char>('0' + value);
+  }
+  const size_t count = static_cast<size_t>(digits + 20 - at);
+  copy_text(reinterpret_cast<uint8_t *>(to), reinterpret_cast<uint8_t *>(at), count);
+  return to + count;
 }
 
 char *write_signed(int64_t value, char *to) {
@@ -179,6 +216,18 @@ uint32_t render(const ns_column *column, uint32_t count, uint8_t *window, uint32
 template <typename Offset>
 uint32_t render_text(const ns_column *column, uint32_t count, uint8_t *window, uint32_t position,
                      ns_csv_field *fields, size_t stride) {
+  if (column->validity == nullptr && count > 0) {
+    // Text that is all there lies in one piece.
+    const Offset *offsets = static_cast<const Offset *>(column->values) + column->first;
+    const size_t byte_count = static_cast<size_t>(offsets[count] - offsets[0]);
+    if (byte_count > 0) std::memcpy(window + position, column->bytes + offsets[0], byte_count);
+    for (uint32_t i = 0; i < count; i++, fields += stride) {
+      const uint32_t length = static_cast<uint32_t>(offsets[i + 1] - offsets[i]);
+      *fields = {position, length | NS_CSV_QUOTED};
+      position += length;
+    }
+    return position;
+  }
   return render(column, count, window, position, fields, stride, NS_CSV_QUOTED,
                 [&](uint32_t i, char *to) {
                   const Span span = span_at<Offset>(column, i);
@@ -260,6 +309,21 @@ void ns_column_add_lengths(const ns_column *column, uint32_t count, uint32_t *le
 
 uint64_t ns_column_length(const ns_column *column, uint32_t count) {
   uint64_t sum = 0;
+  if (column->validity == nullptr && count > 0) {
+    const auto difference = [&]<typename Offset>(Offset) {
+      const Offset *offsets = static_cast<const Offset *>(column->values) + column->first;
+      return static_cast<uint64_t>(offsets[count] - offsets[0]);
+    };
+    switch (column->kind) {
+      case ns_column_text: return difference(int32_t{});
+      case ns_column_large_text: return difference(int64_t{});
+      case ns_column_null:
+      case ns_column_binary:
+      case ns_column_large_binary:
+      case ns_column_fixed_binary: break;
+      default: return uint64_t{count} * length_limit(column->kind);
+    }
+  }
   for_each_length(column, count, [&](uint32_t, size_t length) { sum += length; });
   return sum;
 }
@@ -319,13 +383,15 @@ void ns_column_hash_fields(const ns_csv_field *fields, size_t field_stride, uint
     const uint8_t *at = window + fields->start;
     size_t left = fields->length_and_flags & NS_CSV_LENGTH_MASK;
     uint64_t hash = (fields->length_and_flags + 0x9E3779B97F4A7C15) * kMultiplier;
-    while (left > 0) {
-      uint64_t word = 0;
-      const size_t part = left < 8 ? left : 8;
-      std::memcpy(&word, at, part);
+    for (; left >= 8; left -= 8, at += 8) {
+      uint64_t word;
+      std::memcpy(&word, at, 8);
       hash = (hash ^ hash >> 32 ^ word) * kMultiplier;
-      at += part;
-      left -= part;
+    }
+    if (left > 0) {
+      uint64_t word;
+      std::memcpy(&word, at, 8);  // the window goes on that far
+      hash = (hash ^ hash >> 32 ^ (word & ((uint64_t{1} << 8 * left) - 1))) * kMultiplier;
     }
     hashes[i] = hash ^ hash >> 29;
   }

@@ -58,6 +58,9 @@ package struct ColumnarSelection: Hashable, Sendable {
 
   deinit { unsafe ns_columnar_end(raw) }
 
+  /// The most bytes that decoding of its file has held at once.
+  package var memoryPeak: Int { file.memoryPeak }
+
   /// Reads the next rows.
   ///
   /// - Returns: The rows, or nil at the end.

@@ -147,20 +147,17 @@ import Columnar
     }
   }
 
-  /// Writes the next rows of a column as codes of all texts the reader has met.
+  /// Notes the next rows' codes, for whoever asks for them.
   ///
-  /// - Returns: false where not all of them have codes.
-  func mapCodes(
-    _ place: Int, count: Int, texts: CodedTexts, into output: UnsafeMutablePointer<Int32>
+  /// - Returns: false where the column has no dictionary.
+  func noteCodes(
+    _ place: Int, column: Int, count: Int, at start: Int, in textCodes: TextCodes
   ) -> Bool {
-    guard let dictionary = dictionaries[place], let map = dictionary.map(to: texts) else {
-      return false
-    }
+    guard let dictionary = dictionaries[place] else { return false }
     unsafe codes[place].withUnsafeBufferPointer { codes in
-      unsafe map.withUnsafeBufferPointer { map in
-        guard let codes = codes.baseAddress, let map = map.baseAddress else { return }
-        unsafe ns_column_map_codes(codes, UInt32(count), map, output)
-      }
+      guard let codes = codes.baseAddress else { return }
+      unsafe textCodes.note(
+        codes, of: dictionary, column: column, records: start..<start + count)
     }
     return true
   }
@@ -178,7 +175,8 @@ import Columnar
   /// What `ns_column_hash_fields` gives for each field.
   let hashes: [UInt64]
   private var codes: [Int32]?
-  private var isMapped = false
+  /// What `codes` are codes of; another reader may take over.
+  private var mappedTexts: CodedTexts?
 
   init(_ values: ns_column, count: Int, _ column: ColumnarTileColumns.Column) {
     var values = unsafe values
@@ -214,8 +212,9 @@ import Columnar
 
   /// What codes its values have among all texts; nil where they are too many.
   func map(to coded: CodedTexts) -> [Int32]? {
-    guard !isMapped else { return codes }
-    isMapped = true
+    guard mappedTexts !== coded else { return codes }
+    mappedTexts = coded
+    codes = nil
     var map: [Int32] = []
     map.reserveCapacity(max(1, count))
     for index in 0..<count {

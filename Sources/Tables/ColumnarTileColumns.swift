@@ -208,9 +208,8 @@ import Jobs
   private func appendCodes(
     _ batch: ColumnarTileBatch, _ place: Int, _ column: Column, at start: Int, count: Int
   ) {
-    guard let room = unsafe textCodes.room(ofColumn: column.index) else { return }
-    guard let output = unsafe room.codes.baseAddress,
-      unsafe batch.mapCodes(place, count: count, texts: room.texts, into: output + start)
+    guard
+      batch.noteCodes(place, column: column.index, count: count, at: start, in: textCodes)
     else { return textCodes.giveUp(column: column.index) }
   }
 

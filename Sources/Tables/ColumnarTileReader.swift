@@ -19,6 +19,7 @@ package import Jobs
   private let runs: ColumnarRuns
   private let columns: ColumnarTileColumns
   private let tileRecordLimit: Int
+  private let kept: KeptRows?
   private var runIndex = 0
   private var reader: ColumnarReader?
   private var batch: ColumnarTileBatch?
@@ -34,10 +35,12 @@ package import Jobs
   ///   - file: The input.
   ///   - range: What to read, in rows; its places are row groups.
   ///   - table: Columns, types and needs of the job.
+  ///   - kept: Where rows are that the lease before has decoded, and where those go that this one
+  ///     leaves; nil where the file's bytes are to be had for one lease only.
   ///   - keeps: Whether a row group has rows that the filter may keep.
   /// - Throws: `TableError.inputChanged` where the file is not the one that was planned.
   package init(
-    _ file: ColumnarFile, range: LeaseRange, table: InputTable,
+    _ file: ColumnarFile, range: LeaseRange, table: InputTable, kept: KeptRows? = nil,
     keeps: (Int) -> Bool = { _ in true }
   ) throws {
     try Self.check(file, range, table)
@@ -49,6 +52,7 @@ package import Jobs
     }
     self.file = file
     self.range = range
+    self.kept = kept
     runs = ColumnarRuns(
       file.groups, places: Int(places.lowerBound)..<Int(places.upperBound),
       shardOffset: range.shardOffset, rows: range.begin..<range.end, keeps: keeps)
@@ -58,6 +62,9 @@ package import Jobs
     tileRecordLimit = min(RecordTile.recordLimit, max(1, (4 << 20) / columns.fieldCount))
     position = range.begin
     prunedCounts = Array(repeating: 0, count: range.blockCount)
+    guard let rows = kept?.take(file, range), runs.runs.first?.rows.contains(position) == true
+    else { return }
+    (reader, batch) = (rows.reader, rows.batch)
   }
 
   private static func check(
@@ -100,7 +107,10 @@ package import Jobs
   package func readTile(into tile: inout RecordTile) throws -> Bool {
     columns.begin(&tile, recordLimit: tileRecordLimit)
     try passGap()
-    guard position < range.end else { return false }
+    guard position < range.end else {
+      keepRows()
+      return false
+    }
     let block = self.block(of: position)
     let blockBegin = range.begin + UInt64(block) * range.blockLength
     let blockEnd =
@@ -148,30 +158,49 @@ package import Jobs
     }
   }
 
+  /// Leaves what was decoded beyond the range to the lease that goes on there.
+  private func keepRows() {
+    if let reader, let batch, batch.leftCount > 0, batch.position == position,
+      reader.memoryPeak <= KeptRows.memoryLimit
+    {
+      kept?.put(KeptRows.Rows(file: file, range: range, reader: reader, batch: batch))
+    }
+    reader = nil
+    batch = nil
+  }
+
   /// The batch that has the next row.
   private func nextRows() throws -> ColumnarTileBatch {
     if let batch, batch.leftCount > 0 { return batch }
-    let run = runs.runs[runIndex]
-    if reader == nil {
-      var selection = ColumnarSelection(groups: run.groups, columns: columns.read)
-      selection.skippedRowCount = position - run.rows.lowerBound
-      selection.dictionaryColumns = columns.dictionaryColumns
-      // Row groups that a lease in the middle of a shard begins after are not opened at all.
-      while selection.skippedRowCount >= file.groups[selection.groups.lowerBound].rowCount {
-        selection.skippedRowCount -= file.groups[selection.groups.lowerBound].rowCount
-        selection.groups = selection.groups.lowerBound + 1..<run.groups.upperBound
-      }
-      reader = try ColumnarReader(file, selection)
-    }
     batch = nil  // its memory goes before there is more
-    guard let rows = try reader?.next(),
-      runs.firstRow(ofGroup: rows.group) + rows.firstRow == position
-    else {
+    var rows = try reader?.next()
+    if rows == nil {
+      // The first one, or the one after what the lease before left.
+      reader = try makeReader()
+      rows = try reader?.next()
+    }
+    guard let rows, runs.firstRow(ofGroup: rows.group) + rows.firstRow == position else {
       throw TableError(
         code: .inputChanged, context: "input changed: \(range.path) ends at row \(position)")
     }
     let next = ColumnarTileBatch(rows, position: position, columns: columns)
     batch = next
     return next
+  }
+
+  /// A reader of the run from the next row on.
+  private func makeReader() throws -> ColumnarReader {
+    let run = runs.runs[runIndex]
+    var selection = ColumnarSelection(groups: run.groups, columns: columns.read)
+    selection.skippedRowCount = position - run.rows.lowerBound
+    selection.dictionaryColumns = columns.dictionaryColumns
+    // Row groups that a lease in the middle of a shard begins after are not opened at all.
+    while selection.groups.count > 1,
+      selection.skippedRowCount >= file.groups[selection.groups.lowerBound].rowCount
+    {
+      selection.skippedRowCount -= file.groups[selection.groups.lowerBound].rowCount
+      selection.groups = selection.groups.lowerBound + 1..<run.groups.upperBound
+    }
+    return try ColumnarReader(file, selection)
   }
 }

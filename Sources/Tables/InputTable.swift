@@ -18,6 +18,8 @@ package struct InputTable: Sendable {
   private let sql: SQLInput?
   /// What statistics may rule out; every record is held against it by its reader's caller.
   private let filter: RecordFilter?
+  /// What leases on files of columns leave to each other.
+  private let keptRows = KeptRows()
 
   /// - Throws: `TableError.unsupported` for options that are none.
   package init(
@@ -74,8 +76,11 @@ package struct InputTable: Sendable {
     of range: LeaseRange, open: () throws -> any ByteSource
   ) throws -> any TileReader {
     guard let format = ColumnarFormat(format) else { fatalError("no columnar format") }
-    let file = try ColumnarFile(open(), format, path: range.path)
-    return try ColumnarTileReader(file, range: range, table: self) { group in
+    let source = try open()
+    let file = try ColumnarFile(source, format, path: range.path)
+    // Other sources belong to their lease.
+    let kept = source is FileSource ? keptRows : nil
+    return try ColumnarTileReader(file, range: range, table: self, kept: kept) { group in
       filter?.mayMatch { column in
         guard file.columns.indices.contains(column) else { return nil }
         return ColumnBounds(

@@ -1,3 +1,5 @@
+import CKernels
+
 /// The texts that a column's values are codes of, in the order they were met; grows as its reader
 /// reads on.
 package final class CodedTexts {
@@ -24,14 +26,24 @@ package final class CodedTexts {
 /// Columns of a tile whose texts come with codes, so that whoever looks texts up does so once for
 /// each of them and not for each record.
 ///
-/// Belongs to a reader, which refills it with each tile.
+/// Belongs to a reader, which refills it with each tile. What is noted are indices of the batch's
+/// dictionary; they become codes of all texts when they are asked for, because nobody may.
 @safe package final class TextCodes {
   /// For each column of the table its place here, or -1.
   private let places: [Int]
   private let texts: [CodedTexts]
   private let codes: UnsafeMutableBufferPointer<Int32>
-  /// Whether all records of the tile have a code or no value.
+  /// For each column what the codes of the tile's records are indices of; they are codes of all
+  /// texts before `mappedCount`.
+  private var parts: [[Part]]
+  private var mappedCounts: [Int]
+  /// Whether all records of the tile have an index or no value.
   private var isCoded: [Bool]
+
+  private struct Part {
+    let dictionary: RenderedDictionary
+    let records: Range<Int>
+  }
 
   /// Makes room for a tile.
   ///
@@ -44,6 +56,8 @@ package final class CodedTexts {
     self.places = places
     texts = columns.map { _ in CodedTexts() }
     isCoded = Array(repeating: false, count: columns.count)
+    parts = Array(repeating: [], count: columns.count)
+    mappedCounts = Array(repeating: 0, count: columns.count)
     unsafe codes = .allocate(capacity: max(1, columns.count) * RecordTile.recordLimit)
     unsafe codes.initialize(repeating: -1)
   }
@@ -55,14 +69,39 @@ package final class CodedTexts {
   package func values(
     ofColumn column: Int
   ) -> (codes: UnsafeBufferPointer<Int32>, texts: CodedTexts)? {
+    // Columns beyond the reader's own are those of partitions.
+    guard column < places.count, places[column] >= 0 else { return nil }
     let place = places[column]
-    guard place >= 0, isCoded[place] else { return nil }
+    map(place)
+    guard isCoded[place] else { return nil }
     return unsafe (UnsafeBufferPointer(slots(place)), texts[place])
+  }
+
+  /// Makes indices that were noted codes of all texts.
+  private func map(_ place: Int) {
+    while isCoded[place], mappedCounts[place] < parts[place].count {
+      let part = parts[place][mappedCounts[place]]
+      guard let map = part.dictionary.map(to: texts[place]) else {
+        isCoded[place] = false
+        return
+      }
+      unsafe map.withUnsafeBufferPointer { map in
+        guard let map = map.baseAddress, let start = unsafe slots(place).baseAddress
+        else { return }
+        let output = unsafe start + part.records.lowerBound
+        unsafe ns_column_map_codes(output, UInt32(part.records.count), map, output)
+      }
+      mappedCounts[place] += 1
+    }
   }
 
   /// Begins a tile.
   func begin() {
-    for place in isCoded.indices { isCoded[place] = true }
+    for place in isCoded.indices {
+      isCoded[place] = true
+      parts[place].removeAll(keepingCapacity: true)
+      mappedCounts[place] = 0
+    }
   }
 
   /// Notes that a column comes as text alone in this tile.
@@ -70,13 +109,14 @@ package final class CodedTexts {
     if places[column] >= 0 { isCoded[places[column]] = false }
   }
 
-  /// Where the codes of a column are written, and the texts that have codes; nil for a column that
-  /// has none.
-  func room(
-    ofColumn column: Int
-  ) -> (codes: UnsafeMutableBufferPointer<Int32>, texts: CodedTexts)? {
-    let place = places[column]
-    return place < 0 ? nil : unsafe (slots(place), texts[place])
+  /// Notes indices of a dictionary, -1 for no value, for records of the tile.
+  func note(
+    _ indices: UnsafePointer<Int32>, of dictionary: RenderedDictionary, column: Int,
+    records: Range<Int>
+  ) {
+    guard places[column] >= 0, let slots = unsafe slots(places[column]).baseAddress else { return }
+    unsafe (slots + records.lowerBound).update(from: indices, count: records.count)
+    parts[places[column]].append(Part(dictionary: dictionary, records: records))
   }
 
   private func slots(_ place: Int) -> UnsafeMutableBufferPointer<Int32> {

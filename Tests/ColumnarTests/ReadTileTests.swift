@@ -53,7 +53,13 @@ struct ReadTileTests {
   private static func read(
     _ bytes: [UInt8], _ table: InputTable, range: LeaseRange
   ) throws -> (records: [Record], digests: [Digest128], pruned: [UInt64]) {
-    let reader = try table.reader(of: range, compression: .none) { Source(bytes: bytes) }
+    try read(table, range: range) { Source(bytes: bytes) }
+  }
+
+  private static func read(
+    _ table: InputTable, range: LeaseRange, open: () throws -> any ByteSource
+  ) throws -> (records: [Record], digests: [Digest128], pruned: [UInt64]) {
+    let reader = try table.reader(of: range, compression: .none, open: open)
     var tile = RecordTile()
     var records: [Record] = []
     var values = [Double](repeating: 0, count: RecordTile.recordLimit)
@@ -140,6 +146,35 @@ struct ReadTileTests {
       }
     }
     #expect(Set(whole.digests).count == 4)
+  }
+
+  /// Leases on a file leave to each other what they decoded beyond their ends.
+  @Test(arguments: [
+    ("zstd.parquet", JobRequest.InstancesFormat.parquet), ("zstd.orc", .orc),
+    ("file.arrow", .arrow),
+  ])
+  func leasesGoOnWhereOthersEnded(name: String, format: JobRequest.InstancesFormat) throws {
+    let path = ReadFixture.folder.appending(path: name).path
+    let file = try ReadFixture.open(name)
+    let table = try Self.table(file, numbers: Self.numbers, texts: Self.texts, format: format)
+    let read = { (rows: Range<UInt64>) in
+      try Self.read(
+        table,
+        range: Self.range(rows, blockLength: 30, groups: file.groups.count, total: 250)
+      ) { try FileSource(path: path) }
+    }
+    let whole = try read(0..<250)
+    // In order, with a place that was left twice, one that nobody left, and one that is over.
+    for rows in [0..<30, 30..<90, 90..<120, 60..<90, 90..<120, 120..<210, 210..<250, 30..<250] {
+      let rows = UInt64(rows.lowerBound)..<UInt64(rows.upperBound)
+      let part = try read(rows)
+      let wanted = whole.records.filter { rows.contains($0.row) }
+      #expect(part.records.map(\.row) == wanted.map(\.row))
+      #expect(part.records.map(\.texts) == wanted.map(\.texts))
+      #expect(part.records.map(\.numbers) == wanted.map(\.numbers))
+      let first = Int(rows.lowerBound / 30)
+      #expect(part.digests == Array(whole.digests[first..<first + part.digests.count]))
+    }
   }
 
   private static func compare(_ records: [Record], _ file: ColumnarFile) throws {

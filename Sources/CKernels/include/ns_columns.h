@@ -117,7 +117,8 @@ uint32_t ns_column_gather(const int32_t *_Nonnull codes, uint32_t count,
                           ns_csv_field *_Nonnull fields, size_t field_stride);
 
 /// Writes a number for the text and flags of each field: equal fields give equal numbers, and
-/// changed ones others with a chance of one in 2^64. Not for what an enemy may choose.
+/// changed ones others with a chance of one in 2^64. Not for what an enemy may choose. `window` has
+/// NS_CSV_PADDING bytes behind its texts.
 void ns_column_hash_fields(const ns_csv_field *_Nonnull fields, size_t field_stride,
                            uint32_t count, const uint8_t *_Nonnull window,
                            uint64_t *_Nonnull hashes);
