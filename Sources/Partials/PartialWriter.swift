@@ -21,6 +21,8 @@ package struct PartialWriter: ~Copyable {
   private var offset = UInt64(PartialHeader.byteCount)
   /// Results of the current block that are not yet in a frame.
   private var pending: [UInt8] = []
+  /// The frame written last; only its memory is of use.
+  private var stored: [UInt8] = []
   private var resultSizes = PartialHeader.FrameSizes()
   /// Of the current block's stored frames.
   private var storedHash = XXH3()
@@ -149,7 +151,7 @@ package struct PartialWriter: ~Copyable {
 
   /// Writes one frame and counts it.
   private mutating func write(_ text: [UInt8]) throws(PartialError) -> PartialFrame {
-    var stored: [UInt8] = []
+    stored.removeAll(keepingCapacity: true)
     do throws(CompressionError) {
       try compressor.compress(text, into: &stored)
     } catch {
