@@ -147,6 +147,37 @@ struct CSVRangeTests {
     }
   }
 
+  /// Wide plain records, among which now and then something is not as it should be.
+  @Test(arguments: TextInstructions.available, [12, 60])
+  func plainTextWithOddPlacesAgrees(instructions: TextInstructions, fieldCount: Int) throws {
+    var random = SplitMix(state: UInt64(fieldCount))
+    var bytes: [UInt8] = []
+    while bytes.count < 150_000 {
+      let odd = Int.random(in: 0..<120, using: &random)
+      let count = odd == 0 ? fieldCount + 1 : odd == 1 ? fieldCount - 1 : fieldCount
+      for column in 0..<count {
+        if column > 0 { bytes.append(UInt8(ascii: ",")) }
+        if odd == 2, column == 3 { bytes += Array("\"a,\n\"\"b\"".utf8) }
+        if odd == 3, column == 5 { bytes += Array(repeating: UInt8(ascii: "x"), count: 900) }
+        if odd == 4, column == 7 { bytes += Array("é\"".utf8) }
+        let length = Int.random(in: 0...12, using: &random)
+        bytes += Array("\(Int.random(in: 0...999_999_999_999, using: &random))".utf8.prefix(length))
+      }
+      bytes += Array((odd == 5 ? "\r\n" : odd == 6 ? "\n\n\r\n" : odd == 7 ? ",\r\n" : "\n").utf8)
+    }
+    let reference = ReferenceParser(bytes, fieldCount: fieldCount, limit: 800)
+    let end = bytes.count
+    var tile = RecordTile()
+    for (size, block, window) in [(end, end, 65_536), (end, 4_096, 8_192), (20_011, 7_001, 3_000)] {
+      let reading = Reading(
+        fieldCount: fieldCount, options: try CSVOptions(recordByteLimit: 800),
+        windowByteCount: window, instructions: instructions, headerOffset: 0)
+      let ranges = stride(from: 0, to: end, by: size).map { $0..<min($0 + size, end) }
+      _ = try reading.checkChain(
+        bytes, ranges: ranges, block: block, reference: reference, tile: &tile)
+    }
+  }
+
   @Test func tilesFollowFromTheBlockAlone() throws {
     let line = Array("1,2\n".utf8)
     let bytes = Array(repeatElement(line, count: 5_000).joined())
