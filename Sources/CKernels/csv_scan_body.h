@@ -276,13 +276,14 @@ inline void take_plain_blocks(ns_csv_scanner &s, const uint8_t *window, int64_t 
   const uint32_t expected = s.expected_field_count;
   const uint32_t last_record = s.tile_record_limit - 1;
   uint32_t record_count = s.record_count, field_count = s.field_count, ordinal = s.field_ordinal;
-  uint32_t previous = static_cast<uint32_t>(s.field_start) - 1;
+  int64_t field_start = s.field_start;
   uint64_t non_ascii = 0;
   for (; base + 64 <= limit && base + 63 - start <= s.record_byte_limit; base += 64) {
     const Marks marks = find(window + base, s.delimiter);
     const uint64_t stops = marks.delimiters | marks.line_feeds;
     const uint64_t ends = marks.line_feeds;
     const uint32_t count = static_cast<uint32_t>(__builtin_popcountll(stops));
+    const uint32_t previous = static_cast<uint32_t>(field_start) - 1;
     ns_csv_field *fields = s.fields + field_count + ordinal;
     if (marks.quotes != 0) break;
     if (ends == 0) {
@@ -311,14 +312,14 @@ inline void take_plain_blocks(ns_csv_scanner &s, const uint8_t *window, int64_t 
       ordinal = count - inside;
       start = position + 1;
     }
-    if (stops != 0) previous = static_cast<uint32_t>(base) + 63 - __builtin_clzll(stops);
+    if (stops != 0) field_start = base + 64 - __builtin_clzll(stops);
     non_ascii |= marks.non_ascii;
   }
   if (base == s.scan_position) return;
   s.scan_position = base;
   s.record_start = start;
   s.text_start = start;
-  s.field_start = static_cast<int64_t>(previous) + 1;
+  s.field_start = field_start;
   s.field_ordinal = ordinal;
   s.field_flags = 0;
   s.skipped_quote = -1;

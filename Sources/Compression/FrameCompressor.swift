@@ -47,13 +47,24 @@ import CZstd
       unsafe scratch.deallocate()
       unsafe scratch = .allocate(byteCount: bound, alignment: 16)
     }
+    let method = choosesMethod ? unsafe FrameMethod(for: text) : .general
+    var count = try unsafe makeFrame(of: text, method)
+    if method == .numbers, count < FrameMethod.leastOfDigits(text.count) {
+      count = try unsafe makeFrame(of: text, .digits)
+    }
+    unsafe output.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
+  }
+
+  /// Makes a frame at the beginning of `scratch`; answers its size.
+  private mutating func makeFrame(
+    of text: UnsafeRawBufferPointer, _ method: FrameMethod
+  ) throws(CompressionError) -> Int {
     _ = unsafe ZSTD_CCtx_reset(context, ZSTD_reset_session_only)
-    if choosesMethod { set(unsafe FrameMethod(for: text)) }
-    let count = try checked(
+    set(method)
+    return try checked(
       unsafe ZSTD_compress2(
         context, scratch.baseAddress, scratch.count, text.baseAddress, text.count),
       "ZSTD_compress2 of \(text.count) bytes")
-    unsafe output.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
   }
 
   /// Appends one whole frame that holds `text`.

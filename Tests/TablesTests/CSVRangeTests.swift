@@ -33,6 +33,7 @@ private let adversarialTexts: [(name: String, text: String)] = [
     "1,2\n3,\"" + String(repeating: "z\n", count: 24) + "\"\n4,5\n6,\"7\n\"\n8,9\n"
   ),
   ("over-long to the end", "1,2\n\"" + String(repeating: "w", count: 60)),
+  ("wide from the begin", String(repeating: "x", count: 150) + ",1\n2,3\n"),
   ("not only ASCII", "é,ß\n\"日\n本\",語\n1,2\n"),
 ]
 
