@@ -183,8 +183,9 @@ struct RowLinesTests {
     let prediction = PredictionFormat(outputs: outputs)
     var output = TextBuffer()
     try withTile(of: text, change) { tile, _ in
-      let header = CSVHeader(names: ["a", "b", "c"], offset: 0)
       let options = try CSVOptions()
+      let source = MemorySource(bytes: Array(text.utf8))
+      let header = try CSVHeader.read(from: source, path: "t.csv", options: options)
       var request = request()
       change(&request)
       var writer = InstanceWriter(
