@@ -216,7 +216,9 @@ inline void put_fields(ns_csv_field *fields, uint64_t stops, uint64_t quoted_sto
                                       _mm512_set1_epi32(static_cast<int>(NS_CSV_QUOTED - 2)));
     }
     _mm512_storeu_si512(fields, _mm512_permutex2var_epi32(starts, low, lengths));
-    _mm512_storeu_si512(fields + 8, _mm512_permutex2var_epi32(starts, high, lengths));
+    if (left > 8) {
+      _mm512_storeu_si512(fields + 8, _mm512_permutex2var_epi32(starts, high, lengths));
+    }
     before = ends;
     places = _mm512_alignr_epi64(places, places, 2);
     quoted >>= 16;

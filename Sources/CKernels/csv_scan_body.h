@@ -258,12 +258,89 @@ inline uint64_t take_block(ns_csv_scanner &s, const uint8_t *window, int64_t bas
   return 0;
 }
 
+// Takes blocks for as long as there is nothing in them but fields without quotes and the end of
+// at most one record that is as it should be. What that asks for stays in registers; whatever
+// else comes is left to take_block, with the scanner as if nothing had been there.
+inline void take_plain_blocks(ns_csv_scanner &s, const uint8_t *window, int64_t end) {
+  if (s.mode != kUnquoted || s.record_error != NS_CSV_OK || s.discards_record ||
+      s.stops_after_record || s.record_start != s.text_start ||
+      s.text_start == s.skipped_text_start || s.field_ordinal > s.expected_field_count) {
+    return;
+  }
+  int64_t base = s.scan_position;
+  int64_t limit = end < s.next_bound ? end : s.next_bound;
+  if (s.skipped_text_start >= base && s.skipped_text_start < limit) limit = s.skipped_text_start;
+  int64_t start = s.text_start;
+  const int64_t tile_start = s.record_count > 0 ? s.records[0].start : start;
+  const int64_t tile_limit = tile_start + s.tile_byte_limit;
+  const uint32_t expected = s.expected_field_count;
+  const uint32_t last_record = s.tile_record_limit - 1;
+  uint32_t record_count = s.record_count, field_count = s.field_count, ordinal = s.field_ordinal;
+  int64_t field_start = s.field_start;
+  uint64_t non_ascii = 0;
+  for (; base + 64 <= limit && base + 63 - start <= s.record_byte_limit; base += 64) {
+    const Marks marks = find(window + base, s.delimiter);
+    const uint64_t stops = marks.delimiters | marks.line_feeds;
+    const uint64_t ends = marks.line_feeds;
+    const uint32_t count = static_cast<uint32_t>(__builtin_popcountll(stops));
+    const uint32_t previous = static_cast<uint32_t>(field_start) - 1;
+    ns_csv_field *fields = s.fields + field_count + ordinal;
+    if (marks.quotes != 0) break;
+    if (ends == 0) {
+      if (ordinal + count > expected) break;
+      put_fields(fields, stops, 0, static_cast<uint32_t>(base), previous);
+      ordinal += count;
+    } else {
+      const uint64_t through = ends ^ (ends - 1);
+      const uint32_t inside = static_cast<uint32_t>(__builtin_popcountll(stops & through));
+      const int64_t position = base + __builtin_ctzll(ends);
+      if ((ends & ~through) != 0 || ordinal + inside != expected || count - inside > expected ||
+          position - start <= 1 || record_count >= last_record || position >= tile_limit ||
+          field_count + 2 * expected > s.field_capacity) {
+        break;
+      }
+      put_fields(fields, stops, 0, static_cast<uint32_t>(base), previous);
+      const uint32_t is_return = window[position - 1] == '\r';
+      fields[inside - 1].length_and_flags -= is_return;
+      ns_csv_record &record = s.records[record_count++];
+      record.start = static_cast<uint32_t>(start);
+      record.length = static_cast<uint32_t>(position - start) - is_return;
+      record.first_field = field_count;
+      record.field_count = expected;
+      record.error = NS_CSV_OK;
+      field_count += expected;
+      ordinal = count - inside;
+      start = position + 1;
+    }
+    if (stops != 0) field_start = base + 64 - __builtin_clzll(stops);
+    non_ascii |= marks.non_ascii;
+  }
+  if (base == s.scan_position) return;
+  s.scan_position = base;
+  s.record_start = start;
+  s.text_start = start;
+  s.field_start = field_start;
+  s.field_ordinal = ordinal;
+  s.field_flags = 0;
+  s.skipped_quote = -1;
+  s.record_count = record_count;
+  s.field_count = field_count;
+  s.non_ascii |= non_ascii;
+}
+
 int scan(ns_csv_scanner *scanner, const uint8_t *window, int64_t end, bool is_final) {
   ns_csv_scanner s = *scanner;  // a copy whose address stays here can live in registers
   int event = s.field_count + s.expected_field_count <= s.field_capacity ? -1 : NS_CSV_GROW;
+  bool is_plain = true;
   while (event < 0 && s.scan_position < end) {
+    if (is_plain) {
+      take_plain_blocks(s, window, end);
+      if (s.scan_position == end) break;
+    }
     const int64_t base = s.scan_position;
     const Marks found = find(window + base, s.delimiter);
+    // Text that is not plain stays so for a while.
+    is_plain = found.quotes == 0 && (found.line_feeds & (found.line_feeds - 1)) == 0;
     uint64_t marks;
     if (end - base >= 64) {
       s.scan_position = base + 64;

@@ -1,5 +1,7 @@
 #include "ns_numbers.h"
 
+#include "shortest.h"
+
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -130,53 +132,10 @@ int ns_parse_double(const uint8_t *begin, const uint8_t *end, double *value) {
   return 1;
 }
 
-// Of a float the digits are fewer: those that tell it from other floats.
-template <typename Number>
-static size_t format_number(Number value, char *output) {
-  char *at = output;
-  if (!std::isfinite(value)) {
-    std::memcpy(at, "null", 4);
-    return 4;
-  }
-  if (std::signbit(value)) {
-    *at++ = '-';
-    value = -value;
-  }
-  // "d.ddde±xx" or "de±xx": the digits are the shortest that read back.
-  char text[NS_DOUBLE_TEXT_LIMIT];
-  const auto result =
-      std::to_chars(text, text + sizeof text, value, std::chars_format::scientific);
-  char *mark = result.ptr - 1;
-  while (*mark != 'e') mark--;
-  int exponent = 0;
-  std::from_chars(mark + (mark[1] == '+' ? 2 : 1), result.ptr, exponent);
-  if (exponent < -4 || exponent >= 16) {
-    const size_t count = static_cast<size_t>(result.ptr - text);
-    std::memcpy(at, text, count);
-    return static_cast<size_t>(at - output) + count;
-  }
-  char digits[NS_DOUBLE_TEXT_LIMIT];
-  int count = 0;
-  for (const char *from = text; from < mark; from++) {
-    if (*from != '.') digits[count++] = *from;
-  }
-  if (exponent < 0) {
-    *at++ = '0';
-    *at++ = '.';
-    for (int i = -1; i > exponent; i--) *at++ = '0';
-    std::memcpy(at, digits, static_cast<size_t>(count));
-    return static_cast<size_t>(at - output) + static_cast<size_t>(count);
-  }
-  for (int i = 0; i <= exponent; i++) *at++ = i < count ? digits[i] : '0';
-  *at++ = '.';
-  if (count <= exponent + 1) {
-    *at++ = '0';
-  } else {
-    for (int i = exponent + 1; i < count; i++) *at++ = digits[i];
-  }
-  return static_cast<size_t>(at - output);
+size_t ns_format_double(double value, char *output) {
+  return static_cast<size_t>(ns::write_number(value, output) - output);
 }
 
-size_t ns_format_double(double value, char *output) { return format_number(value, output); }
-
-size_t ns_format_float(float value, char *output) { return format_number(value, output); }
+size_t ns_format_float(float value, char *output) {
+  return static_cast<size_t>(ns::write_number(value, output) - output);
+}

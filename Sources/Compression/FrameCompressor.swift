@@ -3,11 +3,16 @@ import CZstd
 /// Makes zstd frames with a checksum each, one after the other, on one reused context.
 ///
 /// The same bytes at the same level give the same frame, whatever was compressed before and
-/// however the parts of a streamed frame were cut. Levels above 9 are refused: libzstd 1.5.0 to
+/// however the parts of a streamed frame were cut. At level 1 a whole frame is made as
+/// `FrameMethod` says, which is faster for numbers. Levels above 9 are refused: libzstd 1.5.0 to
 /// 1.5.4 can corrupt data in its optimal parser (https://github.com/facebook/zstd/issues/3517).
 @safe package struct FrameCompressor: ~Copyable {
   private let context: OpaquePointer
   private var scratch: UnsafeMutableRawBufferPointer
+  /// What the context is set to.
+  private var method = FrameMethod.general
+  /// Whether the method is chosen by the text.
+  private let choosesMethod: Bool
 
   /// The highest level that is safe in every libzstd 1.5.
   package static let highestLevel = 9
@@ -19,6 +24,9 @@ import CZstd
     precondition((1...Self.highestLevel).contains(level))
     guard let context = unsafe ZSTD_createCCtx() else { fatalError("ZSTD_createCCtx failed") }
     unsafe self.context = context
+    // A libzstd that does not know the parameter has the level alone.
+    let status = unsafe ZSTD_CCtx_setParameter(context, FrameMethod.literalMode, 0)
+    choosesMethod = level == 1 && ZSTD_isError(status) == 0
     unsafe scratch = .allocate(byteCount: ZSTD_CStreamOutSize(), alignment: 16)
     setParameter(ZSTD_c_compressionLevel, Int32(level))
     setParameter(ZSTD_c_checksumFlag, 1)
@@ -39,12 +47,24 @@ import CZstd
       unsafe scratch.deallocate()
       unsafe scratch = .allocate(byteCount: bound, alignment: 16)
     }
+    let method = choosesMethod ? unsafe FrameMethod(for: text) : .general
+    var count = try unsafe makeFrame(of: text, method)
+    if method == .numbers, count < FrameMethod.leastOfDigits(text.count) {
+      count = try unsafe makeFrame(of: text, .digits)
+    }
+    unsafe output.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
+  }
+
+  /// Makes a frame at the beginning of `scratch`; answers its size.
+  private mutating func makeFrame(
+    of text: UnsafeRawBufferPointer, _ method: FrameMethod
+  ) throws(CompressionError) -> Int {
     _ = unsafe ZSTD_CCtx_reset(context, ZSTD_reset_session_only)
-    let count = try checked(
+    set(method)
+    return try checked(
       unsafe ZSTD_compress2(
         context, scratch.baseAddress, scratch.count, text.baseAddress, text.count),
       "ZSTD_compress2 of \(text.count) bytes")
-    unsafe output.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
   }
 
   /// Appends one whole frame that holds `text`.
@@ -63,6 +83,7 @@ import CZstd
   /// - Throws: `CompressionError`.
   package mutating func beginFrame(byteCount: Int? = nil) throws(CompressionError) {
     _ = unsafe ZSTD_CCtx_reset(context, ZSTD_reset_session_only)
+    set(.general)
     guard let byteCount else { return }
     _ = try checked(
       unsafe ZSTD_CCtx_setPledgedSrcSize(context, UInt64(byteCount)),
@@ -102,6 +123,12 @@ import CZstd
       unsafe ZSTD_compressStream2(context, &ready, &input, directive), "ZSTD_compressStream2")
     unsafe output.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<ready.pos]))
     return left
+  }
+
+  private mutating func set(_ wanted: FrameMethod) {
+    guard wanted != method else { return }
+    for (parameter, value) in wanted.parameters { setParameter(parameter, value) }
+    method = wanted
   }
 
   private func setParameter(_ parameter: ZSTD_cParameter, _ value: Int32) {

@@ -18,7 +18,7 @@ import CXXHash
   /// Adds the next bytes.
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     guard let start = bytes.baseAddress else { return }
-    guard unsafe XXH3_128bits_update(state, start, bytes.count) == XXH_OK else {
+    guard unsafe ns_xxh3_update(state, start, bytes.count) == XXH_OK else {
       fatalError("XXH3_128bits_update failed")
     }
   }

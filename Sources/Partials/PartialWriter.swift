@@ -21,6 +21,8 @@ package struct PartialWriter: ~Copyable {
   private var offset = UInt64(PartialHeader.byteCount)
   /// Results of the current block that are not yet in a frame.
   private var pending: [UInt8] = []
+  /// The frame written last; only its memory is of use.
+  private var stored: [UInt8] = []
   private var resultSizes = PartialHeader.FrameSizes()
   /// Of the current block's stored frames.
   private var storedHash = XXH3()
@@ -62,10 +64,32 @@ package struct PartialWriter: ~Copyable {
       let room = PartialHeader.frameByteLimit - pending.count
       unsafe pending.append(contentsOf: rest.prefix(room))
       unsafe rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(room))
-      resultSizes.add(try write(pending))
-      pending.removeAll(keepingCapacity: true)
+      try writePending()
     }
     unsafe pending.append(contentsOf: rest)
+  }
+
+  private mutating func writePending() throws(PartialError) {
+    let text = exchange(&pending, with: [])
+    resultSizes.add(
+      try unsafe text.withUnsafeBytes { (text) throws(PartialError) in try unsafe write(text) })
+    pending = text
+    pending.removeAll(keepingCapacity: true)
+  }
+
+  /// Ends the current block with the last of its results, or all of them: without a copy then.
+  ///
+  /// See `endBlock` of the results that were appended.
+  package mutating func endBlock(
+    results: UnsafeRawBufferPointer, counts: RecordCounts, exit: RangeState,
+    inputDigest: Digest128, errors: [UInt8]
+  ) throws(PartialError) {
+    if pending.isEmpty, !results.isEmpty, results.count <= PartialHeader.frameByteLimit {
+      resultSizes.add(try unsafe write(results))
+    } else {
+      try unsafe append(results: results)
+    }
+    try endBlock(counts: counts, exit: exit, inputDigest: inputDigest, errors: errors)
   }
 
   /// Adds result text to the current block; any part of it, lines need not be whole.
@@ -89,14 +113,16 @@ package struct PartialWriter: ~Copyable {
     counts: RecordCounts, exit: RangeState, inputDigest: Digest128, errors: [UInt8] = []
   ) throws(PartialError) {
     precondition(firstBlock + blocks.count < Limits.blocksPerShard)
-    if !pending.isEmpty { resultSizes.add(try write(pending)) }
-    pending.removeAll(keepingCapacity: true)
+    if !pending.isEmpty { try writePending() }
     precondition((resultSizes.frameCount > 0) == (counts.ok > 0))
     precondition(errors.isEmpty == (counts.error == 0))
     var errorSizes = PartialHeader.FrameSizes()
     for first in stride(from: 0, to: errors.count, by: PartialHeader.frameByteLimit) {
       let end = min(first + PartialHeader.frameByteLimit, errors.count)
-      errorSizes.add(try write(Array(errors[first..<end])))
+      let frame = try unsafe errors[first..<end].withUnsafeBytes {
+        (text) throws(PartialError) in try unsafe write(text)
+      }
+      errorSizes.add(frame)
     }
     let hash = exchange(&storedHash, with: XXH3())
     blocks.append(
@@ -148,10 +174,12 @@ package struct PartialWriter: ~Copyable {
   }
 
   /// Writes one frame and counts it.
-  private mutating func write(_ text: [UInt8]) throws(PartialError) -> PartialFrame {
-    var stored: [UInt8] = []
+  private mutating func write(
+    _ text: UnsafeRawBufferPointer
+  ) throws(PartialError) -> PartialFrame {
+    stored.removeAll(keepingCapacity: true)
     do throws(CompressionError) {
-      try compressor.compress(text, into: &stored)
+      try unsafe compressor.compress(text, into: &stored)
     } catch {
       fatalError("zstd cannot compress: \(error)")  // no memory, or a broken library
     }

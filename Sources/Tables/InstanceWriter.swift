@@ -67,7 +67,7 @@ import CKernels
   package mutating func appendJSONObject(
     of record: Int, in tile: borrowing RecordTile, to output: inout TextBuffer
   ) {
-    guard tile.isJSON && copiesWholeRecords else {
+    guard copiesRecords(of: tile) else {
       return appendJSON(of: record, in: tile, isObject: true, to: &output)
     }
     precondition(tile.error(of: record) == nil)
@@ -114,16 +114,27 @@ import CKernels
     }
   }
 
+  /// Whether a record is copied as it stands in the input.
+  func copiesRecords(of tile: borrowing RecordTile) -> Bool { tile.isJSON && copiesWholeRecords }
+
+  /// Room for a record's fields as text, whatever its form, beside 6 bytes for each of the record.
+  func room(in tile: borrowing RecordTile) -> Int {
+    precondition(columns.allSatisfy { $0 < tile.expectedFieldCount })
+    return 6 * tile.addedByteCount + 8 * columns.count + keyByteCount + Int(NS_CSV_PADDING)
+  }
+
+  /// Gives a kernel what it has to know of the columns.
+  mutating func withLayout(_ body: (UnsafePointer<ns_csv_layout>) -> Void) {
+    unsafe withUnsafePointer(to: &layout) { unsafe body($0) }
+  }
+
   private mutating func appendJSON(
     of record: Int, in tile: borrowing RecordTile, isObject: Bool, to output: inout TextBuffer
   ) {
     precondition(tile.error(of: record) == nil)
-    precondition(columns.allSatisfy { $0 < tile.expectedFieldCount })
     guard let window = unsafe tile.window else { return }
     let span = unsafe tile.records + record
-    let bound =
-      unsafe 6 * (Int(span.pointee.length) + tile.addedByteCount) + 8 * columns.count + keyByteCount
-      + Int(NS_CSV_PADDING)
+    let bound = unsafe 6 * Int(span.pointee.length) + room(in: tile)
     unsafe output.append(bound: bound) { target in
       tile.isJSON
         ? unsafe ns_json_write(window, span, tile.fields, &layout, isObject ? 1 : 0, target)
@@ -181,7 +192,8 @@ private func trimmed(_ text: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<
   return unsafe UnsafeBufferPointer(rebasing: text[first..<last + 1])
 }
 
-private func allocated<Element>(_ elements: [Element]) -> UnsafeMutableBufferPointer<Element> {
+/// A copy of elements that is not moved; whoever gets it frees it.
+func allocated<Element>(_ elements: [Element]) -> UnsafeMutableBufferPointer<Element> {
   let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: max(elements.count, 1))
   _ = unsafe buffer.initialize(from: elements)
   return unsafe buffer

@@ -12,7 +12,7 @@ package struct PredictionFormat: Sendable {
   /// Names of the inputs that contributions are written of; none if none are asked for.
   let explained: [String]
   private let isOneNumber: Bool
-  private let explainedKeys: [[UInt8]]
+  let explainedKeys: [[UInt8]]
 
   /// Writes all outputs.
   ///

@@ -23,6 +23,44 @@ package struct RecordSet: Hashable, Sendable {
     words[record / 64] |= 1 << UInt64(record % 64)
   }
 
+  /// The first of its records from one on; nil where there is none.
+  package func first(from start: Int) -> Int? {
+    guard start < RecordTile.recordLimit else { return nil }
+    var index = start / 64
+    var word = words[index] & (~0 << UInt64(start % 64))
+    while word == 0 {
+      index += 1
+      guard index < Self.wordCount else { return nil }
+      word = words[index]
+    }
+    return index * 64 + word.trailingZeroBitCount
+  }
+
+  /// Adds the records that are errors.
+  package mutating func insertErrors(of tile: borrowing RecordTile) {
+    unsafe withUnsafeWords { words in
+      guard let words = words.baseAddress else { return }
+      unsafe ns_csv_mark_errors(tile.records, tile.recordCount, words)
+    }
+  }
+
+  /// Adds the records whose numbers are not all finite.
+  ///
+  /// - Parameters:
+  ///   - numbers: `width` of them for each record, record after record.
+  ///   - width: How many a record has.
+  ///   - count: Of records.
+  package mutating func insertNotFinite(
+    _ numbers: UnsafeBufferPointer<Double>, width: Int, count: Int
+  ) {
+    precondition(count <= RecordTile.recordLimit && count * width <= numbers.count)
+    guard let numbers = numbers.baseAddress else { return }
+    unsafe withUnsafeWords { words in
+      guard let words = words.baseAddress else { return }
+      unsafe ns_mark_not_finite(numbers, count, width, words)
+    }
+  }
+
   /// Adds the records of another set.
   package mutating func formUnion(_ other: RecordSet) {
     for index in words.indices { words[index] |= other.words[index] }

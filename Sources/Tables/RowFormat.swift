@@ -1,3 +1,4 @@
+import CKernels
 package import Jobs
 
 /// How one scored record is written: fixed by the job's request, the columns and the model.
@@ -128,6 +129,8 @@ package struct RowWriter: ~Copyable {
   private let prediction: PredictionFormat
   private var instance: InstanceWriter
   private let delimiter: UInt8
+  /// Writes many lines at once where predictions are all numbers.
+  private var lines: RowLines?
 
   init(
     format: JobRequest.PredictionsFormat, isKeyed: Bool, instanceType: JobRequest.InstanceType,
@@ -139,10 +142,50 @@ package struct RowWriter: ~Copyable {
     self.prediction = prediction
     self.instance = instance
     self.delimiter = delimiter
+    let form =
+      format == .csv
+      ? ns_row_csv
+      : isKeyed ? ns_row_json_key : instanceType == .array ? ns_row_json_array : ns_row_json_object
+    let pieces =
+      format == .csv
+      ? prediction.piecesOfCSV(delimiter: delimiter) : prediction.piecesOfJSON()
+    lines = pieces.map { pieces in
+      RowLines(pieces, form: form, delimiter: delimiter, prediction: prediction)
+    }
+  }
+
+  /// Appends neighbouring records of a tile, none of which is an error.
+  ///
+  /// - Parameters:
+  ///   - records: Which.
+  ///   - tile: Theirs.
+  ///   - predictions: Of all the tile's records, record after record.
+  ///   - explanations: The same of what explains them; empty where nothing does.
+  ///   - text: Gets the lines.
+  package mutating func append(
+    _ records: Range<Int>, of tile: borrowing RecordTile,
+    predictions: UnsafeBufferPointer<Double>, explanations: UnsafeBufferPointer<Double>,
+    to text: inout TextBuffer
+  ) {
+    if lines?.suits(tile) == true, !instance.copiesRecords(of: tile) {
+      unsafe lines?.append(
+        records, of: tile, instance: &instance, predictions: predictions,
+        explanations: explanations, to: &text)
+      return
+    }
+    let (width, explanationWidth) = (prediction.width, prediction.explanationWidth)
+    for record in records {
+      let explained = record * explanationWidth..<(record + 1) * explanationWidth
+      unsafe append(
+        tile, record: record,
+        prediction: UnsafeBufferPointer(
+          rebasing: predictions[record * width..<(record + 1) * width]),
+        explanation: UnsafeBufferPointer(rebasing: explanations[explained]), to: &text)
+    }
   }
 
   /// Appends one record with its prediction and, where it has one, its explanation.
-  package mutating func append(
+  private mutating func append(
     _ tile: borrowing RecordTile, record: Int, prediction numbers: UnsafeBufferPointer<Double>,
     explanation: UnsafeBufferPointer<Double>, to text: inout TextBuffer
   ) {

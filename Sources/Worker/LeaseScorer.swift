@@ -52,7 +52,7 @@ private struct LeaseScorer: ~Copyable {
   private var tile = RecordTile()
   private var scorer: TileScorer
   private var writer: PartialWriter
-  private var results = TextBuffer(capacity: 1 << 20)
+  private var results = TextBuffer(capacity: 2 << 20)
   private var errors = TextBuffer()
   private var blockResults: [BlockResult] = []
   private var counts = RecordCounts()
@@ -141,6 +141,13 @@ private struct LeaseScorer: ~Copyable {
     counts += added
     recordCount += added.total
     slot.note(records: recordCount)
+    if results.count > Self.resultLimit { try handOver() }
+  }
+
+  /// Results that are kept back for the block's end, which takes them without a copy.
+  private static let resultLimit = 1 << 20
+
+  private mutating func handOver() throws {
     try unsafe results.withUnsafeBytes { text in try unsafe writer.append(results: text) }
     results.removeAll()
   }
@@ -151,19 +158,18 @@ private struct LeaseScorer: ~Copyable {
     countPruned()
     prunedCount = 0
     // A block without records has no results.
-    if counts.ok > 0 {
-      try scorer.endBlock(results: &results)
-      try unsafe results.withUnsafeBytes { text in try unsafe writer.append(results: text) }
-      results.removeAll()
-    }
+    if counts.ok > 0 { try scorer.endBlock(results: &results) }
     let isLast = blockResults.count + 1 == grant.lease.blocks.count
     let states = reader.boundStates
     let exit =
       isLast ? states.last ?? .recordStart : states[min(blockResults.count + 1, states.count - 1)]
     let result = BlockResult(counts: counts, exit: exit)
-    try writer.endBlock(
-      counts: counts, exit: exit, inputDigest: reader.inputDigest(ofBlock: blockResults.count),
-      errors: errors.copy())
+    try unsafe results.withUnsafeBytes { text in
+      try unsafe writer.endBlock(
+        results: text, counts: counts, exit: exit,
+        inputDigest: reader.inputDigest(ofBlock: blockResults.count), errors: errors.copy())
+    }
+    results.removeAll()
     errors.removeAll()
     blockResults.append(result)
     counts = RecordCounts()

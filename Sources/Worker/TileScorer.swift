@@ -86,11 +86,17 @@ import Tables
     }
     evaluate(tile)
     var counts = RecordCounts()
-    for record in 0..<tile.count {
+    var first = 0
+    while let record = suspects.first(from: first), record < tile.count {
+      append(first..<record, of: tile, results: &results)
+      counts.ok += UInt64(record - first)
       let isScored = append(
         record, of: tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
       if isScored { counts.ok += 1 } else { counts.error += 1 }
+      first = record + 1
     }
+    append(first..<tile.count, of: tile, results: &results)
+    counts.ok += UInt64(tile.count - first)
     try endTile(tile, results: &results)
     return counts
   }
@@ -105,8 +111,15 @@ import Tables
     guard let (kept, failed) = sieve.map({ ($0.kept, $0.failed) }), counts.filtered < tile.count
     else { return counts }
     evaluate(tile)
+    var first = 0
     for record in 0..<tile.count {
-      if kept.contains(record) {
+      let isKept = kept.contains(record)
+      if isKept && !suspects.contains(record) { continue }
+      let run = first..<record
+      first = record + 1
+      append(run, of: tile, results: &results)
+      counts.ok += UInt64(run.count)
+      if isKept {
         let isScored = append(
           record, of: tile, firstOrdinal: firstOrdinal, results: &results, errors: &errors)
         if isScored { counts.ok += 1 } else { counts.error += 1 }
@@ -116,6 +129,8 @@ import Tables
         counts.error += 1
       }
     }
+    append(first..<tile.count, of: tile, results: &results)
+    counts.ok += UInt64(tile.count - first)
     try endTile(tile, results: &results)
     return counts
   }
@@ -211,16 +226,13 @@ import Tables
   /// Looks at whole tiles, so that a record without a problem costs next to nothing.
   private mutating func findSuspects(_ tile: borrowing RecordTile) {
     suspects.removeAll()
-    for record in 0..<tile.count where tile.error(of: record) != nil { suspects.insert(record) }
+    suspects.insertErrors(of: tile)
     for input in context.model.inputs.indices {
       suspects.formUnion(words: failures[Self.words(ofInput: input)])
     }
-    let width = context.prediction.width
     unsafe outputs.withUnsafeBufferPointer { outputs in
-      for record in 0..<tile.count {
-        let own = unsafe outputs[record * width..<(record + 1) * width]
-        if unsafe !own.allSatisfy(\.isFinite) { suspects.insert(record) }
-      }
+      unsafe suspects.insertNotFinite(
+        outputs, width: context.prediction.width, count: tile.count)
     }
   }
 
@@ -239,7 +251,6 @@ import Tables
   /// keeps the record for the tile's end.
   ///
   /// - Returns: Whether it has a prediction and went to the results.
-  @inline(__always)
   mutating func append(
     _ record: Int, of tile: borrowing RecordTile, firstOrdinal: UInt64,
     results: inout TextBuffer, errors: inout TextBuffer
@@ -248,25 +259,24 @@ import Tables
       append(problem, of: record, in: tile, firstOrdinal: firstOrdinal, to: &errors)
       return false
     }
+    append(record..<record + 1, of: tile, results: &results)
+    return true
+  }
+
+  /// Appends neighbouring records without a problem.
+  private mutating func append(
+    _ records: Range<Int>, of tile: borrowing RecordTile, results: inout TextBuffer
+  ) {
     guard columns == nil else {
-      kept.append(UInt16(record))
-      return true
+      kept.append(contentsOf: records.lazy.map { UInt16($0) })
+      return
     }
-    let width = context.prediction.width
-    let explanationWidth = context.prediction.explanationWidth
     unsafe outputs.withUnsafeBufferPointer { outputs in
       unsafe explanations.withUnsafeBufferPointer { explanations in
         unsafe rows.append(
-          tile, record: record,
-          prediction: UnsafeBufferPointer(
-            rebasing: outputs[record * width..<(record + 1) * width]),
-          explanation: UnsafeBufferPointer(
-            rebasing: explanations[
-              record * explanationWidth..<(record + 1) * explanationWidth]),
-          to: &results)
+          records, of: tile, predictions: outputs, explanations: explanations, to: &results)
       }
     }
-    return true
   }
 
   // MARK: Features

@@ -47,6 +47,48 @@ struct FrameTests {
     }
   }
 
+  /// Lines of ids and numbers, as a job with a key writes them.
+  static func lines(json: Bool, count: Int) -> [UInt8] {
+    var state: UInt64 = 5
+    return (0..<count).flatMap { index in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let number = "0.\(state >> 10)"
+      return Array(
+        (json ? "{\"key\":\(index),\"prediction\":\(number)}\n" : "\(index),\(number)\n").utf8)
+    }
+  }
+
+  @Test(arguments: [false, true]) func linesOfNumbersStaySmall(json: Bool) throws {
+    let text = Self.lines(json: json, count: 5_000)
+    let frame = try Self.frame(text)
+    var output: [UInt8] = []
+    var decompressor = FrameDecompressor()
+    try decompressor.decompress(frame, into: &output, limit: text.count)
+    #expect(output == text)
+    // Digits that nobody can foresee are most of it: 8 bytes of each line. Level 1 alone needs 51
+    // and 55 kB.
+    #expect(frame.count < 5_000 * 12)
+  }
+
+  @Test func digitsThatRepeatAreSearchedAgain() throws {
+    let text = (0..<9_000).flatMap { Array("\(1_000_000 + $0),\($0 * 7 % 10)\n".utf8) }
+    // Level 1 alone needs 4 kB, and the quickest search 25 kB.
+    #expect(try Self.frame(text).count < 5_000)
+  }
+
+  @Test func whatCameBeforeChangesNoFrame() throws {
+    var compressor = FrameCompressor()
+    let texts = [
+      Self.lines(json: false, count: 900), Self.text(count: 50_000),
+      Self.lines(json: true, count: 900),
+    ]
+    for text in texts + texts.reversed() + [[]] + texts {
+      var frame: [UInt8] = []
+      try compressor.compress(text, into: &frame)
+      #expect(try frame == Self.frame(text))
+    }
+  }
+
   @Test(arguments: [1, 3, 9]) func partsMakeTheSameFrameHoweverTheyAreCut(level: Int) throws {
     let text = Self.text(count: 700_000)
     var frames: Set<[UInt8]> = []

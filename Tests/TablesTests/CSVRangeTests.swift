@@ -33,6 +33,7 @@ private let adversarialTexts: [(name: String, text: String)] = [
     "1,2\n3,\"" + String(repeating: "z\n", count: 24) + "\"\n4,5\n6,\"7\n\"\n8,9\n"
   ),
   ("over-long to the end", "1,2\n\"" + String(repeating: "w", count: 60)),
+  ("wide from the begin", String(repeating: "x", count: 150) + ",1\n2,3\n"),
   ("not only ASCII", "é,ß\n\"日\n本\",語\n1,2\n"),
 ]
 
@@ -142,6 +143,37 @@ struct CSVRangeTests {
     var tile = RecordTile()
     for (size, block) in [(600_100, 600_100), (600_100, 65_536), (100_003, 9_001)] {
       let ranges = stride(from: 0, to: 600_100, by: size).map { $0..<min($0 + size, 600_100) }
+      _ = try reading.checkChain(
+        bytes, ranges: ranges, block: block, reference: reference, tile: &tile)
+    }
+  }
+
+  /// Wide plain records, among which now and then something is not as it should be.
+  @Test(arguments: TextInstructions.available, [12, 60])
+  func plainTextWithOddPlacesAgrees(instructions: TextInstructions, fieldCount: Int) throws {
+    var random = SplitMix(state: UInt64(fieldCount))
+    var bytes: [UInt8] = []
+    while bytes.count < 150_000 {
+      let odd = Int.random(in: 0..<120, using: &random)
+      let count = odd == 0 ? fieldCount + 1 : odd == 1 ? fieldCount - 1 : fieldCount
+      for column in 0..<count {
+        if column > 0 { bytes.append(UInt8(ascii: ",")) }
+        if odd == 2, column == 3 { bytes += Array("\"a,\n\"\"b\"".utf8) }
+        if odd == 3, column == 5 { bytes += Array(repeating: UInt8(ascii: "x"), count: 900) }
+        if odd == 4, column == 7 { bytes += Array("é\"".utf8) }
+        let length = Int.random(in: 0...12, using: &random)
+        bytes += Array("\(Int.random(in: 0...999_999_999_999, using: &random))".utf8.prefix(length))
+      }
+      bytes += Array((odd == 5 ? "\r\n" : odd == 6 ? "\n\n\r\n" : odd == 7 ? ",\r\n" : "\n").utf8)
+    }
+    let reference = ReferenceParser(bytes, fieldCount: fieldCount, limit: 800)
+    let end = bytes.count
+    var tile = RecordTile()
+    for (size, block, window) in [(end, end, 65_536), (end, 4_096, 8_192), (20_011, 7_001, 3_000)] {
+      let reading = Reading(
+        fieldCount: fieldCount, options: try CSVOptions(recordByteLimit: 800),
+        windowByteCount: window, instructions: instructions, headerOffset: 0)
+      let ranges = stride(from: 0, to: end, by: size).map { $0..<min($0 + size, end) }
       _ = try reading.checkChain(
         bytes, ranges: ranges, block: block, reference: reference, tile: &tile)
     }

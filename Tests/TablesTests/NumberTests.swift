@@ -60,8 +60,7 @@ struct NumberTests {
       let text = Self.format(value)
       #expect(Self.parse(text)?.bitPattern == value.bitPattern, "\(text)")
       #expect(Double(text)?.bitPattern == value.bitPattern, "\(text)")
-      // Swift prints the shortest digits too: the same number of them.
-      #expect(digitCount(text) <= digitCount("\(value)"), "\(text) \(value)")
+      #expect(digits(text) == digits("\(value)"), "\(text) \(value)")
     }
   }
 
@@ -93,10 +92,67 @@ struct NumberTests {
     #expect(Self.format(value) == text)
   }
 
-  private func digitCount(_ text: String) -> Int {
+  /// Python's repr of doubles on which formatters have failed: subnormals, halfway cases, the ends
+  /// of the range, powers of two, whose lower neighbour is nearer than the upper one.
+  @Test(arguments: [
+    "2.2250738585072014e-308", "2.225073858507201e-308", "1e-323", "1.5e-323", "9.9e-322",
+    "9007199254740992.0", "2251799813685249.5", "9.5367431640625e-07", "5.764607523034235e+17",
+    "1.1529215046068468e+18", "8.98846567431158e+307", "9.409340012568248e+18", "2e+23",
+    "1.2345678901234568e+16", "9.5e+22", "1e+23", "5.35e+16", "1.9430376160308388e+16",
+    "8.41e+21", "4.708356024711512e+18", "2.9802322387695312e-08", "2.109808898695963e+16",
+    "4.940656e-318", "1.18575755e-316", "2.989102097996e-312", "9060801153433600.0", "3.4e+38",
+    "0.00012345", "9.999e-05", "123456789012345.6", "1234567890123456.0", "1.0000000000000002",
+    "0.9999999999999999",
+  ]) func hardDoublesAreWrittenAsPythonDoes(text: String) throws {
+    let value = try #require(Double(text))
+    #expect(Self.format(value) == text)
+    #expect(Self.format(-value) == "-" + text)
+  }
+
+  @Test func powersAndTheirNeighboursAreShortest() {
+    for exponent in UInt64(0)..<2_047 {
+      for distance in [-2, -1, 0, 1, 2] {
+        checkDigits(Double(bitPattern: exponent << 52 &+ UInt64(bitPattern: Int64(distance))))
+      }
+    }
+    for exponent in -323...308 {
+      guard let power = Double("1e\(exponent)"), let half = Double("5e\(exponent)") else {
+        continue
+      }
+      for value in [power, power.nextUp, power.nextDown, half, half.nextUp, half.nextDown] {
+        checkDigits(value)
+      }
+    }
+  }
+
+  /// Swift's description has other layouts, but the same digits: the shortest, and of these the
+  /// nearest.
+  private func checkDigits(_ value: Double) {
+    guard value.isFinite, value > 0 else { return }
+    let text = Self.format(value)
+    #expect(Double(text) == value, "\(text)")
+    #expect(digits(text) == digits("\(value)"), "\(text) \(value)")
+  }
+
+  @Test(arguments: 0..<4) func randomFloatsAreShortest(seed: UInt64) {
+    var random = SplitMix(state: seed)
+    var buffer = TextBuffer()
+    for _ in 0..<25_000 {
+      let value = Float(bitPattern: UInt32(truncatingIfNeeded: random.next()))
+      guard value.isFinite else { continue }
+      buffer.removeAll()
+      buffer.append(value)
+      let text = String(decoding: buffer.copy(), as: UTF8.self)
+      #expect(Float(text)?.bitPattern == value.bitPattern, "\(text)")
+      #expect(digits(text) == digits("\(value)"), "\(text) \(value)")
+    }
+  }
+
+  /// The digits that count, without the zeros around them.
+  private func digits(_ text: String) -> [UInt8] {
     let mantissa = text.utf8.prefix { $0 != UInt8(ascii: "e") }
     let digits = mantissa.filter { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
     let significant = digits.drop { $0 == UInt8(ascii: "0") }.reversed()
-    return significant.drop { $0 == UInt8(ascii: "0") }.count
+    return Array(significant.drop { $0 == UInt8(ascii: "0") }.reversed())
   }
 }

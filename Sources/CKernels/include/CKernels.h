@@ -14,6 +14,7 @@
 #include "ns_oblivious.h"
 #include "ns_peak.h"
 #include "ns_prefetch.h"
+#include "ns_rows.h"
 #include "ns_shap.h"
 #include "ns_text.h"
 #include "ns_topk.h"
