@@ -5,6 +5,7 @@ import Failpoints
 import Foundation
 import Jobs
 import Leasing
+import Logging
 import ObjectStore
 import Partials
 import Tables

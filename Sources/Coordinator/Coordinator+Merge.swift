@@ -11,6 +11,7 @@ import ObjectStore
 import Partials
 import Scoring
 import Tables
+import Wire
 
 /// From the last committed block to the published folder, and what is cleaned up after a job.
 extension Coordinator {
