@@ -9,7 +9,7 @@ import Partials
 /// the way there and a later life of the coordinator may write it again. The errors are complete
 /// under their final name before the output is published, and the output's publication decides:
 /// errors whose output is not there are those of a job that has not ended, or did not succeed.
-struct ErrorsPlace: Sendable {
+final class ErrorsPlace: Sendable {
   /// The final folder, or the URI of the final prefix.
   let folder: String
   private let name: String
