@@ -127,8 +127,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "CPosix", "Coordinator", "Destinations", "Digests", "Features", "Jobs", "Models",
-        "ObjectStore", "Scoring", "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
+        "Coordinator", "Destinations", "Digests", "Features", "Jobs", "Models", "ObjectStore",
+        "Scoring", "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: unsafeSettings),

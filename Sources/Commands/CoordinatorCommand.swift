@@ -1,5 +1,6 @@
 import ArgumentParser
 import Coordinator
+import Destinations
 import Foundation
 import Glibc
 import Logging

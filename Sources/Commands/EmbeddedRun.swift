@@ -202,11 +202,14 @@ struct EmbeddedRun {
       if workerCount == nil, job.phase != .planning {
         await fleet.grow(to: usefulWorkerCount(job))
       }
-      await events.pause(
-        for: job.phase == .planning
-          ? .milliseconds(5)
-          : max(.milliseconds(50), JobWatch.pause(after: clock.now - started)))
+      await events.pause(for: pause(job, after: clock.now - started))
     }
+  }
+
+  /// How long nothing is asked: the end of the job is told, the rest can wait.
+  private func pause(_ job: JobSummary, after elapsed: Duration) -> Duration {
+    if job.phase == .planning { return .milliseconds(5) }
+    return isQuiet ? .milliseconds(250) : max(.milliseconds(50), JobWatch.pause(after: elapsed))
   }
 
   private func stopped(because reason: String) -> CommandError {

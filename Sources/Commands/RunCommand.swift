@@ -1,4 +1,5 @@
 package import ArgumentParser
+import Destinations
 import Foundation
 import Jobs
 

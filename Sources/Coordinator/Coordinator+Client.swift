@@ -154,7 +154,8 @@ extension Coordinator {
         effects += planned.notes.map { .log(id, .info, $0) }
       }
       try mergeAhead(id)
-      if !StagedPartials.areUsed(by: request) { try await spools[0].open(id) }
+      guard !StagedPartials.areUsed(by: request) else { return }
+      try? await spools[0].open(id)  // without it partials come in pieces, which say what is wrong
     } catch {
       await failQuietly(id, reason: "\(error)")
     }

@@ -62,8 +62,8 @@ extension Coordinator {
 
   /// Has a job that was just planned merged as its blocks are committed.
   func mergeAhead(_ id: JobID) throws {
-    guard aheads.count < MergeAhead.jobLimit, core.jobs[id]?.phase == .scoring,
-      let work = try mergeWork(id, commits: []), work.goesAhead
+    guard aheads.count < MergeAhead.jobLimit, let work = try mergeWork(id, commits: []),
+      work.job.phase == .scoring, !work.job.state.isTerminal, work.goesAhead
     else { return }
     aheads[id] = MergeAhead(work)
   }

@@ -1,7 +1,7 @@
 import CPosix
 
-/// What the allocator does with memory that is freed.
-enum ProcessMemory {
+/// What the allocator of the process does with memory that is freed.
+package enum ProcessMemory {
   /// Blocks below this are taken from the heap, where they are used again, and not from the system.
   private static let mappingThreshold: Int32 = 32 << 20
   /// Free memory at the end of a heap beyond which it is given back.
@@ -11,7 +11,7 @@ enum ProcessMemory {
   ///
   /// By default glibc maps and unmaps each buffer of a megabyte, and the kernel zeroes its pages
   /// anew every time: 30,000 of 42,000 page faults of a job of 540 MB, and 5 % of its time.
-  static func keepFreed() {
+  package static func keepFreed() {
     // What is refused leaves the defaults.
     _ = mallopt(-3, mappingThreshold)
     _ = mallopt(-1, trimThreshold)
