@@ -211,6 +211,14 @@ void ns_column_gather_hashes(const int32_t *codes, uint32_t count, const uint64_
   for (uint32_t i = 0; i < count; i++) hashes[i] = codes[i] < 0 ? none : dictionary[codes[i]];
 }
 
+void ns_column_gather_numbers(const int32_t *codes, uint32_t count, const double *dictionary,
+                              double *output, size_t stride) {
+  for (uint32_t i = 0; i < count; i++) {
+    output[i * stride] =
+        codes[i] >= 0 ? dictionary[codes[i]] : std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
 void ns_column_codes(const ns_column *column, uint32_t count, int32_t *output) {
   switch (column->kind) {
     case ns_column_int8: return codes<int8_t>(column, count, output);

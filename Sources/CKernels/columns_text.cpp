@@ -367,14 +367,6 @@ uint32_t ns_column_gather(const int32_t *codes, uint32_t count, const ns_csv_fie
   return position;
 }
 
-void ns_column_gather_numbers(const int32_t *codes, uint32_t count, const double *dictionary,
-                              double *output, size_t stride) {
-  for (uint32_t i = 0; i < count; i++) {
-    output[i * stride] =
-        codes[i] >= 0 ? dictionary[codes[i]] : std::numeric_limits<double>::quiet_NaN();
-  }
-}
-
 void ns_column_hash_fields(const ns_csv_field *fields, size_t field_stride, uint32_t count,
                            const uint8_t *window, uint64_t *hashes) {
   // The multiplier of splitmix64 and the golden ratio; each word is multiplied in and folded.
