@@ -67,6 +67,7 @@ extension Coordinator {
     let folders = [Spool.folder(of: id, in: spoolFolder)]
     await removeAll(folders)
     if let request = core.jobs[id]?.request { await removeStaged(request, job: id) }
+    cleanUps[id] = nil
   }
 
   /// Removes a job's partials from its object store; what stays there for trouble is found by

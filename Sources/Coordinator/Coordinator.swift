@@ -41,6 +41,8 @@ package actor Coordinator {
   /// What the readers of a query share, until its job ends.
   var snapshots: [JobID: SnapshotHolder] = [:]
   var statistics: [WorkerID: WorkerStatistics] = [:]
+  /// What ended jobs leave, while it is being removed.
+  var cleanUps: [JobID: Task<Void, Never>] = [:]
   /// Partials that are being looked for in an object store: a result that is sent again waits too.
   var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
   var bulkPort: UInt16 = 0
@@ -224,7 +226,7 @@ package actor Coordinator {
     case .plan(let id): Task { await plan(id) }
     case .merge(let id): Task { await merge(id) }
     case .reload(let id): reload(id)
-    case .ended(let id): Task { await cleanUp(id) }
+    case .ended(let id): cleanUps[id] = Task { await cleanUp(id) }
     case .journal, .log: break  // done before
     }
   }
@@ -282,6 +284,11 @@ package actor Coordinator {
 
   /// Stops giving leases; workers are told to leave.
   package func drain() { core.isDraining = true }
+
+  /// Waits until nothing is left of the jobs that have ended.
+  package func finishCleanUps() async {
+    for cleanUp in cleanUps.values { await cleanUp.value }
+  }
 
   /// Checkpoints and closes the journal; nothing may be asked afterwards.
   package func close() {
