@@ -66,6 +66,7 @@ struct EmbeddedRun {
         await close(fleet, service, serving, .interrupted(signal: number))
         return .interrupted(signal: number)
       }
+      StoreEnding.process.begin(grace: .seconds(2))
       await fleet.stop(.atOnce)
       service.stop()
       await serving.value

@@ -47,7 +47,8 @@ actor WorkerFleet {
       let end = await runOnce()
       if isStopping { return }
       if end == WorkerProcess.description(ofExit: WorkerCommand.unfitCode) {
-        return failure = unfitReason()
+        failure = unfitReason()
+        return
       }
       switch policy.died(afterLiving: clock.now - started) {
       case .restart(let pause):

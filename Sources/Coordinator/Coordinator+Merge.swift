@@ -108,6 +108,7 @@ extension Coordinator {
     let folders = [Spooling.folder(of: id, in: spoolFolder)]
     await removeAll(folders)
     if let request = core.jobs[id]?.request { await removeStaged(request, job: id) }
+    cleanUps[id] = nil
   }
 
   nonisolated func abandon(_ ahead: MergeAhead) async {

@@ -51,6 +51,8 @@ package actor Coordinator {
   /// When the snapshots are asked next whether they are still there; `nil` while they are.
   var snapshotCheck: Instant? = .start
   var statistics: [WorkerID: WorkerStatistics] = [:]
+  /// What ended jobs leave, while it is being removed.
+  var cleanUps: [JobID: Task<Void, Never>] = [:]
   /// Partials that are being looked for in an object store: a result that is sent again waits too.
   var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
   var bulkPort: UInt16 = 0
@@ -244,7 +246,7 @@ package actor Coordinator {
     case .merge(let id): Task { await merge(id) }
     case .reload(let id): reload(id)
     case .ended(let id):
-      Task {
+      cleanUps[id] = Task {
         await cleanUp(id)
         ending.remove(id)
         for waiter in endWaiters.removeValue(forKey: id) ?? [] { waiter.resume() }
@@ -334,6 +336,11 @@ package actor Coordinator {
 
   /// Stops giving leases; workers are told to leave.
   package func drain() { core.isDraining = true }
+
+  /// Waits until nothing is left of the jobs that have ended.
+  package func finishCleanUps() async {
+    for cleanUp in cleanUps.values { await cleanUp.value }
+  }
 
   /// Checkpoints and closes the journal; nothing may be asked afterwards.
   package func close() {

@@ -88,6 +88,7 @@ package final class CoordinatorService: Sendable {
   private func shutDown() async {
     await control.close(within: .seconds(2))
     await bulk.close(within: .seconds(2))
+    await coordinator.finishCleanUps()
     await coordinator.close()
   }
 

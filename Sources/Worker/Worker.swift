@@ -52,7 +52,9 @@ package actor Worker {
   package func run() async -> WorkerExit {
     let ticks = Task { await tickUntilExit() }
     defer { ticks.cancel() }
-    StoreNotices.process.hear { text in Task { [weak self] in await self?.noteStore(text) } }
+    StoreNotices.process.hear { [weak self] text in
+      Task { [weak self] in await self?.noteStore(text) }
+    }
     return await withCheckedContinuation { continuation in
       if let exit { continuation.resume(returning: exit) } else { exitWaiter = continuation }
     }
