@@ -19,6 +19,8 @@ package struct RunCommand: AsyncParsableCommand {
           --format csv --compression none --key-field id
         nightshift run --model churn.txt --input data.csv --output scored/ \\
           --error-threshold -1 --quiet --summary json
+        nightshift run --model churn.txt --input s3://lake/events/ --output s3://lake/scored/ \\
+          --errors s3://quarantine/churn/
       """)
 
   @OptionGroup(title: "Job") package var request: RequestOptions
