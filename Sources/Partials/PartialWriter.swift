@@ -71,8 +71,7 @@ package struct PartialWriter: ~Copyable {
 
   private mutating func writePending() throws(PartialError) {
     let text = exchange(&pending, with: [])
-    resultSizes.add(
-      try unsafe text.withUnsafeBytes { (text) throws(PartialError) in try unsafe write(text) })
+    resultSizes.add(try write(text[...]))
     pending = text
     pending.removeAll(keepingCapacity: true)
   }
@@ -84,7 +83,7 @@ package struct PartialWriter: ~Copyable {
     results: UnsafeRawBufferPointer, counts: RecordCounts, exit: RangeState,
     inputDigest: Digest128, errors: [UInt8]
   ) throws(PartialError) {
-    if pending.isEmpty, !results.isEmpty, results.count <= PartialHeader.frameByteLimit {
+    if unsafe pending.isEmpty && !results.isEmpty && results.count <= PartialHeader.frameByteLimit {
       resultSizes.add(try unsafe write(results))
     } else {
       try unsafe append(results: results)
@@ -119,10 +118,7 @@ package struct PartialWriter: ~Copyable {
     var errorSizes = PartialHeader.FrameSizes()
     for first in stride(from: 0, to: errors.count, by: PartialHeader.frameByteLimit) {
       let end = min(first + PartialHeader.frameByteLimit, errors.count)
-      let frame = try unsafe errors[first..<end].withUnsafeBytes {
-        (text) throws(PartialError) in try unsafe write(text)
-      }
-      errorSizes.add(frame)
+      errorSizes.add(try write(errors[first..<end]))
     }
     let hash = exchange(&storedHash, with: XXH3())
     blocks.append(
@@ -170,6 +166,12 @@ package struct PartialWriter: ~Copyable {
       try cut(descriptor, to: offset, path: path)
     } catch {
       throw PartialError(error)
+    }
+  }
+
+  private mutating func write(_ text: ArraySlice<UInt8>) throws(PartialError) -> PartialFrame {
+    try unsafe text.withUnsafeBufferPointer { (bytes) throws(PartialError) in
+      try unsafe write(UnsafeRawBufferPointer(bytes))
     }
   }
 
