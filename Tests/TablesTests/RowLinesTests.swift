@@ -124,7 +124,8 @@ struct RowLinesTests {
     case 0: return "\"" + String(repeating: "a\"\"b,\n", count: length / 4) + "\""
     case 1: return "\"\(["NA", "", "null", "x"][length % 4])\""
     case 2: return ["NA", "", "null", "nan"][length % 4]
-    case 3: return "x" + String(repeating: "x", count: length) + "\"" + String(repeating: "y", count: 9)
+    case 3:
+      return "x" + String(repeating: "x", count: length) + "\"" + String(repeating: "y", count: 9)
     case 4: return String(repeating: "é", count: length)
     case 5: return "a\rb"
     default: return "\(Int(bitPattern: UInt(random.next())) >> length)"
