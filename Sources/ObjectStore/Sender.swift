@@ -56,6 +56,17 @@ final class Sender: Sendable {
     _ errand: Errand,
     _ next: (Int) throws(ObjectError) -> (HTTPRequest, HTTPSink)
   ) throws(ObjectError) -> Outcome {
+    let watch = StoreWatch.current
+    var errand = errand
+    errand.cancellation = errand.cancellation ?? watch?.cancellation
+    defer { watch?.note(nil) }
+    return try send(errand, watch, next)
+  }
+
+  private func send(
+    _ errand: Errand, _ watch: StoreWatch?,
+    _ next: (Int) throws(ObjectError) -> (HTTPRequest, HTTPSink)
+  ) throws(ObjectError) -> Outcome {
     var patience = Patience(limits, environment)
     var filledCount = 0
     while true {
@@ -69,11 +80,13 @@ final class Sender: Sendable {
           return Outcome(answer: answer, isRepeated: patience.attempt > 1)
         }
         if Self.asksForLess(answer) { pace.slowDown(errand.bucket) }
+        watch?.note("\(errand.name): \(trouble)")
         try patience.wait(errand, trouble, isReached: true, retryAfter: answer["retry-after"])
       case .failure(let failure):
         filledCount = failure.filledCount
         if filledCount > 0 { patience.noteProgress() }
         try Self.check(failure, errand)
+        watch?.note("\(errand.name): \(failure.reason)")
         try patience.wait(errand, failure.reason, isReached: failure.kind != .unreachable)
       }
     }

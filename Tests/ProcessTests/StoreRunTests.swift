@@ -97,14 +97,16 @@ import Testing
 }
 
 /// The object stores of `object_servers.py`, until they are forgotten.
-private final class ObjectServers {
+final class ObjectServers {
   private struct Ports: Decodable {
     let moto: Int
+    let motoProxy: Int
   }
 
   private let process = Process()
   private let input = Pipe()
   private let port: Int
+  private let proxyPort: Int
 
   init(in sandbox: Sandbox) throws {
     let output = Pipe()
@@ -119,7 +121,8 @@ private final class ObjectServers {
     {
       line += byte
     }
-    port = try JSONDecoder().decode(Ports.self, from: line).moto
+    let ports = try JSONDecoder().decode(Ports.self, from: line)
+    (port, proxyPort) = (ports.moto, ports.motoProxy)
     _ = try shell(["-X", "PUT", url("")])
   }
 
@@ -128,7 +131,17 @@ private final class ObjectServers {
     process.waitUntilExit()
   }
 
-  var variables: [String: String] {
+  var variables: [String: String] { Self.variables(port: port) }
+
+  /// Leads to the proxy that breaks what the rules say.
+  var faultyVariables: [String: String] { Self.variables(port: proxyPort) }
+
+  /// Gives the proxy a rule, as JSON.
+  func breakRequests(_ rule: String) throws {
+    _ = try shell(["-X", "POST", "-d", "[\(rule)]", "http://127.0.0.1:\(proxyPort)/__rules"])
+  }
+
+  static func variables(port: Int) -> [String: String] {
     [
       "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
       "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
