@@ -86,8 +86,10 @@ final class Sender: Sendable {
         filledCount = failure.filledCount
         if filledCount > 0 { patience.noteProgress() }
         try Self.check(failure, errand)
-        watch?.note("\(errand.name): \(failure.reason)")
-        try patience.wait(errand, failure.reason, isReached: failure.kind != .unreachable)
+        // The address of a bucket says nothing of the endpoint that a variable names.
+        let trouble = "\(request.endpoint): \(failure.reason)"
+        watch?.note("\(errand.name): \(trouble)")
+        try patience.wait(errand, trouble, isReached: failure.kind != .unreachable)
       }
     }
   }
