@@ -1,3 +1,4 @@
+import ArgumentParser
 import Commands
 import Coordinator
 import Foundation
