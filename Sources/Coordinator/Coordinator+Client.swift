@@ -61,7 +61,7 @@ extension Coordinator {
     do {
       // What submitting found out is used once; after a restart the job is planned again.
       var planned = prepared.removeValue(forKey: id)
-      if planned == nil { planned = try await offPool { try planner.plan() } }
+      if planned == nil { planned = try await ownThread { try planner.plan() } }
       guard let planned else { return }
       snapshots[id] = planned.snapshot
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes

@@ -97,7 +97,7 @@ extension Coordinator {
     let state: Submission.State
     do {
       try checkDestination(request)
-      let planned = try await offPool {
+      let planned = try await ownThread {
         try StoreWatch.$current.withValue(progress.watch) { try planner.plan() }
       }
       state = .planned(planned)
