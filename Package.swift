@@ -153,7 +153,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Commands", "Jobs", "Transport", "Wire",
+        "Commands", "Coordinator", "Jobs", "Transport", "Wire", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tests/CommandTests",

@@ -277,6 +277,51 @@ void   wire__client_answer__free_unpacked
   assert(message->base.descriptor == &wire__client_answer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   wire__planning__init
+                     (Wire__Planning         *message)
+{
+  static const Wire__Planning init_value = WIRE__PLANNING__INIT;
+  *message = init_value;
+}
+size_t wire__planning__get_packed_size
+                     (const Wire__Planning *message)
+{
+  assert(message->base.descriptor == &wire__planning__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t wire__planning__pack
+                     (const Wire__Planning *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &wire__planning__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t wire__planning__pack_to_buffer
+                     (const Wire__Planning *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &wire__planning__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Wire__Planning *
+       wire__planning__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Wire__Planning *)
+     protobuf_c_message_unpack (&wire__planning__descriptor,
+                                allocator, len, data);
+}
+void   wire__planning__free_unpacked
+                     (Wire__Planning *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &wire__planning__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   wire__jobs__init
                      (Wire__Jobs         *message)
 {
@@ -871,7 +916,7 @@ const ProtobufCMessageDescriptor wire__client_request__descriptor =
   (ProtobufCMessageInit) wire__client_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__submit__field_descriptors[2] =
+static const ProtobufCFieldDescriptor wire__submit__field_descriptors[3] =
 {
   {
     "job",
@@ -897,15 +942,28 @@ static const ProtobufCFieldDescriptor wire__submit__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "asks_again",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Wire__Submit, asks_again),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__submit__field_indices_by_name[] = {
+  2,   /* field[2] = asks_again */
   0,   /* field[0] = job */
   1,   /* field[1] = request */
 };
 static const ProtobufCIntRange wire__submit__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor wire__submit__descriptor =
 {
@@ -915,7 +973,7 @@ const ProtobufCMessageDescriptor wire__submit__descriptor =
   "Wire__Submit",
   "wire",
   sizeof(Wire__Submit),
-  2,
+  3,
   wire__submit__field_descriptors,
   wire__submit__field_indices_by_name,
   1,  wire__submit__number_ranges,
@@ -1101,7 +1159,7 @@ const ProtobufCMessageDescriptor wire__list_workers__descriptor =
   (ProtobufCMessageInit) wire__list_workers__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__client_answer__field_descriptors[10] =
+static const ProtobufCFieldDescriptor wire__client_answer__field_descriptors[11] =
 {
   {
     "version",
@@ -1223,6 +1281,18 @@ static const ProtobufCFieldDescriptor wire__client_answer__field_descriptors[10]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "planning",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Wire__ClientAnswer, body_case),
+    offsetof(Wire__ClientAnswer, planning),
+    &wire__planning__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__client_answer__field_indices_by_name[] = {
   3,   /* field[3] = accepted */
@@ -1230,6 +1300,7 @@ static const unsigned wire__client_answer__field_indices_by_name[] = {
   8,   /* field[8] = done */
   6,   /* field[6] = events */
   4,   /* field[4] = jobs */
+  10,   /* field[10] = planning */
   9,   /* field[9] = pong */
   2,   /* field[2] = refusal */
   1,   /* field[1] = request_id */
@@ -1240,7 +1311,7 @@ static const ProtobufCIntRange wire__client_answer__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 16, 3 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor wire__client_answer__descriptor =
 {
@@ -1250,11 +1321,62 @@ const ProtobufCMessageDescriptor wire__client_answer__descriptor =
   "Wire__ClientAnswer",
   "wire",
   sizeof(Wire__ClientAnswer),
-  10,
+  11,
   wire__client_answer__field_descriptors,
   wire__client_answer__field_indices_by_name,
   2,  wire__client_answer__number_ranges,
   (ProtobufCMessageInit) wire__client_answer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor wire__planning__field_descriptors[2] =
+{
+  {
+    "input_count",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Wire__Planning, input_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Wire__Planning, text),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned wire__planning__field_indices_by_name[] = {
+  0,   /* field[0] = input_count */
+  1,   /* field[1] = text */
+};
+static const ProtobufCIntRange wire__planning__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor wire__planning__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "wire.Planning",
+  "Planning",
+  "Wire__Planning",
+  "wire",
+  sizeof(Wire__Planning),
+  2,
+  wire__planning__field_descriptors,
+  wire__planning__field_indices_by_name,
+  1,  wire__planning__number_ranges,
+  (ProtobufCMessageInit) wire__planning__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor wire__jobs__field_descriptors[2] =

@@ -8,7 +8,8 @@ package import Wire
 ///
 /// A request that gets no answer is sent again, with the same number, until `patience` is over;
 /// every request of the client plane may be repeated. Whoever follows a job rides out a restart of
-/// the coordinator: once it has answered, `describe` and `logs` wait as long as workers do.
+/// the coordinator: once it has answered, `describe` and `logs` wait as long as workers do, and so
+/// does `submit` once the job is being planned.
 package final class CoordinatorClient: Sendable {
   private let transport: Client
   private let token: [UInt8]
@@ -30,25 +31,37 @@ package final class CoordinatorClient: Sendable {
     }
   }
 
-  /// Longer than stores are asked again.
-  private static let planningPatience = Duration.seconds(20 * 60)
-
   package func close() async { await transport.close(within: .seconds(1)) }
 
   // MARK: Requests
 
-  /// Has a job taken in.
+  /// Between the starts of two questions about a submission that is being planned.
+  private static let askingInterval = Duration.seconds(1)
+
+  /// Has a job taken in; asks again for as long as the coordinator says that it is planning it.
   ///
   /// A name that exists already is this request's own, sent again: names are random, or, under
   /// `run`, looked for before.
-  package func submit(_ id: JobID, _ request: JobRequest) async throws {
-    // Whoever has answered before is there, and may ask stores for a while to plan the job.
-    let isThere = hasAnswered.load(ordering: .relaxed)
-    let answer = try await send(
-      .submit(id, request: try RequestIdentity.canonical(request)),
-      patience: isThere ? max(patience, Self.planningPatience) : patience)
-    guard case .refusal(let refusal) = answer, refusal.code != .alreadyExists else { return }
-    throw refusal.explained
+  package func submit(
+    _ id: JobID, _ request: JobRequest, isQuiet: Bool = true
+  ) async throws {
+    let content = try RequestIdentity.canonical(request)
+    let body = ClientRequest.submit(id, request: content, asksAgain: true)
+    let advice = " Before you submit it again, see whether `nightshift describe \(id)` knows it."
+    var display = PlanningDisplay(isQuiet: isQuiet)
+    defer { display.clear() }
+    var patience = patience
+    while true {
+      let asked = clock.now
+      switch try await send(body, patience: patience, advice: advice) {
+      case .planning(let report):
+        display.show(report)
+        patience = followingPatience
+        try await Task.sleep(until: asked + Self.askingInterval, clock: clock)
+      case .refusal(let refusal) where refusal.code != .alreadyExists: throw refusal.explained
+      default: return
+      }
+    }
   }
 
   /// One page of jobs, and where the next one begins.
@@ -145,9 +158,9 @@ package final class CoordinatorClient: Sendable {
     return answer
   }
 
-  /// - Throws: `CommandError` where no answer comes.
+  /// - Throws: `CommandError` where no answer comes, with `advice` at its end.
   private func send(
-    _ body: ClientRequest, patience: Duration? = nil
+    _ body: ClientRequest, patience: Duration? = nil, advice: String = ""
   ) async throws -> ClientAnswer {
     let patience = patience ?? self.patience
     let number = randomBytes(count: 8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -165,7 +178,7 @@ package final class CoordinatorClient: Sendable {
       case .later(let reason):
         let pause = retry.delay(after: attempt, using: &generator)
         guard clock.now + pause < deadline else {
-          throw await silence(reason, after: patience)
+          throw await silence(reason, after: patience, advice)
         }
         try await Task.sleep(for: pause)
         attempt += 1
@@ -198,12 +211,15 @@ package final class CoordinatorClient: Sendable {
   }
 
   /// The error after all attempts, with what a fresh dial finds.
-  private func silence(_ reason: String, after patience: Duration) async -> CommandError {
+  private func silence(
+    _ reason: String, after patience: Duration, _ advice: String
+  ) async -> CommandError {
     let finding = await transport.diagnose()
     return CommandError(
       "no answer from the coordinator at \(transport.address) in \(Figures.words(patience)): "
         + "\(finding). Check that it runs (`nightshift coordinator`) and that "
-        + "--coordinator or NIGHTSHIFT_COORDINATOR names its address. Last: \(printable(reason))")
+        + "--coordinator or NIGHTSHIFT_COORDINATOR names its address. Last: \(printable(reason))"
+        + (advice.isEmpty ? "" : "." + advice))
   }
 
   private func unexpected(_ answer: ClientAnswer) -> CommandError {

@@ -252,7 +252,7 @@ struct EmbeddedRun {
   ) async throws -> JobSummary? {
     guard let earlier = try await client.find(id) else {
       do {
-        try await client.submit(id, request)
+        try await client.submit(id, request, isQuiet: isQuiet)
       } catch {
         events.refuse()
         throw error
@@ -278,7 +278,7 @@ struct EmbeddedRun {
       return nil
     }
     try await client.delete(id)
-    try await client.submit(id, request)
+    try await client.submit(id, request, isQuiet: isQuiet)
     return nil
   }
 }

@@ -6,8 +6,9 @@ package struct SubmitCommand: AsyncParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "submit", abstract: "Hand a job to the coordinator.",
     discussion: """
-      Prints the job's id. Options change what the job file says; without a file they are the \
-      whole job. Relative paths in a file begin in the file's folder, those in options here.
+      Prints the job's id once its inputs are listed and its model is read, however long that \
+      takes. Options change what the job file says; without a file they are the whole job. \
+      Relative paths in a file begin in the file's folder, those in options here.
 
       Examples:
         nightshift submit job.yaml
@@ -34,7 +35,7 @@ package struct SubmitCommand: AsyncParsableCommand {
   @Flag(help: "Show progress until the job has ended; the exit code is the job's.")
   var wait = false
 
-  @Flag(help: "With --wait: no bar and no lines in between.")
+  @Flag(help: "No bar and no lines in between.")
   var quiet = false
 
   @Option(help: "How to print the answer: text for people, json for programs.")
@@ -55,7 +56,7 @@ package struct SubmitCommand: AsyncParsableCommand {
     let client = try client.connect()
     _ = try await client.ping()  // so that a submission waits for its plan, not for nobody
     let id = RequestIdentity.randomJob()
-    try await client.submit(id, request)
+    try await client.submit(id, request, isQuiet: quiet)
     guard wait else {
       switch summary {
       case .text: return printLine(id.description)

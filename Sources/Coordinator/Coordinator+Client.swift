@@ -26,7 +26,8 @@ extension Coordinator {
 
   private func answer(_ request: ClientRequest) async throws -> ClientAnswer {
     switch request {
-    case .submit(let id, let bytes): return try await submit(id, bytes)
+    case .submit(let id, let bytes, let asksAgain):
+      return try await submit(id, bytes, asksAgain: asksAgain)
     case .list(let after, let limit, let states):
       return list(after: after, limit: limit, states: states)
     case .describe(let id): return try describe(id)
@@ -52,88 +53,7 @@ extension Coordinator {
     return .done
   }
 
-  // MARK: Submitting
-
-  private func submit(_ id: JobID, _ bytes: [UInt8]) async throws -> ClientAnswer {
-    let request: JobRequest
-    do {
-      request = try JSONDecoder().decode(JobRequest.self, from: Data(bytes))
-    } catch {
-      throw Refusal(code: .invalidRequest, text: "the job request cannot be read: \(error)")
-    }
-    // The same request again, because its answer was lost.
-    if core.jobs[id]?.request.isResolved(from: request) == true {
-      try await settle()
-      return .accepted(id)
-    }
-    do {
-      try await prepare(id, request)
-    } catch {
-      throw Refusal(code: .invalidRequest, text: "\(error)")
-    }
-    let created = wallClockNanoseconds()
-    // What listing the inputs has told of it stands in the journal.
-    let resolved = prepared[id]?.configuration.request ?? request
-    try await decide { core, _, effects in
-      guard core.jobs[id] == nil else { return }  // submitted twice at the same time
-      try core.submit(id, resolved, createdNanoseconds: created, into: &effects)
-    }
-    return .accepted(id)
-  }
-
-  private nonisolated func planner(of request: JobRequest, _ id: JobID) -> JobPlanner {
-    JobPlanner(request: request, modelFolder: modelFolder) { [logger] text in
-      logger.info("\(text)", metadata: ["job": "\(id)"])
-    }
-  }
-
-  /// Plans a job before it is taken in; a submission that is sent again joins the first.
-  private func prepare(_ id: JobID, _ request: JobRequest) async throws {
-    if let running = submissions[id] { return try await running.value }
-    let planner = planner(of: request, id)
-    let task = Task {
-      try checkDestination(request)
-      prepared[id] = try await offPool { [self] in
-        try checkStore(request)
-        return try planner.plan()
-      }
-    }
-    submissions[id] = task
-    defer { submissions[id] = nil }
-    try await task.value
-  }
-
-  private func checkDestination(_ request: JobRequest) throws(CoordinatorError) {
-    let output = request.outputConfig.uri
-    try checkFolder(output, "outputConfig.uri")
-    let isDatabase = InputAccess.isDatabase(output) || output.hasPrefix("sqlite:")
-    // Errors of a database go to one of its tables.
-    if let errors = request.outputConfig.errorsUri, !isDatabase {
-      try checkFolder(errors, "outputConfig.errorsUri")
-    }
-  }
-
-  private func checkFolder(_ folder: String, _ key: String) throws(CoordinatorError) {
-    guard !InputAccess.isRemote(folder) else { return }  // told when it is written to
-    guard folder.hasPrefix("/") else {
-      throw CoordinatorError("\(key): \(folder) is not an absolute path")
-    }
-    // Others may read predictions where the user's umask lets them.
-    try makeFolder(folder, permissions: nil)
-    guard FileManager.default.isWritableFile(atPath: folder) else {
-      throw CoordinatorError("\(key): \(folder) cannot be written")
-    }
-  }
-
-  /// Refuses a job whose output goes to a store that does not answer: told before it is scored.
-  private nonisolated func checkStore(_ request: JobRequest) throws(CoordinatorError) {
-    guard StagedPartials.areUsed(by: request) else { return }
-    do throws(DestinationError) {
-      try ObjectDestination.check(request.outputConfig.uri)
-    } catch {
-      throw CoordinatorError("the output cannot be written: \(error.context)")
-    }
-  }
+  // MARK: Planning
 
   /// Plans a job that was taken in, also after a restart.
   func plan(_ id: JobID) async {
@@ -143,7 +63,7 @@ extension Coordinator {
     do {
       // What submitting found out is used once; after a restart the job is planned again.
       var planned = prepared.removeValue(forKey: id)
-      if planned == nil { planned = try await offPool { try planner.plan() } }
+      if planned == nil { planned = try await ownThread { try planner.plan() } }
       guard let planned else { return }
       snapshots[id] = planned.snapshot
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes

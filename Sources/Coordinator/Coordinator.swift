@@ -34,8 +34,10 @@ package actor Coordinator {
   var logs: [JobID: JobLog] = [:]
   /// What a worker needs to know of each planned job, as JSON; after a restart, once it is asked.
   var configurations: [JobID: [UInt8]] = [:]
-  /// Submissions that are being planned, so that one sent again joins the first.
-  var submissions: [JobID: Task<Void, any Error>] = [:]
+  /// What clients ask for that is no job yet.
+  var submissions: [JobID: Submission] = [:]
+  /// Threads that plan submissions, those that were dropped included.
+  var planningCount = 0
   /// Planned while they were being submitted, until the journal has them.
   var prepared: [JobID: PlannedJob] = [:]
   /// Merges that go along with the scoring.
@@ -299,6 +301,7 @@ package actor Coordinator {
       core.tick(now: now, into: &effects)
       perform(effects)
       checkSnapshots()
+      dropForgottenSubmissions()
       if statistics.count > core.sessions.count {
         statistics = statistics.filter { core.sessions[$0.key] != nil }
       }

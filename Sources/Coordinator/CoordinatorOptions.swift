@@ -16,6 +16,8 @@ package struct CoordinatorOptions: Sendable {
   package var leaseDuration = Limits.leaseDuration
   package var heartbeatInterval = Limits.heartbeatInterval
   package var deadManTime = Limits.deadManTime
+  /// A submission that is still planned is dropped after this long without a question about it.
+  package var submissionPatience = Duration.seconds(60)
   /// For the benchmark of leases alone: takes results without a partial.
   package var acceptsEmptyPartials = false
   /// Contexts of the control listener: requests handled at once.

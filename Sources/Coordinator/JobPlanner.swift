@@ -30,14 +30,18 @@ struct JobPlanner {
   /// Where models are kept under their digests.
   let modelFolder: String
 
+  /// Of a planning that somebody waits for.
+  private let progress: PlanningProgress?
   /// Told how far planning is where it takes long.
   private let report: @Sendable (String) -> Void
 
   init(
-    request: JobRequest, modelFolder: String, report: @escaping @Sendable (String) -> Void
+    request: JobRequest, modelFolder: String, progress: PlanningProgress? = nil,
+    report: @escaping @Sendable (String) -> Void
   ) {
     self.request = request
     self.modelFolder = modelFolder
+    self.progress = progress
     self.report = report
   }
 
@@ -57,8 +61,9 @@ struct JobPlanner {
       }
       guard asksDatabase || !files.isEmpty else { return try planNothing() }
       let access = InputAccess()
-      let table = try TableSurvey(request: request, report: report) { file in
-        try access.open(file.path, byteCount: file.byteCount, version: file.version)
+      let table = try TableSurvey(request: request, report: tell) { [progress] file in
+        try progress?.noteOpened()
+        return try access.open(file.path, byteCount: file.byteCount, version: file.version)
       }.run(files)
       guard !table.inputs.isEmpty else { return try planNothing() }
       let bytes = try readModel()
@@ -94,8 +99,20 @@ struct JobPlanner {
   /// The files of the job; none where its rows come from a query.
   private func listFiles() throws -> [InputFile] {
     guard !asksDatabase else { return [] }
-    return try InputListing.files(
-      of: request.inputConfig.uris, options: InputListing.Options(request: request))
+    var options = InputListing.Options(request: request)
+    if let progress {
+      options.catalog = { [find = options.catalog] scheme in
+        try find(scheme).map { CountedCatalog(base: $0, progress: progress) }
+      }
+    }
+    let files = try InputListing.files(of: request.inputConfig.uris, options: options)
+    progress?.noteListed(all: files.count)
+    return files
+  }
+
+  private func tell(_ text: String) {
+    report(text)
+    progress?.note(text.hasPrefix("planning: ") ? String(text.dropFirst(10)) : text)
   }
 
   /// Plans a job whose patterns stand for no file, where it allows that.

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 
 /// Runs one actor's work on a thread outside the cooperative pool, one job at a time, in order.
 ///
@@ -16,11 +17,23 @@ package final class QueueExecutor: SerialExecutor {
   }
 }
 
-/// Runs a blocking closure on a thread outside the cooperative pool.
+/// Runs a blocking closure on a thread outside the cooperative pool, for seconds at most.
+///
+/// libdispatch counts these threads with those of the cooperative pool and replaces a blocked one
+/// only about every second: what may wait for minutes runs on `ownThread`.
 package func offPool<Value: Sendable>(
   _ work: @escaping @Sendable () throws -> Value
 ) async throws -> Value {
   try await withCheckedThrowingContinuation { continuation in
     DispatchQueue.global().async { continuation.resume(with: Result(catching: work)) }
+  }
+}
+
+/// Runs a closure that may block for minutes on a thread that is made for it.
+package func ownThread<Value: Sendable>(
+  _ work: @escaping @Sendable () throws -> Value
+) async throws -> Value {
+  try await withCheckedThrowingContinuation { continuation in
+    Thread.detachNewThread { continuation.resume(with: Result(catching: work)) }
   }
 }

@@ -27,6 +27,14 @@ struct HTTPRequest {
     self.headers = headers
     self.body = body
   }
+
+  /// Scheme, host and port of the URL; never a user's name or password.
+  var endpoint: String {
+    guard let mark = url.firstRange(of: "://") else { return "" }
+    let authority = url[mark.upperBound...].prefix { !"/?#".contains($0) }
+    let host = authority.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
+    return "\(url[..<mark.upperBound])\(host)"
+  }
 }
 
 /// One header; names are compared without regard to case.

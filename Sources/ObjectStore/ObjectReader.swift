@@ -39,12 +39,13 @@ package final class ObjectReader {
   ///   - version: Its version, as a listing or `status(of:)` told it.
   ///   - byteCount: Its size.
   ///   - store: What to read it from.
-  ///   - cancellation: Ends reads from another thread; they then throw `cancelled`.
+  ///   - cancellation: Ends reads from another thread; they then throw `cancelled`. By default the
+  ///     one of whoever watches this thread.
   package init(
     _ uri: ObjectURI, version: ObjectVersion?, byteCount: UInt64, in store: ObjectStore,
     cancellation: Cancellation? = nil
   ) {
-    self.cancellation = cancellation
+    self.cancellation = cancellation ?? StoreWatch.current?.cancellation
     self.uri = uri
     self.version = version
     self.byteCount = byteCount

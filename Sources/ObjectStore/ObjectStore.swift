@@ -14,7 +14,7 @@ package final class ObjectStore: Sendable {
   private let http: PlainHTTPStore
 
   /// The store of this process, by its environment; connections and credentials are shared so.
-  package static let shared = ObjectStore()
+  package static let shared = ObjectStore(limits: StoreLimits(variables: .process))
 
   /// Makes a store; credentials are looked for when the first request needs them.
   package init(environment: StoreEnvironment = .process, limits: StoreLimits = .standard) {

@@ -56,6 +56,17 @@ final class Sender: Sendable {
     _ errand: Errand,
     _ next: (Int) throws(ObjectError) -> (HTTPRequest, HTTPSink)
   ) throws(ObjectError) -> Outcome {
+    let watch = StoreWatch.current
+    var errand = errand
+    errand.cancellation = errand.cancellation ?? watch?.cancellation
+    defer { watch?.note(nil) }
+    return try send(errand, watch, next)
+  }
+
+  private func send(
+    _ errand: Errand, _ watch: StoreWatch?,
+    _ next: (Int) throws(ObjectError) -> (HTTPRequest, HTTPSink)
+  ) throws(ObjectError) -> Outcome {
     var patience = Patience(limits, environment)
     var filledCount = 0
     while true {
@@ -69,14 +80,16 @@ final class Sender: Sendable {
           return Outcome(answer: answer, isRepeated: patience.attempt > 1)
         }
         if Self.asksForLess(answer) { pace.slowDown(errand.bucket) }
+        watch?.note("\(errand.name): \(trouble)")
         try patience.wait(errand, trouble, isReached: true, retryAfter: answer["retry-after"])
       case .failure(let failure):
         filledCount = failure.filledCount
         if filledCount > 0 { patience.noteProgress() }
         try Self.check(failure, errand)
-        let isReached = failure.kind != .unreachable
-        let place = isReached ? "" : " at \(Self.endpoint(of: request.url))"
-        try patience.wait(errand, failure.reason + place, isReached: isReached)
+        // The address of a bucket says nothing of the endpoint that a variable names.
+        let trouble = "\(request.endpoint): \(failure.reason)"
+        watch?.note("\(errand.name): \(trouble)")
+        try patience.wait(errand, trouble, isReached: failure.kind != .unreachable)
       }
     }
   }
@@ -98,14 +111,6 @@ final class Sender: Sendable {
     return Cancellation { [own = errand.cancellation] in
       ending.isOver || own?.isCancelled == true
     }
-  }
-
-  /// Scheme, host and port of an address.
-  private static func endpoint(of url: String) -> String {
-    let parts = url.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
-    guard parts.count == 3 else { return "its address" }
-    let host = parts[2].prefix { $0 != "/" && $0 != "?" }.split(separator: "@").last ?? ""
-    return "\(parts[0])//\(host)"
   }
 
   /// What is wrong with an answer for now; nil where it is final.

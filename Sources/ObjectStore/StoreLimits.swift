@@ -32,4 +32,21 @@ package struct StoreLimits: Hashable, Sendable {
 
   /// The usual limits.
   package init() {}
+
+  /// Seconds for `unreachableTime`.
+  package static let unreachableVariable = "NIGHTSHIFT_STORE_UNREACHABLE_SECONDS"
+  /// Seconds for `longestPause`.
+  package static let pauseVariable = "NIGHTSHIFT_STORE_PAUSE_SECONDS"
+
+  /// The usual limits, but for what the environment's variables say; what is no number of seconds
+  /// up to a day changes nothing.
+  package init(variables environment: StoreEnvironment) {
+    if let time = Self.time(environment, Self.unreachableVariable) { unreachableTime = time }
+    if let time = Self.time(environment, Self.pauseVariable) { longestPause = time }
+  }
+
+  private static func time(_ environment: StoreEnvironment, _ name: String) -> Duration? {
+    guard let seconds = environment.variable(name).flatMap({ Double($0) }) else { return nil }
+    return (0...86_400).contains(seconds) ? .seconds(seconds) : nil
+  }
 }

@@ -17,6 +17,8 @@ package struct ClientAnswerEnvelope: Hashable, Sendable {
 package enum ClientAnswer: Hashable, Sendable {
   case refusal(Refusal)
   case accepted(JobID)
+  /// Only to a submission that asks again.
+  case planning(PlanningReport)
   /// A page of jobs; `next`, where there are more, is what to ask for after it. At most as many as
   /// `FrameFit.count(of:)` allows.
   case jobs([JobSummary], next: JobID?)
@@ -26,6 +28,19 @@ package enum ClientAnswer: Hashable, Sendable {
   case workers([WorkerSummary], next: WorkerID?)
   case done
   case pong(Pong)
+}
+
+/// How far the planning of a submission is.
+package struct PlanningReport: Hashable, Sendable {
+  /// Listed so far.
+  package let inputCount: UInt64
+  /// What it is at, for people, such as the store that is asked again; may be empty.
+  package let text: String
+
+  package init(inputCount: UInt64, text: String) {
+    self.inputCount = inputCount
+    self.text = text
+  }
 }
 
 /// What the coordinator says of itself.
@@ -96,6 +111,9 @@ extension ClientAnswer {
     case WIRE__CLIENT_ANSWER__BODY_DONE: self = .done
     case WIRE__CLIENT_ANSWER__BODY_PONG:
       self = .pong(try unsafe Pong(reading: Field.required(message.pong, "pong")))
+    case WIRE__CLIENT_ANSWER__BODY_PLANNING:
+      let planning = try unsafe Field.required(message.planning, "planning")
+      self = .planning(try unsafe PlanningReport(reading: planning))
     default: throw .invalid("body", "missing, or of a kind that this version does not know")
     }
   }
@@ -135,6 +153,9 @@ extension ClientAnswer {
       unsafe message.body_case = WIRE__CLIENT_ANSWER__BODY_EVENTS
       unsafe message.events = events.packed(in: arena)
     case .jobs, .workers: unsafe fillPage(&message, arena)
+    case .planning(let report):
+      unsafe message.body_case = WIRE__CLIENT_ANSWER__BODY_PLANNING
+      unsafe message.planning = report.packed(in: arena)
     case .done:
       unsafe message.body_case = WIRE__CLIENT_ANSWER__BODY_DONE
       unsafe message.done = arena.message(wire__empty__init) { _ in }
@@ -169,6 +190,21 @@ extension ClientAnswer {
         unsafe page.next = next.rawValue
       }
     default: break
+    }
+  }
+}
+
+extension PlanningReport {
+  init(reading message: Wire__Planning) throws(WireError) {
+    inputCount = try unsafe Field.count(message.input_count, "planning.input_count")
+    text = try unsafe Field.text(
+      message.text, limit: WireLimits.reasonByteCount, "planning.text")
+  }
+
+  func packed(in arena: MessageArena) -> UnsafeMutablePointer<Wire__Planning> {
+    unsafe arena.message(wire__planning__init) { message in
+      unsafe message.input_count = inputCount
+      unsafe message.text = arena.remark(text, limit: WireLimits.reasonByteCount)
     }
   }
 }

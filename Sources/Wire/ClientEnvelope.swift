@@ -20,8 +20,9 @@ package struct ClientEnvelope: Hashable, Sendable {
 /// What a user asks for.
 package enum ClientRequest: Hashable, Sendable {
   /// Takes a job in. The client chooses its name, so that asking again takes effect once; `request`
-  /// is the job file as JSON, at most `WireLimits.documentByteCount`.
-  case submit(JobID, request: [UInt8])
+  /// is the job file as JSON, at most `WireLimits.documentByteCount`. Who asks again may be told
+  /// that the job is still being planned.
+  case submit(JobID, request: [UInt8], asksAgain: Bool = false)
   /// Jobs after one of them, at most `WireLimits.jobsPerPage`; no states means all.
   case list(after: JobID?, limit: Int, states: [JobState])
   case describe(JobID)
@@ -77,7 +78,8 @@ extension ClientRequest {
       let submit = try unsafe Field.required(message.submit, "submit")
       let request = try unsafe Field.bytes(
         submit.request, limit: WireLimits.documentByteCount, "submit.request")
-      self = unsafe .submit(JobID(submit.job), request: request)
+      self = unsafe .submit(
+        JobID(submit.job), request: request, asksAgain: submit.asks_again != 0)
     case WIRE__CLIENT_REQUEST__BODY_LIST:
       self = try unsafe Self.list(Field.required(message.list, "list"))
     case WIRE__CLIENT_REQUEST__BODY_LOGS:
@@ -154,12 +156,13 @@ extension ClientRequest {
   /// The requests that are more than a job's name.
   private func fillQuery(_ message: inout Wire__ClientRequest, _ arena: MessageArena) {
     switch self {
-    case .submit(let job, let request):
+    case .submit(let job, let request, let asksAgain):
       unsafe message.body_case = WIRE__CLIENT_REQUEST__BODY_SUBMIT
       unsafe message.submit = arena.message(wire__submit__init) { submit in
         unsafe submit.job = job.rawValue
         unsafe submit.request = arena.bytes(
           request, limit: WireLimits.documentByteCount, "submit.request")
+        unsafe submit.asks_again = asksAgain ? 1 : 0
       }
     case .list(let after, let limit, let states):
       unsafe message.body_case = WIRE__CLIENT_REQUEST__BODY_LIST

@@ -27,6 +27,7 @@ import Wire
 
   /// Serves answers made by a closure, told the request and its place from 1, while `body` runs.
   private func withCoordinator(
+    patience: Duration = .seconds(10),
     answering answer: @escaping @Sendable (ClientRequest, Int) -> ClientAnswer,
     _ body: (CoordinatorClient, Record) async throws -> Void
   ) async throws {
@@ -40,7 +41,8 @@ import Wire
       return (try? ClientAnswerEnvelope(requestID: envelope.requestID, body: reply).encode()) ?? []
     }
     let serving = Task { await server.run() }
-    let client = try CoordinatorClient(address: server.boundAddress, token: Self.token)
+    let client = try CoordinatorClient(
+      address: server.boundAddress, token: Self.token, patience: patience)
     do {
       try await body(client, record)
     } catch {
@@ -116,12 +118,43 @@ import Wire
       .accepted(JobID(5))
     } _: { client, record in
       try await client.submit(JobID(5), request)
-      guard case .submit(JobID(5), let content) = record.requests.withLock({ $0.first }) else {
+      let first = record.requests.withLock { $0.first }
+      guard case .submit(JobID(5), let content, true) = first else {
         Issue.record("no submit arrived")
         return
       }
       #expect(try JSONDecoder().decode(JobRequest.self, from: Data(content)) == request)
     }
+  }
+
+  /// Planning may take longer than a client waits for a silent coordinator.
+  @Test(.timeLimit(.minutes(1)))
+  func aSubmissionIsAskedAboutUntilItIsPlanned() async throws {
+    let request = try RunCommand.parse(["--model", "m", "--input", "a", "--output", "o"])
+      .request.request(in: "/")
+    try await withCoordinator(patience: .milliseconds(1_500)) { _, place in
+      place < 4
+        ? .planning(PlanningReport(inputCount: UInt64(place), text: "")) : .accepted(JobID(5))
+    } _: { client, record in
+      let started = ContinuousClock.now
+      try await client.submit(JobID(5), request)
+      #expect(ContinuousClock.now - started > .milliseconds(2_900))
+      let requests = record.requests.withLock { $0 }
+      #expect(requests.count == 4 && Set(requests).count == 1)
+      #expect(record.numbers.withLock { Set($0).count } == 4, "an answer to an older question")
+    }
+  }
+
+  @Test func planningIsToldInALine() {
+    let reports: [(PlanningReport, String)] = [
+      (PlanningReport(inputCount: 0, text: ""), "planning: listing the inputs"),
+      (PlanningReport(inputCount: 1, text: ""), "planning: 1 input listed"),
+      (
+        PlanningReport(inputCount: 12_000, text: "retrying GET s3://b/\u{1B}: 503"),
+        "planning: 12,000 inputs listed, retrying GET s3://b/\u{FFFD}: 503"
+      ),
+    ]
+    for (report, text) in reports { #expect(PlanningDisplay.text(report) == text) }
   }
 
   @Test(.timeLimit(.minutes(1)))

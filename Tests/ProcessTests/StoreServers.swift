@@ -49,13 +49,18 @@ final class StoreServers: Sendable {
     process.waitUntilExit()
   }
 
-  /// The variables that lead to S3 at a port, and to Google's emulator.
-  private func variables(_ port: Int) -> [String: String] {
+  /// The variables that lead to S3 at a port.
+  static func variables(_ port: Int) -> [String: String] {
     [
       "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
       "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-      "AWS_REGION": "us-east-1", "STORAGE_EMULATOR_HOST": "127.0.0.1:\(ports.google)",
+      "AWS_REGION": "us-east-1",
     ]
+  }
+
+  /// Those, and what leads to Google's emulator.
+  private func variables(_ port: Int) -> [String: String] {
+    Self.variables(port).merging(["STORAGE_EMULATOR_HOST": "127.0.0.1:\(ports.google)"]) { $1 }
   }
 
   /// moto.

@@ -171,7 +171,7 @@ import Wire
   @Test func largestDocuments() throws {
     let document = [UInt8](repeating: 0x20, count: WireLimits.documentByteCount)
     let submit = ClientEnvelope(
-      token: token, requestID: .max, body: .submit(JobID(.max), request: document))
+      token: token, requestID: .max, body: .submit(JobID(.max), request: document, asksAgain: true))
     #expect(try ClientEnvelope(decoding: submit.encode()) == submit)
     var job = JobSummary(
       id: JobID(.max), displayName: String(repeating: "n", count: 1_024), state: .failed,

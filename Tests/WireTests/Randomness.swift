@@ -341,7 +341,7 @@ extension SeededGenerator {
 
   private mutating func clientRequest(kind: Int) -> ClientRequest {
     switch kind {
-    case 0: .submit(job(), request: bytes(number(0...2_000)))
+    case 0: .submit(job(), request: bytes(number(0...2_000)), asksAgain: chance(2))
     case 1:
       .list(
         after: maybe { $0.job() }, limit: number(1...WireLimits.jobsPerPage),
@@ -360,7 +360,7 @@ extension SeededGenerator {
     }
   }
 
-  static let clientAnswerKindCount = 8
+  static let clientAnswerKindCount = 9
 
   mutating func clientAnswer(kind: Int) -> ClientAnswerEnvelope {
     ClientAnswerEnvelope(requestID: next(), body: clientAnswerBody(kind: kind))
@@ -379,6 +379,7 @@ extension SeededGenerator {
           isEnd: chance(2)))
     case 5: .workers(list(0...9) { $0.workerSummary() }, next: maybe { WorkerID($0.next()) })
     case 6: .done
+    case 7: .planning(PlanningReport(inputCount: count(), text: text(upTo: 60)))
     default:
       .pong(
         Pong(

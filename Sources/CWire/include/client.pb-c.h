@@ -22,6 +22,7 @@ typedef struct Wire__List Wire__List;
 typedef struct Wire__Logs Wire__Logs;
 typedef struct Wire__ListWorkers Wire__ListWorkers;
 typedef struct Wire__ClientAnswer Wire__ClientAnswer;
+typedef struct Wire__Planning Wire__Planning;
 typedef struct Wire__Jobs Wire__Jobs;
 typedef struct Wire__JobSummary Wire__JobSummary;
 typedef struct Wire__Description Wire__Description;
@@ -106,7 +107,8 @@ struct  Wire__ClientRequest
 
 
 /*
- * The client chooses the job's name, so that a request that is sent again takes effect once.
+ * The client chooses the job's name, so that a request that is sent again takes effect once: it is
+ * the submission's name while the job is planned, and the job's from then on.
  */
 struct  Wire__Submit
 {
@@ -116,10 +118,15 @@ struct  Wire__Submit
    * The job file as JSON.
    */
   ProtobufCBinaryData request;
+  /*
+   * The client understands `planning` and asks again. Without it the answer waits until the job is
+   * planned, as it did before there was this field.
+   */
+  protobuf_c_boolean asks_again;
 };
 #define WIRE__SUBMIT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__submit__descriptor) \
-    , 0, {0,NULL} }
+    , 0, {0,NULL}, 0 }
 
 
 typedef enum {
@@ -191,7 +198,8 @@ typedef enum {
   WIRE__CLIENT_ANSWER__BODY_EVENTS = 19,
   WIRE__CLIENT_ANSWER__BODY_WORKERS = 20,
   WIRE__CLIENT_ANSWER__BODY_DONE = 21,
-  WIRE__CLIENT_ANSWER__BODY_PONG = 22
+  WIRE__CLIENT_ANSWER__BODY_PONG = 22,
+  WIRE__CLIENT_ANSWER__BODY_PLANNING = 23
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__CLIENT_ANSWER__BODY__CASE)
 } Wire__ClientAnswer__BodyCase;
 
@@ -210,11 +218,36 @@ struct  Wire__ClientAnswer
     Wire__Workers *workers;
     Wire__Empty *done;
     Wire__Pong *pong;
+    /*
+     * Only to a submission that says `asks_again`.
+     */
+    Wire__Planning *planning;
   };
 };
 #define WIRE__CLIENT_ANSWER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__client_answer__descriptor) \
     , 0, 0, WIRE__CLIENT_ANSWER__BODY__NOT_SET, {0} }
+
+
+/*
+ * The job is still being planned, and there is none of that name yet: the same submission, sent
+ * again, is told the outcome or how far it is. One that is not asked about for a minute is dropped.
+ */
+struct  Wire__Planning
+{
+  ProtobufCMessage base;
+  /*
+   * Listed so far.
+   */
+  uint64_t input_count;
+  /*
+   * What it is at, for people; may be empty.
+   */
+  char *text;
+};
+#define WIRE__PLANNING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&wire__planning__descriptor) \
+    , 0, (char *)protobuf_c_empty_string }
 
 
 typedef enum {
@@ -513,6 +546,25 @@ Wire__ClientAnswer *
 void   wire__client_answer__free_unpacked
                      (Wire__ClientAnswer *message,
                       ProtobufCAllocator *allocator);
+/* Wire__Planning methods */
+void   wire__planning__init
+                     (Wire__Planning         *message);
+size_t wire__planning__get_packed_size
+                     (const Wire__Planning   *message);
+size_t wire__planning__pack
+                     (const Wire__Planning   *message,
+                      uint8_t             *out);
+size_t wire__planning__pack_to_buffer
+                     (const Wire__Planning   *message,
+                      ProtobufCBuffer     *buffer);
+Wire__Planning *
+       wire__planning__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   wire__planning__free_unpacked
+                     (Wire__Planning *message,
+                      ProtobufCAllocator *allocator);
 /* Wire__Jobs methods */
 void   wire__jobs__init
                      (Wire__Jobs         *message);
@@ -685,6 +737,9 @@ typedef void (*Wire__ListWorkers_Closure)
 typedef void (*Wire__ClientAnswer_Closure)
                  (const Wire__ClientAnswer *message,
                   void *closure_data);
+typedef void (*Wire__Planning_Closure)
+                 (const Wire__Planning *message,
+                  void *closure_data);
 typedef void (*Wire__Jobs_Closure)
                  (const Wire__Jobs *message,
                   void *closure_data);
@@ -723,6 +778,7 @@ extern const ProtobufCMessageDescriptor wire__list__descriptor;
 extern const ProtobufCMessageDescriptor wire__logs__descriptor;
 extern const ProtobufCMessageDescriptor wire__list_workers__descriptor;
 extern const ProtobufCMessageDescriptor wire__client_answer__descriptor;
+extern const ProtobufCMessageDescriptor wire__planning__descriptor;
 extern const ProtobufCMessageDescriptor wire__jobs__descriptor;
 extern const ProtobufCMessageDescriptor wire__job_summary__descriptor;
 extern const ProtobufCMessageDescriptor wire__description__descriptor;
