@@ -95,7 +95,8 @@ extension ns_csv_type {
 /// Finds the records of tiles whose values are not of their columns' types.
 ///
 /// Each is an error record, `WRONG_TYPE`, unless the job makes what cannot be read null. Numbers
-/// that a model needs are not checked here: they have their own error, `NOT_A_NUMBER`.
+/// that a model needs are not checked here: they have their own error, `NOT_A_NUMBER`. Of text only
+/// a NUL can be wrong, which PostgreSQL has no text with.
 package struct TypeCheck {
   private var columns: [Column] = []
   private let nullWords: NullWords
@@ -113,11 +114,15 @@ package struct TypeCheck {
   ///
   /// - Parameters:
   ///   - types: Of all columns of the table.
-  ///   - columns: Which are checked; those of text are passed over.
+  ///   - columns: Which are checked; bytes are passed over.
   ///   - nullWords: The words that mean "no value".
-  package init(types: [ColumnType], columns: some Sequence<Int>, nullWords: NullWords) {
+  ///   - refusesNUL: Whether text with a NUL is wrong; otherwise text is passed over.
+  package init(
+    types: [ColumnType], columns: some Sequence<Int>, nullWords: NullWords, refusesNUL: Bool = false
+  ) {
     self.nullWords = nullWords
-    for index in columns where types[index] != .text && types[index] != .binary {
+    for index in columns
+    where types[index] != .binary && (types[index] != .text || refusesNUL) {
       self.columns.append(Column(index: index, type: types[index]))
     }
     values = Array(repeating: 0, count: self.columns.isEmpty ? 0 : RecordTile.recordLimit)
@@ -134,6 +139,10 @@ package struct TypeCheck {
     var failureCount = 0
     for index in columns.indices {
       columns[index].failures.removeAll()
+      guard columns[index].type != .text else {
+        failureCount += findNULs(tile, &columns[index])
+        continue
+      }
       var missing = RecordSet()
       let count = unsafe values.withUnsafeMutableBufferPointer { values in
         unsafe tile.readValues(
@@ -145,6 +154,27 @@ package struct TypeCheck {
       failureCount += count
     }
     return failureCount
+  }
+
+  private mutating func findNULs(_ tile: borrowing RecordTile, _ column: inout Column) -> Int {
+    var failureCount = 0
+    for record in 0..<tile.count where tile.error(of: record) == nil {
+      guard unsafe tile.field(record, column.index).holdsNUL else { continue }
+      column.failures.insert(record)
+      failureCount += 1
+    }
+    failures.formUnion(column.failures)
+    return failureCount
+  }
+
+  /// Takes the wrong values of the tile that was checked last for no values: what is written of the
+  /// tile then lacks them.
+  package func removeFailures(from tile: borrowing RecordTile) {
+    for column in columns {
+      for record in 0..<tile.count where column.failures.contains(record) {
+        tile.removeValue(record, column.index)
+      }
+    }
   }
 
   /// The first column, in the order given, whose value in a record of the tile checked last is not
