@@ -108,6 +108,17 @@ package struct TypeCheck {
     let index: Int
     let type: ColumnType
     var failures = RecordSet()
+
+    /// Adds the records whose text has a NUL, and returns their number.
+    mutating func findNULs(in tile: borrowing RecordTile) -> Int {
+      var count = 0
+      for record in 0..<tile.count where tile.error(of: record) == nil {
+        guard unsafe tile.field(record, index).holdsNUL else { continue }
+        failures.insert(record)
+        count += 1
+      }
+      return count
+    }
   }
 
   /// Prepares to check.
@@ -140,7 +151,8 @@ package struct TypeCheck {
     for index in columns.indices {
       columns[index].failures.removeAll()
       guard columns[index].type != .text else {
-        failureCount += findNULs(tile, &columns[index])
+        failureCount += columns[index].findNULs(in: tile)
+        failures.formUnion(columns[index].failures)
         continue
       }
       var missing = RecordSet()
@@ -153,17 +165,6 @@ package struct TypeCheck {
       failures.formUnion(columns[index].failures)
       failureCount += count
     }
-    return failureCount
-  }
-
-  private mutating func findNULs(_ tile: borrowing RecordTile, _ column: inout Column) -> Int {
-    var failureCount = 0
-    for record in 0..<tile.count where tile.error(of: record) == nil {
-      guard unsafe tile.field(record, column.index).holdsNUL else { continue }
-      column.failures.insert(record)
-      failureCount += 1
-    }
-    failures.formUnion(column.failures)
     return failureCount
   }
 
