@@ -73,7 +73,7 @@ extension JobContext {
     let check = TypeCheck(
       types: types, columns: checked.sorted(),
       nullWords: csv.nullWords,
-      refusesNUL: InputAccess.isDatabase(request.outputConfig.uri))
+      isForPostgreSQL: InputAccess.isDatabase(request.outputConfig.uri))
     return check.isEmpty ? nil : check
   }
 
@@ -89,6 +89,7 @@ extension JobContext {
     // What a model reads as a number is checked as one, unless what is none becomes no value.
     case .csv, .jsonl:
       return !isModelNumber || takesWrongValuesAsNull || type != .number && type != .float
+        || InputAccess.isDatabase(request.outputConfig.uri)
     case .parquet, .orc, .arrow, .files, .postgresql: return false
     }
   }
