@@ -74,8 +74,8 @@ package final class TextDecompressor {
     } catch {
       throw CompressionError(
         code: error.code,
-        context: "\(error.context), in the \(compression == .gzip ? "member" : "frame") that begins "
-          + "at byte \(partOffset), near compressed byte \(consumedByteCount)")
+        context: "\(error.context), in the \(compression == .gzip ? "member" : "frame") that "
+          + "begins at byte \(partOffset), near compressed byte \(consumedByteCount)")
     }
   }
 

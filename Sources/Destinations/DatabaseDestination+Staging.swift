@@ -220,11 +220,12 @@ struct PostgresSink: RecordSink, ~Copyable {
         with: "column \(SQL.printable(column.name))")
     }
     let hint =
-      switch error.code {
-      case .refused: "; the job needs to create tables in the schema"
-      case .wrongValue, .conflict where error.copyLine != nil:
+      if error.code == .refused {
+        "; the job needs to create tables in the schema"
+      } else if error.copyLine != nil {
         "; change the column, or submit the job again without the record, such as with a filter"
-      default: ""
+      } else {
+        ""
       }
     return DatabaseError(
       code: error.code, sqlState: error.sqlState, context: "\(write.table): \(context)\(hint)")

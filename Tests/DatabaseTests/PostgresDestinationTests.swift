@@ -180,7 +180,7 @@ import Testing
       ResultColumn(name: "id", type: .integer), ResultColumn(name: "note", type: .text),
       ResultColumn(name: "score", type: .number),
     ]
-    let error = #"{"instance":"","error":{"code":"BAD","message":""},"source":"/in/1.csv","offset":0}"#
+    let error = #"{"instance":"","error":{"code":"","message":""},"source":"","offset":0}"#
     func context(_ lines: [[String]], table: String = "t", count: Int = 3) throws -> String {
       let fixture = try MergeFixture(shards: lines)
       let refused = refusal {

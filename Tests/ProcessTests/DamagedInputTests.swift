@@ -138,11 +138,13 @@ import Testing
     try await script("postgres_server", ["start", server], by: "bash", in: sandbox)
     let port = try String(contentsOfFile: server + "/port", encoding: .utf8)
       .trimmingCharacters(in: .whitespacesAndNewlines)
-    let header = "month,day,dep_time,sched_dep_time,dep_delay,sched_arr_time,carrier,flight,origin,"
+    let header =
+      "month,day,dep_time,sched_dep_time,dep_delay,sched_arr_time,carrier,flight,origin,"
       + "dest,distance,hour,minute,note,count"
     let flight = "1,1,5,6,7,8,UA,9,EWR,IAH,10,11,12"
     let rows = ["good,1", "b\u{0}d,2", "fine,three", "last,4"]
-    try Data("\(header)\n\(flight),one,0\n\(rows.map { "\(flight),\($0)\n" }.joined())".utf8)
+    let lines = [header] + (["one,0"] + rows).map { "\(flight),\($0)" }
+    try Data((lines.joined(separator: "\n") + "\n").utf8)
       .write(to: URL(fileURLWithPath: sandbox.path("a.csv")))
     var table = 0
     let cases: [([String], Int32, String)] = [
