@@ -405,7 +405,7 @@ package struct CoordinatorCore: Sendable {
     let path = plan.inputs[range.inputIndex].path
     let end = range.end.map(String.init) ?? "the end"
     // The cause names the same file.
-    let reason = (cause ?? "its worker fell silent").replacing("of \(path): ", with: "of: ")
+    let reason = (cause ?? "its worker fell silent").replacing(": \(path): ", with: ": ")
     return
       "shard \(shard) (\(path), \(unit(of: id)) \(range.offset) to \(end)) failed \(chargeLimit) "
       + "times, the last time because \(reason); `nightshift logs \(id)` shows more"

@@ -122,7 +122,7 @@ package struct TypeCheck {
         let stored = type == .float ? Double(Float(value)) : value
         guard stored == 0 || stored.isInfinite, !missing.contains(record) else { continue }
         let digits = unsafe tile.field(record, index).bytes.prefix { $0 | 0x20 != 0x65 }
-        let isLost = digits.contains { $0 > 0x30 - (stored == 0 ? 0 : 1) && $0 < 0x3A }
+        let isLost = unsafe digits.contains { $0 > 0x30 - (stored == 0 ? 0 : 1) && $0 < 0x3A }
         guard isLost else { continue }
         failures.insert(record)
         count += 1

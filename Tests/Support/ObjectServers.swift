@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// The stores, proxies and authorities of `Tests/Fixtures/object_servers.py`, by their ports.
 package struct ObjectServers: Decodable, Sendable {
