@@ -68,7 +68,7 @@ struct ObjectListingTests {
   /// Peak memory of the process, in KiB.
   private static var peak: Int {
     var usage = rusage()
-    guard unsafe getrusage(RUSAGE_SELF, &usage) == 0 else { return 0 }
+    guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
     return usage.ru_maxrss
   }
 

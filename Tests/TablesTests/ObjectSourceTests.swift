@@ -99,7 +99,7 @@ import Testing
 
   @Test func anURLIsOneInput() throws {
     let store = ObjectStore(environment: StoreEnvironment(variables: [:]))
-    let url = "http://127.0.0.1:\(servers.files)/plain/input.csv"
+    let url = "http://127.0.0.1:\(Self.servers.files)/plain/input.csv"
     let post = Process()
     post.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     post.arguments = ["curl", "-s", "-d", "a,b\n1,2\n", url]
