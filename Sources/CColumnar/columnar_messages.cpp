@@ -111,6 +111,35 @@ Message read_message(Input &input, int64_t offset) {
   return message;
 }
 
+BatchLayout read_layout(Input &input, const Message &batch) {
+  uint32_t mark = 0;
+  input.read_whole(batch.offset, 4, &mark);
+  const int64_t prefix_length = mark == kContinuation ? 8 : 4;
+  const Flatbuffer metadata = read_flatbuffer(input, batch.offset + prefix_length,
+                                              batch.metadata_length - prefix_length);
+  const int64_t header = metadata.reference(metadata.root(), 2);
+  if (header < 0) fail_at(batch.offset, "has no header");
+  BatchLayout layout;
+  layout.is_compressed = metadata.reference(header, 3) >= 0;
+  const int64_t buffers = metadata.reference(header, 2);
+  const uint32_t count = buffers < 0 ? 0 : metadata.at<uint32_t>(buffers);
+  for (uint32_t i = 0; i < count; i++) {
+    const int64_t place = buffers + 4 + 16 * int64_t{i};
+    const BatchLayout::Buffer buffer{metadata.at<int64_t>(place), metadata.at<int64_t>(place + 8)};
+    if (buffer.offset < 0 || buffer.length < 0 || buffer.offset > batch.body_length ||
+        buffer.length > batch.body_length - buffer.offset) {
+      fail_at(batch.offset, "has a buffer that is not in it");
+    }
+    layout.buffers.push_back(buffer);
+  }
+  const int64_t variadic = metadata.reference(header, 4);
+  const uint32_t variadic_count = variadic < 0 ? 0 : metadata.at<uint32_t>(variadic);
+  for (uint32_t i = 0; i < variadic_count; i++) {
+    layout.variadic_counts.push_back(metadata.at<int64_t>(variadic + 4 + 8 * int64_t{i}));
+  }
+  return layout;
+}
+
 std::vector<Message> read_footer(Input &input) {
   // The footer, its length as int32, "ARROW1".
   const int64_t size = take(input.GetSize());

@@ -28,6 +28,21 @@ struct Message {
   int64_t length() const { return metadata_length + body_length; }
 };
 
+/// Where the buffers of a record batch lie, in the order of its columns.
+struct BatchLayout {
+  struct Buffer {
+    int64_t offset, length;  // from the body's begin
+  };
+
+  std::vector<Buffer> buffers;
+  /// Of each column of views the number of buffers with its bytes.
+  std::vector<int64_t> variadic_counts;
+  bool is_compressed = false;
+};
+
+/// The layout of a record batch; throws `Failure` where its buffers are not in its body.
+BatchLayout read_layout(Input &input, const Message &batch);
+
 /// Reads what stands at `offset`; throws `Failure` where it is no message that fits in the file.
 Message read_message(Input &input, int64_t offset);
 

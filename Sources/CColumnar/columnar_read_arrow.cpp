@@ -8,13 +8,18 @@
 
 #include "columnar_messages.h"
 #include "columnar_read_file.h"
+#include "columnar_read_slices.h"
 
-// Arrow IPC: a record batch is read whole. Files are read by their footer, so that only the wanted
-// columns' bytes are; streams message after message, from the first that is needed.
+// Arrow IPC: a record batch is read whole, unless it is large and not compressed: then some rows at
+// a time. Files are read by their footer, so that only the wanted columns' bytes are; streams
+// message after message, from the first that is needed.
 
 namespace ns::columnar {
 
 namespace {
+
+/// Bytes of a record batch's wanted columns that are read at once where a part can be.
+constexpr int64_t kSliceBytes = 32 << 20;
 
 arrow::ipc::IpcReadOptions read_options(arrow::MemoryPool *pool) {
   auto options = arrow::ipc::IpcReadOptions::Defaults();
@@ -89,6 +94,9 @@ class ArrowFile : public File {
                                                  const std::vector<int> &included) const;
 
   bool is_stream = false;
+  std::shared_ptr<arrow::Schema> schema;
+  /// The messages of the record batches.
+  std::vector<Message> batches;
 
  private:
   /// Of a stream all messages; of a file none.
@@ -105,10 +113,19 @@ class ArrowGroup : public GroupReader {
   bool next(Rows &rows) override;
 
  private:
+  /// Prepares to read some rows at a time, if that can and need be.
+  void find_slices(const std::string &place);
+  void read_slices(Rows &rows, const std::string &place);
+  void read_whole(Rows &rows, std::string place);
+
   ArrowSelection &selection_;
   const uint32_t group_;
-  const int64_t skipped_;
-  bool is_read_ = false;
+  /// Rows that were passed over or handed out.
+  int64_t skipped_;
+  bool is_begun_ = false;
+  /// Null where the batch is read whole.
+  std::unique_ptr<BatchSlices> slices_;
+  int64_t slice_row_count_ = 0;
 };
 
 class ArrowSelection : public SelectionReader {
@@ -152,24 +169,26 @@ ArrowFile::ArrowFile(const ns_columnar_input &source, int64_t memory_limit)
   for (const Message &message : messages_) {
     if (message.kind == Message::Kind::batch) {
       groups.push_back({message.row_count, message.length()});
+      batches.push_back(message);
     }
   }
   check_group_count(static_cast<int64_t>(groups.size()));
   if (is_stream) {
-    Splice::Range schema{messages_[0].offset, messages_[0].length()};
-    auto splice = std::make_shared<Splice>(input, pool.get(), std::vector{schema});
+    Splice::Range range{messages_[0].offset, messages_[0].length()};
+    auto splice = std::make_shared<Splice>(input, pool.get(), std::vector{range});
     const auto reader = take(
         arrow::ipc::RecordBatchStreamReader::Open(splice, read_options(pool.get())));
-    take_columns(*reader->schema());
+    schema = reader->schema();
   } else {
     messages_.clear();
     const auto reader =
         take(arrow::ipc::RecordBatchFileReader::Open(input, read_options(pool.get())));
-    take_columns(*reader->schema());
+    schema = reader->schema();
     if (reader->num_record_batches() != static_cast<int>(groups.size())) {
       throw Failure{ns_columnar_damaged, "its footer is damaged"};
     }
   }
+  take_columns(*schema);
 }
 
 std::unique_ptr<SelectionReader> ArrowFile::read(const Selection &selection) {
@@ -261,16 +280,69 @@ std::string ArrowSelection::failing_column(uint32_t group) const {
 // MARK: Record batch
 
 bool ArrowGroup::next(Rows &rows) {
-  const ArrowFile &file = selection_.file;
-  const int64_t row_count = file.groups[group_].row_count;
-  if (is_read_ || skipped_ >= row_count) return false;
-  is_read_ = true;
+  const int64_t row_count = selection_.file.groups[group_].row_count;
+  if (skipped_ >= row_count) return false;
   rows.group = group_;
   rows.first_row = skipped_;
   rows.row_count = row_count - skipped_;
   rows.columns.clear();
-  if (selection_.selection.columns.empty()) return true;
-  std::string place = "record batch " + std::to_string(group_);
+  const std::string place = "record batch " + std::to_string(group_);
+  if (!is_begun_ && !selection_.selection.columns.empty()) find_slices(place);
+  is_begun_ = true;
+  if (slices_ != nullptr) {
+    read_slices(rows, place);
+  } else if (!selection_.selection.columns.empty()) {
+    read_whole(rows, place);
+  }
+  skipped_ += rows.row_count;
+  return true;
+}
+
+void ArrowGroup::find_slices(const std::string &place) {
+  const ArrowFile &file = selection_.file;
+  const Message &message = file.batches[group_];
+  if (message.body_length <= kSliceBytes || message.row_count == 0) return;
+  auto slices = located(place, [&] {
+    return std::make_unique<BatchSlices>(file.input, file.pool.get(), *file.schema, message);
+  });
+  int64_t byte_count = 0;
+  bool can_read = true;
+  for (const uint32_t column : selection_.selection.columns) {
+    byte_count += slices->byte_count(column);
+    can_read = can_read && slices->can_read(column);
+  }
+  if (can_read && byte_count > kSliceBytes) {
+    const int64_t row_bytes = byte_count / message.row_count + 1;
+    slice_row_count_ = std::max<int64_t>(8, kSliceBytes / row_bytes / 8 * 8);
+    slices_ = std::move(slices);
+  } else if (byte_count > file.pool->limit()) {
+    throw Failure{ns_columnar_limit,
+                  place + ": takes " + std::to_string(byte_count) + " bytes, more than " +
+                      std::to_string(file.pool->limit()) +
+                      " at once; write smaller record batches"};
+  }
+}
+
+void ArrowGroup::read_slices(Rows &rows, const std::string &place) {
+  const ArrowFile &file = selection_.file;
+  const int64_t first = skipped_ / 8 * 8;
+  const int64_t count =
+      std::min(slice_row_count_, file.groups[group_].row_count - first);
+  rows.row_count = first + count - skipped_;
+  for (size_t i = 0; i < selection_.selection.columns.size(); i++) {
+    const uint32_t number = selection_.selection.columns[i];
+    const Column &column = file.columns[number];
+    rows.columns.push_back(located(place + ", column " + column.name, [&] {
+      return settle(column, slices_->read(number, first, count), file.pool.get(),
+                    selection_.checked[i])
+          ->Slice(skipped_ - first);
+    }));
+  }
+}
+
+void ArrowGroup::read_whole(Rows &rows, std::string place) {
+  const ArrowFile &file = selection_.file;
+  const int64_t row_count = file.groups[group_].row_count;
   std::shared_ptr<arrow::RecordBatch> batch;
   try {
     batch = selection_.read_batch(group_);
@@ -299,7 +371,6 @@ bool ArrowGroup::next(Rows &rows) {
       throw Failure{ns_columnar_damaged, place + ", column " + column.name + ": is too short"};
     }
   }
-  return true;
 }
 
 }  // namespace

@@ -32,6 +32,9 @@ package final class TextDecompressor {
   package private(set) var isAtEnd = false
 
   private let stream: any TextStream
+  private let compression: TextCompression
+  /// Where the member or frame under way begins.
+  private var partOffset: UInt64
 
   /// Base-2 logarithm of the largest zstd window accepted.
   package static let zstdWindowLogLimit = 27
@@ -43,6 +46,8 @@ package final class TextDecompressor {
   ///   - storedOffset: That byte's offset in the file.
   package init(_ compression: TextCompression, storedOffset: UInt64 = 0) {
     consumedByteCount = storedOffset
+    partOffset = storedOffset
+    self.compression = compression
     stream =
       switch compression {
       case .gzip: GzipStream()
@@ -60,6 +65,7 @@ package final class TextDecompressor {
   package func decompress(
     _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
   ) throws(CompressionError) -> (consumedCount: Int, producedCount: Int) {
+    if isAtEnd { partOffset = consumedByteCount }
     do throws(CompressionError) {
       let step = try unsafe stream.step(input, output)
       consumedByteCount += UInt64(step.consumedCount)
@@ -67,7 +73,9 @@ package final class TextDecompressor {
       return (step.consumedCount, step.producedCount)
     } catch {
       throw CompressionError(
-        code: error.code, context: "\(error.context), near compressed byte \(consumedByteCount)")
+        code: error.code,
+        context: "\(error.context), in the \(compression == .gzip ? "member" : "frame") that "
+          + "begins at byte \(partOffset), near compressed byte \(consumedByteCount)")
     }
   }
 

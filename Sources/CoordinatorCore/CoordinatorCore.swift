@@ -349,7 +349,9 @@ package struct CoordinatorCore: Sendable {
       switch effect {
       case .commit(let blocks): effects.append(.journal(.commit(id, blocks)))
       case .refute(let blocks): effects.append(.journal(.refute(id, blocks)))
-      case .confirm(_, _, let counts): confirmed += counts
+      case .confirm(let shard, let blocks, let counts):
+        confirmed += counts
+        noteErrors(counts.error, of: shard, blocks, in: id)
       case .charge(let shard, let charges):
         effects.append(.journal(.charge(id, shard, charges: charges)))
       case .revoke: break  // the worker learns of it at its next heartbeat
@@ -365,10 +367,33 @@ package struct CoordinatorCore: Sendable {
     if let failure { fail(id, reason: failure, now: now, into: &effects) }
   }
 
+  /// Most stored bytes of a shard whose text's size is unknown for the end to be waited for.
+  private static let awaitedByteCount: UInt64 = 256 << 20
+
+  /// Sets errors of a compressed shard aside until its last block is there: whoever has read that
+  /// has compared the checksums.
+  private mutating func noteErrors(
+    _ count: UInt64, of shard: ShardID, _ blocks: BlockRange, in id: JobID
+  ) {
+    guard let plan = tables[id]?.plan, let place = jobs.index(forKey: id) else { return }
+    let range = plan.range(of: shard)
+    let input = plan.inputs[range.inputIndex]
+    guard input.compression != .none,
+      range.end != nil || input.byteCount <= Self.awaitedByteCount
+    else { return }
+    if Int(blocks.end) >= range.blockCount {
+      jobs.values[place].unverifiedErrorCounts[shard] = nil
+    } else if count > 0 {
+      jobs.values[place].unverifiedErrorCounts[shard, default: 0] += count
+    }
+  }
+
   /// Why the job has too many error records, if it has.
   private func excessOfErrors(_ job: Job) -> String? {
     let threshold = job.request.errorThreshold
-    guard threshold >= 0, job.counts.error > UInt64(threshold) else { return nil }
+    let unverified = job.unverifiedErrorCounts.values.reduce(0, +)
+    guard threshold >= 0, job.counts.error - min(unverified, job.counts.error) > UInt64(threshold)
+    else { return nil }
     return
       "\(job.counts.error) error records exceed errorThreshold \(threshold): correct the input, "
       + "or raise the threshold (-1: no limit)"
@@ -379,10 +404,22 @@ package struct CoordinatorCore: Sendable {
   ) -> String {
     guard let plan = tables[id]?.plan else { return "shard \(shard) failed" }
     let range = plan.range(of: shard)
+    let path = plan.inputs[range.inputIndex].path
     let end = range.end.map(String.init) ?? "the end"
+    // The cause names the same file.
+    let reason = (cause ?? "its worker fell silent").replacing(": \(path): ", with: ": ")
     return
-      "shard \(shard) (\(plan.inputs[range.inputIndex].path), bytes \(range.offset) to \(end)) "
-      + "failed \(chargeLimit) times, the last time because \(cause ?? "its worker fell silent"); "
-      + "`nightshift logs \(id)` shows more"
+      "shard \(shard) (\(path), \(unit(of: id)) \(range.offset) to \(end)) failed \(chargeLimit) "
+      + "times, the last time because \(reason); `nightshift logs \(id)` shows more"
+  }
+
+  /// What a job's offsets count.
+  private func unit(of id: JobID) -> String {
+    switch jobs[id]?.request.inputConfig.instancesFormat {
+    case .parquet, .orc, .arrow: "rows"
+    case .postgresql: "keys"
+    case .files: "files"
+    case .csv, .jsonl, nil: "bytes"
+    }
   }
 }

@@ -14,6 +14,9 @@ package struct Job: Sendable {
   package internal(set) var model: PlannedModel?
   /// Records of confirmed blocks.
   package internal(set) var counts = RecordCounts()
+  /// Of them the error records of compressed shards whose end has not been read: they may come from
+  /// damage that a checksum there tells of.
+  var unverifiedErrorCounts: [ShardID: UInt64] = [:]
   /// What its shards came to, once it has ended and they are forgotten.
   package internal(set) var extent: JobExtent?
   /// Folder of the published output.

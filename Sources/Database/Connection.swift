@@ -91,7 +91,8 @@ package struct ConnectionPatience: Sendable {
   /// libpq's own words name the host and the user, never the password.
   private func connectingFailed() -> DatabaseError {
     let words = unsafe String(cString: PQerrorMessage(raw))
-    let text = words.split(separator: "\n").joined(separator: "; ")
+    let text = words.split(separator: "\n").map { SQL.onOneLine(String($0)) }
+      .joined(separator: "; ")
     let code: DatabaseError.Code =
       if text.contains("does not exist") {
         .missing

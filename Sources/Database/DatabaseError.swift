@@ -33,11 +33,14 @@ package struct DatabaseError: Error, Hashable, Sendable, CustomStringConvertible
   package let sqlState: String?
   /// The call, the server and the numbers, and what to do; never a value, never a password.
   package let context: String
+  /// The line of a COPY that the server stopped at, from 1.
+  package let copyLine: UInt64?
 
-  package init(code: Code, sqlState: String? = nil, context: String) {
+  package init(code: Code, sqlState: String? = nil, context: String, copyLine: UInt64? = nil) {
     self.code = code
     self.sqlState = sqlState
     self.context = context
+    self.copyLine = copyLine
   }
 
   package var description: String { context }
@@ -57,7 +60,8 @@ package struct DatabaseError: Error, Hashable, Sendable, CustomStringConvertible
 
   /// The same error with words in front.
   package func prefixed(_ words: String) -> DatabaseError {
-    DatabaseError(code: code, sqlState: sqlState, context: "\(words): \(context)")
+    DatabaseError(
+      code: code, sqlState: sqlState, context: "\(words): \(context)", copyLine: copyLine)
   }
 }
 

@@ -34,6 +34,12 @@ package enum SQL {
     " E'" + text.replacing("\\", with: "\\\\").replacing("'", with: "\\'") + "'"
   }
 
+  /// A message with spaces for line ends and other control characters.
+  static func onOneLine(_ text: String) -> String {
+    let words = text.unicodeScalars.split { $0.value < 0x21 || $0.value == 0x7F }
+    return words.map { String($0) }.joined(separator: " ")
+  }
+
   /// A name for a message: control characters made visible.
   package static func printable(_ name: String) -> String {
     var text = "\""

@@ -48,27 +48,39 @@ import CPQ
     }
     let code = DatabaseError.Code(sqlState: state)
     return DatabaseError(
-      code: code, sqlState: state, context: "\(words): \(reason(state, code)) (\(state))")
+      code: code, sqlState: state, context: "\(words): \(reason(state, code)) (\(state))",
+      copyLine: copyLine)
   }
 
   /// The server's words, unless it quotes values in them: those of its classes 22 and 23.
   private func reason(_ state: String, _ code: DatabaseError.Code) -> String {
     guard state.hasPrefix("22") || state.hasPrefix("23") else {
       let hint = field("H").map { "; \($0)" } ?? ""
-      return (field("M") ?? "no reason given") + hint
+      return SQL.onOneLine((field("M") ?? "no reason given") + hint)
     }
-    var text = code == .conflict ? "a constraint stands against it" : "a value does not fit"
+    var text = Self.words(state, code)
     if let column = field("c") ?? contextColumn { text += ", column \(SQL.printable(column))" }
     if let constraint = field("n") { text += ", constraint \(SQL.printable(constraint))" }
-    if let row = contextRow { text += ", row \(row) of the COPY" }
     return text
   }
 
+  /// What the server has against a value, without the value.
+  private static func words(_ state: String, _ code: DatabaseError.Code) -> String {
+    switch state {
+    case "22001": "a text is longer than the column takes"
+    case "22003": "a number lies outside of what the column takes"
+    case "22021": "a text has bytes that the database's encoding lacks, such as NUL"
+    case "22P02", "22007", "22008": "a value is not of the column's type"
+    case "23502": "there is no value where the column needs one (NOT NULL)"
+    default: code == .conflict ? "a constraint stands against it" : "a value does not fit"
+    }
+  }
+
   /// `COPY table, line 7, column name: "…"` is how a COPY says where it was.
-  private var contextRow: String? {
+  private var copyLine: UInt64? {
     guard let text = field("W"), let mark = text.firstRange(of: ", line ") else { return nil }
     let digits = text[mark.upperBound...].prefix { $0.isNumber }
-    return digits.isEmpty ? nil : String(digits)
+    return UInt64(digits)
   }
 
   private var contextColumn: String? {

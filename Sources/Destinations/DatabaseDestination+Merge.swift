@@ -21,6 +21,31 @@ protocol RecordSink: ~Copyable {
 
   /// Takes one error record as a JSON object with its row, see `ErrorLine`.
   mutating func append(errorLine: [UInt8], ordinal: UInt64) throws(DestinationError)
+
+  /// Takes what is held back.
+  mutating func finish() throws(DestinationError)
+
+  /// The first result that is held back; `nil` where none is.
+  var pendingOrdinal: UInt64? { get }
+
+  /// The result that the last error was about, where that is known.
+  var failedOrdinal: UInt64? { get }
+}
+
+/// Where the results of a block come from.
+private struct ResultOrigin {
+  let firstOrdinal: UInt64
+  let path: String
+  let firstRow: UInt64
+  let counts: RecordCounts
+
+  /// The record of a result: its row, as far as that is known without the records that have none.
+  func place(of ordinal: UInt64) -> String {
+    let row = firstRow + ordinal - firstOrdinal
+    let last = row + counts.total - counts.ok
+    let rows = last == row ? "row \(row)" : "one of the rows \(row) to \(last)"
+    return "\(rows) of \(path), result \(ordinal)"
+  }
 }
 
 /// Reads committed blocks in the order of the plan, checks them, and hands over their records.
@@ -41,6 +66,8 @@ struct RecordMerge: ~Copyable {
   private var rowCount: UInt64 = 0
   private var counts = RecordCounts()
   private var blockDigests: [Digest128?] = []
+  /// Blocks whose results the sink may hold back, to tell where a result came from.
+  private var origins: [ResultOrigin] = []
   private var results = TextSum()
   private var errors = TextSum()
 
@@ -107,7 +134,7 @@ struct RecordMerge: ~Copyable {
         try appendPartial(placed, to: &sink)
       } catch {
         switch error {
-        case .destination(let error): throw error
+        case .destination(let error): throw located(error, sink.failedOrdinal)
         case .partial(let error): try note(error, committed)
         }
       }
@@ -117,6 +144,25 @@ struct RecordMerge: ~Copyable {
     counts += committed.counts
     block = Int(committed.blocks.end)
     if block == blockCount { endShard() }
+  }
+
+  /// Lets the sink take what it holds back; after damage nothing is handed over any more.
+  mutating func finishRecords(
+    of sink: inout some RecordSink & ~Copyable
+  ) throws(DestinationError) {
+    guard damaged.isEmpty else { return }
+    do throws(DestinationError) { try sink.finish() } catch {
+      throw located(error, sink.failedOrdinal)
+    }
+  }
+
+  /// Adds the record that an error is about, by its file and row.
+  private func located(_ error: DestinationError, _ ordinal: UInt64?) -> DestinationError {
+    guard let ordinal, let origin = origins.last(where: { $0.firstOrdinal <= ordinal }) else {
+      return error
+    }
+    return DestinationError(
+      code: error.code, context: "\(error.context); it is \(origin.place(of: ordinal))")
   }
 
   // MARK: The order of the plan
@@ -188,6 +234,7 @@ struct RecordMerge: ~Copyable {
     for block in committed.blocks.indices {
       let header = reader.header.blocks[block - reader.header.firstBlock]
       if damaged.isEmpty {
+        noteOrigin(header.counts, firstRow: firstRow, pending: sink.pendingOrdinal)
         try appendResults(block, of: reader, header, to: &sink)
         try appendErrors(block, of: reader, firstRow: firstRow, to: &sink)
       } else {
@@ -199,6 +246,21 @@ struct RecordMerge: ~Copyable {
       totals.filtered[shard] += header.counts.filtered
       blockDigests.append(header.inputDigest)
     }
+  }
+
+  private mutating func noteOrigin(_ counts: RecordCounts, firstRow: UInt64, pending: UInt64?) {
+    let firstKept = min(pending ?? .max, results.recordCount + 1)
+    // The one before the first that begins later may still hold it.
+    if let next = origins.firstIndex(where: { $0.firstOrdinal > firstKept }), next > 1 {
+      origins.removeFirst(next - 1)
+    } else if pending == nil {
+      origins.removeAll(keepingCapacity: true)
+    }
+    let input = input.plan.inputs[input.plan.inputIndex(of: ShardID(UInt32(shard)))]
+    origins.append(
+      ResultOrigin(
+        firstOrdinal: results.recordCount + 1, path: input.path, firstRow: firstRow,
+        counts: counts))
   }
 
   private func open(_ placed: PlacedBlocks) throws(Failure) -> PartialReader {

@@ -61,8 +61,8 @@ final class PostgresDestination: Destination {
     var sink = PostgresSink(connection, write, staging)
     var merge = RecordMerge(input, write)
     while let placed = try next() { try merge.append(placed, to: &sink) }
+    try merge.finishRecords(of: &sink)
     let merged = try merge.finish(write)
-    try sink.finish()
     try inDatabase { () throws(DatabaseError) in try connection.execute("COMMIT") }
     staged.withLock { $0 = merged }
     return merged.outputs

@@ -59,8 +59,8 @@ final class SQLiteDestination: Destination {
     var sink = try SQLiteSink(connection, write)
     var merge = RecordMerge(input, write)
     while let placed = try next() { try merge.append(placed, to: &sink) }
+    try merge.finishRecords(of: &sink)
     let merged = try merge.finish(write)
-    try sink.finish()
     let held = Staged(connection: connection, table: merged)
     staged.withLock { $0 = held }
     return merged.outputs
@@ -94,6 +94,8 @@ struct SQLiteSink: RecordSink, ~Copyable {
   private let row: SQLiteStatement
   private let errorRow: SQLiteStatement
   private var unescaped = TextBuffer(capacity: 1_024)
+  private(set) var failedOrdinal: UInt64?
+  let pendingOrdinal: UInt64? = nil
 
   init(_ connection: SQLiteConnection, _ write: TableWrite) throws(DestinationError) {
     self.write = write
@@ -131,9 +133,10 @@ struct SQLiteSink: RecordSink, ~Copyable {
       }
       if let failure { throw DestinationError(failure) }
       guard isBound else {
+        failedOrdinal = ordinal
         throw DestinationError(
           code: .database,
-          context: "\(write.table): result \(ordinal): the value of column "
+          context: "\(write.table): the value of column "
             + "\(SQL.printable(write.columns[column].name)) is no "
             + write.columns[column].type.rawValue)
       }

@@ -47,12 +47,13 @@ struct PostgresStaging {
       "DROP TABLE IF EXISTS \(try results.quoted), \(try errors.quoted)")
   }
 
-  /// The types of the table's columns where it is there, so that a value that does not fit is
-  /// found by the COPY and never rounded by a cast; else those of the results.
+  /// The types of the table's columns where it is there, so that a value that does not fit, or is
+  /// missing, is found by the COPY and never rounded by a cast; else those of the results.
   private func columnTypes(_ connection: Connection) throws(DatabaseError) -> [String] {
     let answer = try connection.execute(
       """
-      SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute \
+      SELECT attname, format_type(atttypid, atttypmod) || \
+      CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END FROM pg_attribute \
       WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
       """, [try write.table.quoted])
     guard answer.rowCount > 0 else { return write.columns.map(\.type.postgresName) }
@@ -98,6 +99,8 @@ struct PostgresSink: RecordSink, ~Copyable {
   private let staging: PostgresStaging
   private var rows: [UInt8] = []
   private var rowCount: UInt64 = 0
+  private var firstOrdinal: UInt64 = 1
+  private(set) var failedOrdinal: UInt64?
   private var errorRows: [UInt8] = []
   private var errorCount: UInt64 = 0
 
@@ -113,6 +116,7 @@ struct PostgresSink: RecordSink, ~Copyable {
   mutating func append(
     ordinal: UInt64, _ text: UnsafeBufferPointer<UInt8>, _ fields: [ResultField]
   ) throws(DestinationError) {
+    if rowCount == 0 { firstOrdinal = ordinal }
     rows += String(ordinal).utf8
     for (column, field) in fields.enumerated() {
       rows.append(write.delimiter)
@@ -128,6 +132,8 @@ struct PostgresSink: RecordSink, ~Copyable {
     rowCount += 1
     if rows.count >= Self.batchByteCount { try flushRows() }
   }
+
+  var pendingOrdinal: UInt64? { rowCount == 0 ? nil : firstOrdinal }
 
   mutating func append(errorLine: [UInt8], ordinal: UInt64) throws(DestinationError) {
     errorRows += String(ordinal).utf8
@@ -150,33 +156,59 @@ struct PostgresSink: RecordSink, ~Copyable {
   private mutating func flushRows() throws(DestinationError) {
     let list = PostgresStaging.ordinal + (write.columns.isEmpty ? "" : ", " + staging.columns)
     let delimiter = SQL.literal(String(UnicodeScalar(write.delimiter)))
-    try copy(rows, rowCount, staging.results, list, delimiter)
+    do throws(DatabaseError) {
+      try copy(rows, rowCount, staging.results, list, delimiter)
+    } catch {
+      failedOrdinal = error.copyLine.map { firstOrdinal + Self.record(ofLine: $0, in: rows) }
+      throw DestinationError(named(error))
+    }
     rows.removeAll(keepingCapacity: true)
     rowCount = 0
   }
 
   private mutating func flushErrors() throws(DestinationError) {
-    try copy(errorRows, errorCount, staging.errors, "\(PostgresStaging.ordinal), line", " ','")
+    do throws(DatabaseError) {
+      try copy(errorRows, errorCount, staging.errors, "\(PostgresStaging.ordinal), line", " ','")
+    } catch {
+      throw DestinationError(named(error))
+    }
     errorRows.removeAll(keepingCapacity: true)
     errorCount = 0
   }
 
   private func copy(
     _ text: [UInt8], _ count: UInt64, _ table: TableName, _ columns: String, _ delimiter: String
-  ) throws(DestinationError) {
+  ) throws(DatabaseError) {
     guard count > 0 else { return }
-    do throws(DatabaseError) {
-      try connection.beginCopy(
-        "COPY \(try table.quoted) (\(columns)) FROM STDIN (FORMAT csv, DELIMITER\(delimiter))")
-      try connection.copy(text)
-      let taken = try connection.endCopy()
-      guard taken == count else {
-        throw DatabaseError(
-          code: .other, context: "the server took \(taken) rows of \(count) in a COPY")
-      }
-    } catch {
-      throw DestinationError(named(error))
+    try connection.beginCopy(
+      "COPY \(try table.quoted) (\(columns)) FROM STDIN (FORMAT csv, DELIMITER\(delimiter))")
+    try connection.copy(text)
+    let taken = try connection.endCopy()
+    guard taken == count else {
+      throw DatabaseError(
+        code: .other, context: "the server took \(taken) rows of \(count) in a COPY")
     }
+  }
+
+  /// Which record a line of CSV belongs to, both counted from the text's first: the server counts
+  /// line feeds in quotes too.
+  static func record(ofLine line: UInt64, in text: [UInt8]) -> UInt64 {
+    var record: UInt64 = 0
+    var feedCount: UInt64 = 0
+    var isQuoted = false
+    for byte in text where byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\"") {
+      guard byte == UInt8(ascii: "\n") else {
+        isQuoted.toggle()
+        continue
+      }
+      feedCount += 1
+      // A record's error is told with the line that it ends at.
+      if !isQuoted {
+        if feedCount >= line { return record }
+        record += 1
+      }
+    }
+    return record
   }
 
   /// Puts the results' names in the place of the staging tables'.
@@ -187,7 +219,14 @@ struct PostgresSink: RecordSink, ~Copyable {
         "column \"\(PostgresStaging.column(index))\"",
         with: "column \(SQL.printable(column.name))")
     }
-    let hint = error.code == .refused ? "; the job needs to create tables in the schema" : ""
+    let hint =
+      if error.code == .refused {
+        "; the job needs to create tables in the schema"
+      } else if error.copyLine != nil {
+        "; change the column, or submit the job again without the record, such as with a filter"
+      } else {
+        ""
+      }
     return DatabaseError(
       code: error.code, sqlState: error.sqlState, context: "\(write.table): \(context)\(hint)")
   }

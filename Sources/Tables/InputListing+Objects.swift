@@ -28,6 +28,8 @@ extension InputListing {
     let folders = try catalog.visitObjects(below: prefix, stopsAtSlash: stopsAtSlash) { object in
       let names = split(object.uri.utf8.dropFirst(prefix.utf8.count))
       guard object.uri == pattern || matches(names[...], parts[...], options) else { return }
+      // What is too much is not listed to its end, nor held.
+      guard files.count < options.fileLimit else { throw tooMany(pattern, options) }
       files.append(file(object))
     }
     for folder in folders where matches([name(of: folder), "x"], parts[...], options) {
@@ -42,9 +44,9 @@ extension InputListing {
   ) throws -> [InputFile] {
     var files: [InputFile] = []
     _ = try catalog.visitObjects(below: prefix, stopsAtSlash: !options.entersFolders) { object in
-      if isVisible(object.uri.utf8.dropFirst(prefix.utf8.count), options) {
-        files.append(file(object))
-      }
+      guard isVisible(object.uri.utf8.dropFirst(prefix.utf8.count), options) else { return }
+      guard files.count < options.fileLimit else { throw tooMany(prefix, options) }
+      files.append(file(object))
     }
     return files
   }

@@ -77,13 +77,17 @@ package enum InputListing {
       files = files.isEmpty ? found : files + found
       ends.append(files.count)
       guard files.count <= options.fileLimit else {
-        throw TableError(
-          code: .unsupported,
-          context: "\"\(pattern)\": more than \(options.fileLimit) files; put them together")
+        throw tooMany(pattern, options)
       }
     }
     if patterns.count > 1 { try requireDifferent(files, patterns, ends) }
     return files
+  }
+
+  static func tooMany(_ pattern: String, _ options: Options) -> TableError {
+    TableError(
+      code: .unsupported,
+      context: "\"\(pattern)\": more than \(options.fileLimit) files; put them together")
   }
 
   /// Checks that no file is listed by two patterns; within one pattern none can be.

@@ -95,10 +95,12 @@ extension ns_csv_type {
 /// Finds the records of tiles whose values are not of their columns' types.
 ///
 /// Each is an error record, `WRONG_TYPE`, unless the job makes what cannot be read null. Numbers
-/// that a model needs are not checked here: they have their own error, `NOT_A_NUMBER`.
+/// that a model needs are not checked here: they have their own error, `NOT_A_NUMBER`. Of text only
+/// a NUL can be wrong, which PostgreSQL has no text with.
 package struct TypeCheck {
   private var columns: [Column] = []
   private let nullWords: NullWords
+  private let isForPostgreSQL: Bool
   private var values: [Int64]
   /// The records of the tile checked last that failed, whichever column it was.
   package private(set) var failures = RecordSet()
@@ -107,17 +109,55 @@ package struct TypeCheck {
     let index: Int
     let type: ColumnType
     var failures = RecordSet()
+
+    /// Adds the records whose number is none that a double or, where the type says so, a float has,
+    /// and returns their number.
+    mutating func findLost(
+      _ values: [Int64], _ missing: RecordSet, in tile: borrowing RecordTile
+    ) -> Int {
+      guard type == .number || type == .float else { return 0 }
+      var count = 0
+      for record in 0..<tile.count where tile.error(of: record) == nil {
+        let value = Double(bitPattern: UInt64(bitPattern: values[record]))
+        let stored = type == .float ? Double(Float(value)) : value
+        guard stored == 0 || stored.isInfinite, !missing.contains(record) else { continue }
+        let digits = unsafe tile.field(record, index).bytes.prefix { $0 | 0x20 != 0x65 }
+        let isLost = unsafe digits.contains { $0 > 0x30 - (stored == 0 ? 0 : 1) && $0 < 0x3A }
+        guard isLost else { continue }
+        failures.insert(record)
+        count += 1
+      }
+      return count
+    }
+
+    /// Adds the records whose text has a NUL, and returns their number.
+    mutating func findNULs(in tile: borrowing RecordTile) -> Int {
+      var count = 0
+      for record in 0..<tile.count where tile.error(of: record) == nil {
+        guard unsafe tile.field(record, index).holdsNUL else { continue }
+        failures.insert(record)
+        count += 1
+      }
+      return count
+    }
   }
 
   /// Prepares to check.
   ///
   /// - Parameters:
   ///   - types: Of all columns of the table.
-  ///   - columns: Which are checked; those of text are passed over.
+  ///   - columns: Which are checked; bytes are passed over.
   ///   - nullWords: The words that mean "no value".
-  package init(types: [ColumnType], columns: some Sequence<Int>, nullWords: NullWords) {
+  ///   - isForPostgreSQL: Whether what that cannot store is wrong too: text with a NUL, and numbers
+  ///     so large or small that they become infinity or 0. Otherwise text is passed over.
+  package init(
+    types: [ColumnType], columns: some Sequence<Int>, nullWords: NullWords,
+    isForPostgreSQL: Bool = false
+  ) {
     self.nullWords = nullWords
-    for index in columns where types[index] != .text && types[index] != .binary {
+    self.isForPostgreSQL = isForPostgreSQL
+    for index in columns
+    where types[index] != .binary && (types[index] != .text || isForPostgreSQL) {
       self.columns.append(Column(index: index, type: types[index]))
     }
     values = Array(repeating: 0, count: self.columns.isEmpty ? 0 : RecordTile.recordLimit)
@@ -134,17 +174,33 @@ package struct TypeCheck {
     var failureCount = 0
     for index in columns.indices {
       columns[index].failures.removeAll()
+      guard columns[index].type != .text else {
+        failureCount += columns[index].findNULs(in: tile)
+        failures.formUnion(columns[index].failures)
+        continue
+      }
       var missing = RecordSet()
-      let count = unsafe values.withUnsafeMutableBufferPointer { values in
+      var count = unsafe values.withUnsafeMutableBufferPointer { values in
         unsafe tile.readValues(
           column: columns[index].index, as: columns[index].type, nullWords: nullWords,
           into: values, missing: &missing, failures: &columns[index].failures)
       }
+      if isForPostgreSQL { count += columns[index].findLost(values, missing, in: tile) }
       guard count > 0 else { continue }
       failures.formUnion(columns[index].failures)
       failureCount += count
     }
     return failureCount
+  }
+
+  /// Takes the wrong values of the tile that was checked last for no values: what is written of the
+  /// tile then lacks them.
+  package func removeFailures(from tile: borrowing RecordTile) {
+    for column in columns {
+      for record in 0..<tile.count where column.failures.contains(record) {
+        tile.removeValue(record, column.index)
+      }
+    }
   }
 
   /// The first column, in the order given, whose value in a record of the tile checked last is not

@@ -93,6 +93,12 @@ package enum RecordError: Hashable, Sendable {
       return unsafe bytes.count
     }
 
+    /// Whether the text the field stands for has a NUL in it.
+    var holdsNUL: Bool {
+      if unsafe bytes.contains(0) { return true }
+      return unsafe hasBackslashes && unescaped().contains(0)
+    }
+
     /// The text the field stands for; for names and messages, not for hot code.
     package func unescaped() -> [UInt8] {
       unsafe [UInt8](unsafeUninitializedCapacity: bytes.count) { output, count in
@@ -159,6 +165,13 @@ package enum RecordError: Hashable, Sendable {
       isQuoted: field.length_and_flags & NS_CSV_QUOTED != 0,
       hasEscapedQuotes: field.length_and_flags & NS_CSV_ESCAPED != 0,
       hasBackslashes: field.length_and_flags & NS_CSV_JSON_ESCAPED != 0, isJSON: isJSON)
+  }
+
+  /// Makes a field of a record without an error one that has no value; its text stays.
+  func removeValue(_ record: Int, _ column: Int) {
+    let span = checked(record)
+    precondition(Int(span.error) == NS_CSV_OK && column >= 0 && column < expectedFieldCount)
+    unsafe fields[Int(span.first_field) + column].length_and_flags = 0
   }
 
   /// Makes room for the fields of one more record, keeping what is there.

@@ -183,7 +183,7 @@ extension JobRequest {
   }
 
   /// Whether the results become rows of a database's table.
-  var writesTable: Bool {
+  package var writesTable: Bool {
     ConnectionTarget.isOne(outputConfig.uri) || SQLiteTarget.isOne(outputConfig.uri)
   }
 }

@@ -64,16 +64,34 @@ extension JobContext {
     return inputs
   }
 
-  /// What checks the columns that are read and whose types the job itself says; nil where there is
-  /// nothing to check, or what is wrong has no value.
+  /// What checks the columns that are read and whose types the job itself says, and all that go to a
+  /// database; nil where there is nothing to check, or what is wrong has no value.
   var typeCheck: TypeCheck? {
-    guard !takesWrongValuesAsNull, let types, let given = request.inputConfig.schema else {
-      return nil
-    }
+    guard let types else { return nil }
     let numbers = numericInputs
-    let checked = table.needs.texts.filter { given[columns[$0]] != nil && numbers[$0] == nil }
-    let check = TypeCheck(types: types, columns: checked.sorted(), nullWords: csv.nullWords)
+    let checked = table.needs.texts.filter { isChecked($0, isModelNumber: numbers[$0] != nil) }
+    let check = TypeCheck(
+      types: types, columns: checked.sorted(),
+      nullWords: csv.nullWords,
+      isForPostgreSQL: InputAccess.isDatabase(request.outputConfig.uri))
     return check.isEmpty ? nil : check
+  }
+
+  /// A row of a database takes no other values; in a file wrong ones may stand as no values.
+  private func isChecked(_ column: Int, isModelNumber: Bool) -> Bool {
+    let type = types?[column] ?? .text
+    guard request.writesTable else {
+      return !takesWrongValuesAsNull && type != .text && !isModelNumber
+        && request.inputConfig.schema?[columns[column]] != nil
+    }
+    guard type != .text else { return true }
+    switch request.inputConfig.instancesFormat {
+    // What a model reads as a number is checked as one, unless what is none becomes no value.
+    case .csv, .jsonl:
+      return !isModelNumber || takesWrongValuesAsNull || type != .number && type != .float
+        || InputAccess.isDatabase(request.outputConfig.uri)
+    case .parquet, .orc, .arrow, .files, .postgresql: return false
+    }
   }
 }
 

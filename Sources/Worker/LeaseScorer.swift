@@ -39,7 +39,8 @@ func scoreLease(
   } catch let error as PartialError {
     return .failed(.environment, error.context)
   } catch {
-    return .failed(.inputUnreadable, "\(sealed.details.input.path): \(error)")
+    let (path, reason) = (sealed.details.input.path, "\(error)")
+    return .failed(.inputUnreadable, reason.hasPrefix(path) ? reason : "\(path): \(reason)")
   }
 }
 

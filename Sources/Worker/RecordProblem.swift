@@ -15,6 +15,8 @@ enum RecordProblem {
     switch self {
     case .notANumber(let column):
       ("NOT_A_NUMBER", "column \(column) holds text that is neither a number nor a null word")
+    case .wrongType(let column, .text):
+      ("WRONG_TYPE", "column \(column) holds text with a NUL, which PostgreSQL does not store")
     case .wrongType(let column, let type):
       ("WRONG_TYPE", "column \(column) holds a value that is no \(type.rawValue)")
     case .notFinite: ("NOT_FINITE", "the prediction is not a finite number")
@@ -35,7 +37,7 @@ extension RecordError {
     case .recordTooLong:
       (
         "RECORD_TOO_LONG",
-        "longer than \(Limits.recordByteLimit) bytes: its begin is shown, reading went on after it"
+        "longer than \(Limits.recordByteLimit) bytes; reading went on after it"
       )
     case .invalidUTF8: ("INVALID_UTF8", "the record is not UTF-8")
     case .invalidJSON: ("INVALID_JSON", "the line is not one JSON object and nothing else")

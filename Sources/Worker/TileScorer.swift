@@ -220,7 +220,9 @@ import Tables
     findSuspects(tile)
     columns?.read(tile)
     if let failures = columns?.failures { suspects.formUnion(failures) }
-    if types?.run(tile) ?? 0 > 0, let failures = types?.failures { suspects.formUnion(failures) }
+    guard types?.run(tile) ?? 0 > 0, let types else { return }
+    guard context.takesWrongValuesAsNull else { return suspects.formUnion(types.failures) }
+    types.removeFailures(from: tile)
   }
 
   /// Looks at whole tiles, so that a record without a problem costs next to nothing.
@@ -440,7 +442,7 @@ import Tables
     if let wrong = columns?.wrongColumn(of: record) {
       return .wrongType(column: wrong.name, type: wrong.type)
     }
-    if let wrong = types?.wrongColumn(of: record) {
+    if !context.takesWrongValuesAsNull, let wrong = types?.wrongColumn(of: record) {
       return .wrongType(column: context.columns[wrong.column], type: wrong.type)
     }
     var start = record * context.prediction.width

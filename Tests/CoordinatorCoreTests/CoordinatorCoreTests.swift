@@ -157,6 +157,26 @@ struct CoordinatorCoreTests {
     #expect(subject.core.jobs[job]?.reason.contains("400 error records") == true)
   }
 
+  /// What damage makes of compressed text is no reason to stop before its checksum has been read.
+  @Test(arguments: [(1 << 20, true), (1 << 40, false)])
+  func errorsOfCompressedTextWaitForItsEnd(byteCount: Int, waits: Bool) throws {
+    let subject = CoordinatorSubject()
+    _ = subject.submit()
+    let input = PlannedInput(
+      path: "/in", byteCount: UInt64(byteCount), modifiedNanoseconds: 0, inode: 0,
+      compression: .zstd)
+    subject.core.planned(
+      job, try Plan(inputs: [input], blockByteCount: 256), CoordinatorSubject.model,
+      into: &subject.effects)
+    subject.hello()
+    subject.finish(result(BlockRange(0, 4), 1, error: 100))
+    #expect(subject.shape == (waits ? "PENDING/SCORING" : "FAILED/SCORING"))
+    guard waits else { return }
+    subject.finish(result(BlockRange(4, Limits.blocksPerShard), 2))
+    #expect(subject.shape == "FAILED/SCORING")
+    #expect(subject.core.jobs[job]?.reason.contains("400 error records") == true)
+  }
+
   @Test func endsPartiallyWithErrorsWithinTheThreshold() {
     let subject = running()
     subject.finish(result(BlockRange(0, 4), 1, error: 1))

@@ -175,6 +175,7 @@ import Testing
     #expect(fraction?.code == .database)
     #expect(fraction?.context.contains("column \"score\"") == true, "\(fraction?.context ?? "")")
     #expect(fraction?.context.contains("47.11") == false)
+    #expect(fraction?.context.contains("row 2 of /in/0.csv, result 2") == true)
     let missing = try error(
       ["1,1"], "t",
       columns: [
@@ -200,6 +201,44 @@ import Testing
     #expect(
       try database.rows("SELECT count(*) FROM pg_class WHERE relname IN ('fresh', 'fresh_errors')")
         == [["0"]])
+  }
+
+  /// A value that a table does not take is named by its place, and what to do about it.
+  @Test func whatATableDoesNotTakeIsLocated() throws {
+    let database = try TestDatabase(
+      "CREATE TABLE t (id int, note varchar(9), score float8 NOT NULL)",
+      "CREATE DOMAIN small AS int CHECK (VALUE < 10)", "CREATE TABLE s (id small)")
+    let columns = [
+      ResultColumn(name: "id", type: .integer), ResultColumn(name: "note", type: .text),
+      ResultColumn(name: "score", type: .number),
+    ]
+    let error = #"{"instance":"","error":{"code":"","message":""},"source":"","offset":0}"#
+    func context(_ lines: [[String]], table: String = "t", count: Int = 3) throws -> String {
+      let fixture = try MergeFixture(shards: lines)
+      let refused = refusal {
+        let destination = try fixture.input(
+          uri(database), table: table, columns: Array(columns.prefix(count))
+        ).makeDestination()
+        try destination.merge(fixture.placed)
+      }
+      #expect(refused?.code == .database)
+      return refused?.context ?? ""
+    }
+    // Line feeds in quotes count as lines of the COPY, not as records.
+    let first = ["1,\"two\nlines\",1", "2,\"a\n\"\"b\n\",1"]
+    let range = try context([first, ["3,,1", "9999999999,,1"]])
+    #expect(range.contains("a number lies outside of what the column takes, column \"id\" (22003)"))
+    #expect(range.contains("row 2 of /in/1.csv, result 4"), "\(range)")
+    #expect(range.contains("change the column, or submit the job again without the record"))
+    let long = try context([first, ["3,0123456789,1"]])
+    #expect(long.contains("a text is longer than the column takes"), "\(long)")
+    #expect(long.contains("row 1 of /in/1.csv, result 3"), "\(long)")
+    let missing = try context([first, [error, "3,x,", "4,x,1"]])
+    #expect(missing.contains("no value where the column needs one (NOT NULL), column \"score\""))
+    #expect(missing.contains("one of the rows 1 to 2 of /in/1.csv, result 3"), "\(missing)")
+    let domain = try context([["9", "10"]], table: "s", count: 1)
+    #expect(domain.contains("row 2 of /in/0.csv, result 2"), "\(domain)")
+    #expect(try database.rows("SELECT * FROM t") == [])
   }
 
   @Test func namesCannotBecomeStatements() throws {

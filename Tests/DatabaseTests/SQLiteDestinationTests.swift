@@ -43,6 +43,16 @@ import Testing
     #expect(refusal { _ = try unmerged.publish() }?.code == .mergedIsLost)
   }
 
+  /// Text with a NUL is stored whole.
+  @Test func textWithNULIsStored() throws {
+    let fixture = try MergeFixture(shards: [["1,a\u{0}b,1,c,2"]])
+    let path = fixture.root + "/nul.db"
+    let destination = try fixture.input("sqlite://" + path, table: "t").makeDestination()
+    try destination.merge(fixture.placed)
+    _ = try destination.publish()
+    #expect(try rows(path, "SELECT hex(\"na\"\"me\n\") FROM t") == [["610062"]])
+  }
+
   @Test func modesAndJournals() throws {
     let columns = [
       ResultColumn(name: "id", type: .integer), ResultColumn(name: "flag", type: .boolean),

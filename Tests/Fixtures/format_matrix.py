@@ -21,9 +21,12 @@ first difference.
 
 `damage` writes files that must be refused, or read but for some records, and damage.json: `name`,
 `inputs`, `arguments`, and `expect`. It is `refused` (nothing published, an error that names the
-file, unless `isLocated` is false), `rows` with the numbers of good records and of error records, `ok`
-and `errors`, `readable` (all records, as if nothing were wrong), or `survives`: refused or not,
-which depends on the bit that was hit, but the program ends by itself, and in time.
+file, unless `isLocated` is false, and has the words `says`), `rows` with the error records `errors`
+(`code`, `row`, `offset`), `readable` (all records, as if nothing were wrong), or `survives`:
+refused or not, which depends on the bit that was hit, but the program ends by itself, and in time.
+What is published has to be `predictions`, pairs of key and prediction in order, as LightGBM gives
+them for what PyArrow reads (or, with `isPart`, to have them among others). `memory` is the most
+that the run may take, in MiB.
 
 Offline; needs pyarrow, duckdb, polars, numpy and lightgbm of Tests/requirements.txt. One entry is
 written with pandas where there is one. Ends with 64 if it is called wrongly.
@@ -168,7 +171,9 @@ def main():
                                     in_order=not options.any_order))
     else:
         import matrix_damage
-        matrix_damage.make_all(options.folder, make_table(load_model(MODEL)))
+        model = load_model(MODEL)
+        matrix_damage.make_all(options.folder, make_table(model),
+                               lambda table: predictions(model, table).tolist())
 
 
 if __name__ == "__main__":

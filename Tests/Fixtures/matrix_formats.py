@@ -86,6 +86,62 @@ def frame(content):
     return pyarrow.compress(content, codec="zstd", asbytes=True)
 
 
+def frame_with_checksum(content):
+    """A frame with the flag of a checksum and the low half of the text's XXH64 at its end."""
+    packed = bytearray(frame(content))
+    packed[4] |= 4
+    return bytes(packed) + struct.pack("<I", xxh64(content) & 0xFFFFFFFF)
+
+
+def unpacked(content):
+    """The text of a frame, whatever its checksum says."""
+    content = bytearray(content)
+    if content[4] & 4:
+        content[4] &= ~4
+        del content[-4:]
+    with pyarrow.CompressedInputStream(pyarrow.BufferReader(bytes(content)), "zstd") as stream:
+        return stream.read()
+
+
+def xxh64(content):
+    """XXH64 with seed 0: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md."""
+    mask = (1 << 64) - 1
+    primes = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63,
+              0x27D4EB2F165667C5)
+
+    def turned(value, count):
+        return (value << count | value >> (64 - count)) & mask
+
+    def mixed(sum_, lane):
+        return turned((sum_ + lane * primes[1]) & mask, 31) * primes[0] & mask
+
+    stripes = len(content) // 32 * 32
+    if stripes:
+        sums = [(primes[0] + primes[1]) & mask, primes[1], 0, -primes[0] & mask]
+        for lanes in struct.iter_unpack("<4Q", content[:stripes]):
+            sums = [mixed(sum_, lane) for sum_, lane in zip(sums, lanes)]
+        value = sum(turned(sum_, count) for sum_, count in zip(sums, (1, 7, 12, 18))) & mask
+        for sum_ in sums:
+            value = ((value ^ mixed(0, sum_)) * primes[0] + primes[3]) & mask
+    else:
+        value = primes[4]
+    value = (value + len(content)) & mask
+    rest = content[stripes:]
+    while len(rest) >= 8:
+        value ^= mixed(0, struct.unpack("<Q", rest[:8])[0])
+        value = (turned(value, 27) * primes[0] + primes[3]) & mask
+        rest = rest[8:]
+    if len(rest) >= 4:
+        value ^= struct.unpack("<I", rest[:4])[0] * primes[0] & mask
+        value = (turned(value, 23) * primes[1] + primes[2]) & mask
+        rest = rest[4:]
+    for byte in rest:
+        value = turned(value ^ byte * primes[4] & mask, 11) * primes[0] & mask
+    for shift, prime in ((33, primes[1]), (29, primes[2]), (32, 1)):
+        value = (value ^ value >> shift) * prime & mask
+    return value
+
+
 def zstd_frames(content, *, with_table):
     """Frames of so many bytes; with a table of them in a skippable frame where it is seekable."""
     pieces = [content[start:start + ZSTD_BYTES] for start in range(0, len(content), ZSTD_BYTES)]
@@ -227,6 +283,10 @@ def make_all(folder, table):
     add("jsonl/blocks.jsonl.gz", bgzf(lines))
     add("jsonl/frames.jsonl.zst", zstd_frames(lines, with_table=False))
     add("jsonl/seekable.jsonl.zst", zstd_frames(lines, with_table=True))
+    # Other names for them, in small and large letters.
+    add("csv/FLIGHTS.CSV", text)
+    add("jsonl/flights.ndjson", lines)
+    add("jsonl/FLIGHTS.JSON", lines)
     for compression in ("zstd", "snappy", "gzip", "lz4", "brotli", "none"):
         add(f"parquet/{compression}.parquet", write=lambda path, c=compression:
             pyarrow.parquet.write_table(table, path, compression=c, row_group_size=GROUP_ROWS))
@@ -251,6 +311,8 @@ def make_all(folder, table):
     add("arrow/lz4.arrow", arrow_bytes(table, is_stream=False, compression="lz4"))
     add("arrow/dictionaries.arrow", arrow_bytes(
         dictionaries(table).unify_dictionaries(), is_stream=False))
+    add("arrow/flights.feather", arrow_bytes(table, is_stream=False))
+    add("arrow/FLIGHTS.IPC", arrow_bytes(table, is_stream=False))
     add("arrow/stream.arrows", arrow_bytes(table, is_stream=True))
     add("sql/flights.sql", sql_text(table), inputs=[], arguments=[
         "--query", "SELECT * FROM flights", "--split-column", "id"])

@@ -62,48 +62,6 @@ import Testing
     }
   }
 
-  /// Files that must be refused, or read but for some records.
-  @Test func badFilesAreRefusedOrCounted() async throws {
-    struct Damage: Decodable {
-      let name: String
-      let inputs: [String]
-      let arguments: [String]
-      let expect: String
-      let errors: Int?
-      let isLocated: Bool?
-    }
-    let sandbox = try Sandbox()
-    let folder = sandbox.path("damage")
-    try await script("format_matrix.py", ["damage", folder], in: sandbox)
-    let data = try Data(contentsOf: URL(fileURLWithPath: folder + "/damage.json"))
-    let files = try JSONDecoder().decode([Damage].self, from: data)
-    #expect(files.count > 100)
-    for (number, file) in files.enumerated() {
-      let output = sandbox.path("out-\(number)")
-      let run = try Program(
-        ["run", "--model", Self.model, "--output", output, "--quiet", "--error-threshold", "-1"]
-          + ["--key-field", "id", "--compression", "none", "--input"]
-          + file.inputs.map { "\(folder)/\($0)" } + file.arguments, in: sandbox)
-      let status = await run.wait()
-      switch file.expect {
-      case "refused":
-        #expect(status == 1, "\(file.name): \(run.output)")
-        #expect(
-          file.isLocated == false || run.errors.contains(folder), "\(file.name): \(run.errors)")
-        #expect(publishedNames(in: output).isEmpty, "\(file.name)")
-      case "rows":
-        #expect(status == 2, "\(file.name): \(run.errors)")
-        let errors = try text(startingWith: "prediction.errors_stats", in: output)
-        #expect(errors.count == file.errors, "\(file.name)")
-      case "survives":
-        // Which bit was hit decides; a crash would be another status.
-        #expect([0, 1, 2].contains(status), "\(file.name): \(run.errors)")
-      default:
-        #expect(status == 0, "\(file.name): \(run.errors)")
-      }
-    }
-  }
-
   // MARK: Calls
 
   private func score(
@@ -144,11 +102,13 @@ func fixture(_ path: String) -> String {
     .standardizedFileURL.path
 }
 
-/// Runs a script of the tests' fixtures with Python; what it prints is told where it fails.
-func script(_ name: String, _ arguments: [String], in sandbox: Sandbox) async throws {
+/// Runs a script of the tests' fixtures; what it prints is told where it fails.
+func script(
+  _ name: String, _ arguments: [String], by program: String = "python3", in sandbox: Sandbox
+) async throws {
   let process = Process()
   process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = ["python3", fixture("../Fixtures/\(name)")] + arguments
+  process.arguments = [program, fixture("../Fixtures/\(name)")] + arguments
   let log = sandbox.path("script-\(sandbox.nextNumber()).log")
   try Data().write(to: URL(fileURLWithPath: log))
   let file = FileHandle(forWritingAtPath: log)

@@ -1,4 +1,5 @@
 import Compression
+import Glibc
 import Tables
 import Testing
 
@@ -40,7 +41,54 @@ final class MemoryCatalog: ObjectCatalog {
   }
 }
 
+/// As many objects as one likes, which takes no memory, and how many have been visited.
+private final class EndlessCatalog: ObjectCatalog {
+  let listsObjects = true
+  let count: Int
+  private(set) var visitCount = 0
+
+  init(count: Int) {
+    self.count = count
+  }
+
+  func visitObjects(
+    below prefix: String, stopsAtSlash: Bool, _ visit: (ListedObject) throws -> Void
+  ) throws -> [String] {
+    for number in 0..<count {
+      visitCount += 1
+      try visit(MemoryCatalog.object("\(prefix)part-\(10_000_000 + number).parquet"))
+    }
+    return []
+  }
+
+  func object(at uri: String) throws -> ListedObject? { nil }
+}
+
 struct ObjectListingTests {
+  /// Peak memory of the process, in KiB.
+  private static var peak: Int {
+    var usage = rusage()
+    guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
+    return usage.ru_maxrss
+  }
+
+  @Test func aMillionObjectsAreListedAndNoMore() throws {
+    let before = Self.peak
+    for count in [1_000_000, 30_000_000] {
+      let catalog = EndlessCatalog(count: count)
+      var options = InputListing.Options()
+      options.catalog = { _ in catalog }
+      let found = Result { try InputListing.files(of: ["s3://bkt/logs/"], options: options).count }
+      if count == 1_000_000 {
+        #expect(try found.get() == 1_000_000)
+      } else {
+        #expect(throws: TableError.self) { try found.get() }
+        #expect(catalog.visitCount == 1_000_001)
+      }
+    }
+    #expect(Self.peak - before < 512 << 10)
+  }
+
   let catalog = MemoryCatalog(
     [
       "a.csv", "b.csv.gz", "data/", "data/1.csv", "data/2.csv", "data/_SUCCESS", "data/.x.crc",

@@ -47,6 +47,23 @@ struct TypedValueTests {
     #expect(try read(["0.1"], as: .float).values == [Int64(bitPattern: (0.1).bitPattern)])
   }
 
+  /// What PostgreSQL's columns cannot hold although the text is a number or text.
+  @Test func whatPostgreSQLDoesNotStoreIsWrong() throws {
+    let text = "a,b,c\n1,x\u{0}y,1\n1e999,x,1e39\ninf,,inf\n0.0e5,,-0\n1e-400,\"\u{0}\",1e-50\n"
+    let types: [ColumnType] = [.number, .text, .float]
+    try ColumnTests.withTile(text, options: CSVOptions()) { tile, _ in
+      var plain = TypeCheck(types: types, columns: 0..<3, nullWords: try CSVOptions().nullWords)
+      #expect(plain.run(tile) == 0)
+      var check = TypeCheck(
+        types: types, columns: 0..<3, nullWords: try CSVOptions().nullWords, isForPostgreSQL: true)
+      #expect(check.run(tile) == 6)
+      #expect((0..<5).map { check.wrongColumn(of: $0)?.column } == [1, 0, nil, nil, 0])
+      check.removeFailures(from: tile)
+      #expect(check.run(tile) == 0)
+      #expect(unsafe tile.field(0, 1).bytes.isEmpty && !tile.field(0, 0).bytes.isEmpty)
+    }
+  }
+
   @Test func booleansAreWords() throws {
     let (values, failed) = try read(
       ["true", "FALSE", "TrUe", "t", "1", "truE ", "2"], as: .boolean)

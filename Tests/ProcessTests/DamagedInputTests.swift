@@ -1,0 +1,186 @@
+import Foundation
+import Testing
+
+/// Files that must be refused, or read but for some records; see `format_matrix.py`.
+@Suite struct DamagedInputTests {
+  private struct Damage: Decodable {
+    let name: String
+    let inputs: [String]
+    let arguments: [String]
+    let expect: String
+    /// Key and prediction of what is published, in order.
+    let predictions: [[Double]]?
+    let isPart: Bool?
+    let errors: [ErrorRecord]?
+    let isLocated: Bool?
+    let says: String?
+    /// In MiB.
+    let memory: Int?
+  }
+
+  private struct ErrorRecord: Decodable, Hashable {
+    let code: String
+    let row: Int
+    let offset: Int
+  }
+
+  private struct ResultLine: Decodable {
+    let key: Double
+    let prediction: Double
+  }
+
+  private struct ErrorLine: Decodable {
+    struct Problem: Decodable {
+      let code: String
+    }
+    let row: Int
+    let offset: Int
+    let source: String
+    let error: Problem
+  }
+
+  private static let model = fixture("../../bench/models/flights.txt")
+
+  @Test func badFilesAreRefusedOrCounted() async throws {
+    let sandbox = try Sandbox()
+    let folder = sandbox.path("damage")
+    try await script("format_matrix.py", ["damage", folder], in: sandbox)
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder + "/damage.json"))
+    let files = try JSONDecoder().decode([Damage].self, from: data)
+    #expect(files.count > 90)
+    for (number, file) in files.enumerated() {
+      try await check(file, folder, sandbox.path("out-\(number)"), in: sandbox)
+    }
+  }
+
+  private func check(
+    _ file: Damage, _ folder: String, _ output: String, in sandbox: Sandbox
+  ) async throws {
+    let peak = sandbox.path("peak")
+    let run = try Program(
+      ["run", "--model", Self.model, "--output", output, "--quiet", "--error-threshold", "-1"]
+        + ["--key-field", "id", "--compression", "none", "--input"]
+        + file.inputs.map { "\(folder)/\($0)" } + file.arguments, in: sandbox,
+      launcher: file.memory == nil
+        ? [] : ["/usr/bin/env", "python3", fixture("../Fixtures/peak_memory.py"), peak])
+    let status = await run.wait()
+    let told = "\(file.name): \(run.output)\(run.errors)"
+    if let limit = file.memory {
+      let used = try #require(Int(try String(contentsOfFile: peak, encoding: .utf8)), "\(told)")
+      #expect(used < limit << 10, "\(file.name): \(used) KiB")
+    }
+    switch file.expect {
+    case "refused": checkRefusal(file, status, told, folder)
+    case "rows":
+      #expect(status == 2, "\(told)")
+    case "survives":
+      // Which bit was hit decides; a crash would be another status.
+      #expect([0, 1, 2].contains(status), "\(told)")
+      if status == 1 { checkRefusal(file, status, told, folder) }
+    default: #expect(status == 0, "\(told)")
+    }
+    guard status != 1 else {
+      return #expect(PublishedText(in: output) == nil, "\(file.name)")
+    }
+    let published = try #require(PublishedText(in: output), "\(told)")
+    try checkResults(file, published)
+    if file.expect != "survives" { try checkErrors(file, published, folder) }
+  }
+
+  /// What is refused in planning is told as an error, what fails later as the job's reason.
+  private func checkRefusal(_ file: Damage, _ status: Int32?, _ told: String, _ folder: String) {
+    #expect(status == 1, "\(told)")
+    if let words = file.says { #expect(told.contains(words), "\(told)") }
+    guard file.isLocated != false else { return }
+    for input in file.inputs.suffix(1) {
+      let count = told.components(separatedBy: "\(folder)/\(input)").count - 1
+      #expect(count == 1, "\(told)")
+    }
+  }
+
+  private func checkResults(_ file: Damage, _ published: PublishedText) throws {
+    var found = try published.lines("prediction.results").map {
+      try JSONDecoder().decode(ResultLine.self, from: Data($0.utf8))
+    }
+    let wanted = try #require(file.predictions, "\(file.name)")
+    if file.isPart == true {
+      found = found.filter { line in
+        wanted.contains { $0[0] == line.key && Self.isClose(line.prediction, $0[1]) }
+      }
+      return #expect(Set(found.map(\.key)).count == wanted.count, "\(file.name)")
+    }
+    #expect(found.map(\.key) == wanted.map { $0[0] }, "\(file.name)")
+    for (line, pair) in zip(found, wanted) where !Self.isClose(line.prediction, pair[1]) {
+      Issue.record("\(file.name): \(line.prediction) for \(pair)")
+    }
+  }
+
+  private static func isClose(_ found: Double, _ wanted: Double) -> Bool {
+    abs(found - wanted) <= 1e-15 * abs(wanted)
+  }
+
+  private func checkErrors(
+    _ file: Damage, _ published: PublishedText, _ folder: String
+  ) throws {
+    let found = try published.lines("prediction.errors_stats").map {
+      try JSONDecoder().decode(ErrorLine.self, from: Data($0.utf8))
+    }
+    let records = found.map { ErrorRecord(code: $0.error.code, row: $0.row, offset: $0.offset) }
+    #expect(records == file.errors ?? [], "\(file.name)")
+    #expect(found.allSatisfy { $0.source == "\(folder)/\(file.inputs[0])" }, "\(file.name)")
+  }
+
+  // MARK: Destinations
+
+  /// What PostgreSQL cannot take is an error record, so that the publication ends.
+  @Test func whatADatabaseDoesNotTakeIsAnErrorRecord() async throws {
+    let sandbox = try Sandbox()
+    let server = sandbox.path("server")
+    try await script("postgres_server", ["start", server], by: "bash", in: sandbox)
+    let port = try String(contentsOfFile: server + "/port", encoding: .utf8)
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+    let header =
+      "month,day,dep_time,sched_dep_time,dep_delay,sched_arr_time,carrier,flight,origin,"
+      + "dest,distance,hour,minute,note,count"
+    let flight = "1,1,5,6,7,8,UA,9,EWR,IAH,10,11,12"
+    let rows = ["good,1", "b\u{0}d,2", "fine,three", "last,4"]
+    let lines = [header] + (["one,0"] + rows).map { "\(flight),\($0)" }
+    try Data((lines.joined(separator: "\n") + "\n").utf8)
+      .write(to: URL(fileURLWithPath: sandbox.path("a.csv")))
+    var table = 0
+    let cases: [([String], Int32, String)] = [
+      ([], 2, "3 scored, 2 errors"), (["--on-parse-error", "null"], 0, "5 scored, 0 errors"),
+    ]
+    for (arguments, status, counts) in cases {
+      table += 1
+      let run = try Program(
+        ["run", "--model", Self.model, "--quiet", "--error-threshold", "-1", "--output"]
+          + ["postgresql://tester:secret@127.0.0.1:\(port)/postgres?table=t\(table)"]
+          + ["--schema", "count=integer", "--input", sandbox.path("a.csv")] + arguments,
+        in: sandbox)
+      #expect(await run.wait() == status, "\(run.output)\(run.errors)")
+      #expect(run.output.contains(counts), "\(run.output)")
+    }
+    try await script("postgres_server", ["remove", server], by: "bash", in: sandbox)
+  }
+}
+
+/// The texts of a published folder.
+struct PublishedText {
+  private let folder: String
+
+  /// `nil` where nothing is published.
+  init?(in output: String) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: output)) ?? []
+    guard let name = names.first(where: { $0.hasPrefix("prediction-") }) else { return nil }
+    folder = "\(output)/\(name)"
+  }
+
+  /// The lines of the files whose names begin so.
+  func lines(_ prefix: String) throws -> [Substring] {
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    return try names.filter { $0.hasPrefix(prefix) }.flatMap {
+      try String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8).split(separator: "\n")
+    }
+  }
+}
