@@ -201,6 +201,8 @@ struct PostgresSink: RecordSink, ~Copyable {
         isQuoted.toggle()
         continue
       }
+      // The server learns from the first record's end what ends a line.
+      if isQuoted && record == 0 { continue }
       feedCount += 1
       // A record's error is told with the line that it ends at.
       if !isQuoted {
