@@ -3,6 +3,7 @@ import Digests
 import Foundation
 import Jobs
 import ObjectStore
+import TestSupport
 import Testing
 
 /// Error records that go elsewhere than beside the predictions: there once, before the output is.

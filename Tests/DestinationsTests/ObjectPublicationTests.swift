@@ -5,6 +5,7 @@ import Foundation
 import Jobs
 import Leasing
 import ObjectStore
+import TestSupport
 import Testing
 
 /// Output in object stores: the same files as in a folder, once, and nothing left beside them.

@@ -1,6 +1,7 @@
 import Digests
 import Foundation
 import ObjectStore
+import TestSupport
 import Testing
 
 /// What stores and networks do wrong, each on order by a proxy before a real store: S1 to S9.

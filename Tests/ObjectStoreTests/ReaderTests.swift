@@ -1,4 +1,5 @@
 import ObjectStore
+import TestSupport
 import Testing
 
 /// Reading ahead, and inputs that change while they are read (I1).
