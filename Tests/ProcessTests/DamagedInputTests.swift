@@ -25,8 +25,19 @@ import Testing
   }
 
   private struct ResultLine: Decodable {
+    /// -1 where changed text made it no number.
     let key: Double
     let prediction: Double
+
+    private enum Key: CodingKey {
+      case key, prediction
+    }
+
+    init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: Key.self)
+      key = (try? values.decode(Double.self, forKey: .key)) ?? -1
+      prediction = try values.decode(Double.self, forKey: .prediction)
+    }
   }
 
   private struct ErrorLine: Decodable {
