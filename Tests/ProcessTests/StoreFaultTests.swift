@@ -110,7 +110,7 @@ import Testing
         "--state", sandbox.path("state"),
       ], in: sandbox, environment: variables)
     #expect(await waitUntil(.seconds(30)) { run.errors.contains("retrying ") }, "\(run.errors)")
-    #expect(run.errors.contains("at http://127.0.0.1:1, attempt"), "\(run.errors)")
+    #expect(run.errors.contains("http://127.0.0.1:1: Couldn't connect"), "\(run.errors)")
     run.signal(SIGTERM)
     #expect(await run.wait(.seconds(10)) == 128 + SIGTERM, "\(run.errors)")
   }

@@ -1,4 +1,5 @@
 package import Foundation
+import Synchronization
 
 /// The stores, proxies and authorities of `Tests/Fixtures/object_servers.py`, by their ports.
 package struct ObjectServers: Decodable, Sendable {
@@ -46,13 +47,15 @@ package struct ObjectServers: Decodable, Sendable {
 
   /// Starts them for all tests of this process.
   package static func startForAllTests() -> ObjectServers {
-    do { return try start(until: allTests) } catch {
+    let input = Pipe()
+    inputs.withLock { $0.append(input) }
+    do { return try start(until: input) } catch {
       fatalError("object_servers.py does not start (\(error)); are its Python packages installed?")
     }
   }
 
-  /// Open until the process ends.
-  private static let allTests = Pipe()
+  /// Open until the process ends; each is for one process, which has its other end.
+  private static let inputs = Mutex<[Pipe]>([])
 
   /// The variables for S3 at a port.
   package static func s3Variables(_ port: Int) -> [String: String] {

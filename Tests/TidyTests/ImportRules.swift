@@ -12,7 +12,7 @@ enum ImportTable {
     "Failpoints": [],
     "Digests": ["CCrypto", "CXXHash"],
     "Compression": ["CZlib", "CZstd"],
-    "CColumnar": ["CArrow"],
+    "CColumnar": ["CArrow", "CZstd"],
     "Columnar": ["CColumnar", "CKernels", "Jobs"],
     "ObjectStore": ["CCurl", "Digests"],
     "Database": ["CPQ", "CSQLite3"],
@@ -85,7 +85,7 @@ enum ImportTable {
       return isC(imported)
         ? testedCModules[imported]?.contains(module) == true
         : allowed[imported] != nil || systemModules.contains(imported) || imported == "Testing"
-          || ["Logging", "ArgumentParser", "Yams"].contains(imported)
+          || ["TestSupport", "Logging", "ArgumentParser", "Yams"].contains(imported)
     }
     if systemModules.contains(imported) {
       return !pure.contains(module) || impureFiles[path] != nil
