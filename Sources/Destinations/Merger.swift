@@ -9,7 +9,7 @@ import Partials
 /// Damage does not stop it: what follows is still read and checked, so that all of it is known at
 /// once, but nothing more is written.
 struct Merger: ~Copyable {
-  private(set) var input: MergeInput
+  let input: MergeInput
   let place: any OutputPlace
   private(set) var damaged: [CommittedBlocks] = []
   private(set) var totals = ShardTotals()
@@ -71,21 +71,18 @@ struct Merger: ~Copyable {
     if block == blockCount { endShard() }
   }
 
-  /// Takes what is known only once the last block is committed.
-  mutating func settle(counts: RecordCounts, execution: JSONValue) {
-    input.counts = counts
-    input.execution = execution
-  }
-
   /// Ends all files; the plan's last block has been appended.
   ///
+  /// - Parameter expected: What the confirmed blocks add up to.
   /// - Returns: The files in the order of their names, or nothing if there was damage.
-  consuming func finish() throws(DestinationError) -> (ShardTotals, [OutputEntry]) {
-    guard shard == input.plan.shardCount, counts == input.counts else {
+  consuming func finish(
+    _ expected: RecordCounts
+  ) throws(DestinationError) -> (ShardTotals, [OutputEntry]) {
+    guard shard == input.plan.shardCount, counts == expected else {
       throw DestinationError(
         code: .inconsistent,
         context: "job \(input.job): the committed blocks end at shard \(shard), block \(block) of "
-          + "\(input.plan.shardCount) shards with \(counts.total) of \(input.counts.total) records")
+          + "\(input.plan.shardCount) shards with \(counts.total) of \(expected.total) records")
     }
     guard damaged.isEmpty else {
       throw DestinationError(

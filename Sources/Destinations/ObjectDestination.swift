@@ -114,7 +114,7 @@ package final class ObjectDestination: Destination {
       if !isConditional { input.execution.add(warning: Self.warning) }
       var merger = try Merger(input, in: place, errorsIn: errors)
       while let placed = try next() { try merger.append(placed) }
-      let (outputs, receipt) = try merger.finishAll()
+      let (outputs, receipt) = try merger.finishAll(input)
       let manifest = ObjectManifest(
         job: input.job,
         outputs: outputs.filter { errors == nil || !OutputName.isOfErrors($0.name) } + [receipt],

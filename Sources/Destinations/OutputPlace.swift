@@ -65,10 +65,14 @@ extension OutputName {
 extension Merger {
   /// Ends all files and adds the statistics and the receipt.
   ///
+  /// - Parameter input: What was merged, with what is known only once the last block is committed:
+  ///   its counts and its execution.
   /// - Returns: The `prediction.*` files by name, and the receipt.
-  consuming func finishAll() throws(DestinationError) -> ([OutputEntry], receipt: OutputEntry) {
-    let (input, place) = (input, place)
-    var (totals, outputs) = try finish()
+  consuming func finishAll(
+    _ input: MergeInput
+  ) throws(DestinationError) -> ([OutputEntry], receipt: OutputEntry) {
+    let place = place
+    var (totals, outputs) = try finish(input.counts)
     outputs.append(try place.write(input.statistics, name: OutputName.statistics))
     outputs.sort { $0.name < $1.name }
     let receipt = try place.write(

@@ -6,8 +6,8 @@ import Partials
 ///
 /// Blocks may come as they are committed, long before the last one is.
 package final class PosixMerge {
+  private let input: MergeInput
   private let staging: String
-  private let workFolder: String
   /// Where the errors go that do not go beside the predictions.
   private let errors: (any OutputPlace)?
   private var merger: Merger?
@@ -18,7 +18,7 @@ package final class PosixMerge {
   ) throws(DestinationError) {
     self.staging = staging
     self.errors = errors
-    workFolder = input.workFolder
+    self.input = input
     do throws(DestinationError) {
       merger = try Merger(input, in: LocalFolder(path: staging), errorsIn: errors)
     } catch {
@@ -44,9 +44,11 @@ package final class PosixMerge {
   package func finish(
     counts: RecordCounts, execution: JSONValue
   ) throws(DestinationError) -> [OutputEntry] {
-    guard var merger = merger.take() else { preconditionFailure("a merge ends once") }
-    merger.settle(counts: counts, execution: execution)
-    let (outputs, receipt) = try merger.finishAll()
+    guard let merger = merger.take() else { preconditionFailure("a merge ends once") }
+    var input = input
+    input.counts = counts
+    input.execution = execution
+    let (outputs, receipt) = try merger.finishAll(input)
     _ = try LocalFolder(path: staging).write(
       .verbatim(OutputName.successText(receipt)), name: OutputName.success)
     try onDisk { () throws(FileError) in try Folder.synchronize(staging) }
@@ -58,6 +60,6 @@ package final class PosixMerge {
     merger = nil
     (errors as? ObjectPlace)?.abandon()
     try? FileManager.default.removeItem(atPath: staging)
-    _ = unsafe rmdir(workFolder)  // `run` keeps its state there: it goes only if it is empty
+    _ = unsafe rmdir(input.workFolder)  // `run` keeps its state there: it goes only if it is empty
   }
 }
