@@ -124,7 +124,7 @@ import Testing
     try "\(lines[0])\n".write(toFile: input, atomically: true, encoding: .utf8)
     let file = try #require(FileHandle(forWritingAtPath: input))
     try file.seekToEnd()
-    for _ in 0..<100 { try file.write(contentsOf: Data(lines[1].utf8)) }
+    for _ in 0..<125 { try file.write(contentsOf: Data(lines[1].utf8)) }
     let byteCount = try file.offset()
     try file.close()
     #expect(byteCount > 40 << 20)
