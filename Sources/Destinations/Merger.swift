@@ -74,7 +74,9 @@ struct Merger: ~Copyable {
   /// Ends all files; the plan's last block has been appended.
   ///
   /// - Parameter expected: What the confirmed blocks add up to.
-  /// - Returns: The files in the order of their names, or nothing if there was damage.
+  /// - Returns: The files in the order of their names.
+  /// - Throws: `damaged` with every damaged partial's blocks; `inconsistent`; what stops the last
+  ///   file.
   consuming func finish(
     _ expected: RecordCounts
   ) throws(DestinationError) -> (ShardTotals, [OutputEntry]) {

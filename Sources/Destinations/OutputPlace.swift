@@ -68,6 +68,7 @@ extension Merger {
   /// - Parameter input: What was merged, with what is known only once the last block is committed:
   ///   its counts and its execution.
   /// - Returns: The `prediction.*` files by name, and the receipt.
+  /// - Throws: As `finish`.
   consuming func finishAll(
     _ input: MergeInput
   ) throws(DestinationError) -> ([OutputEntry], receipt: OutputEntry) {
