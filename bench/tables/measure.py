@@ -16,8 +16,9 @@ ONE_THREAD = {name: "1" for name in [
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS",
     "ARROW_IO_THREADS", "NUMEXPR_NUM_THREADS"]}
 TRIAL_SHARE = 1 / 8
-# Bytes of published output for one record of the scoring table, and what the spool takes besides.
-OUTPUT_ROW_BYTES, SPARE_SHARE = 11, 1.15
+# Bytes of published output for one record of the scoring table; the spool keeps as much until the
+# job has ended.
+OUTPUT_ROW_BYTES, SPARE_SHARE = 11.3, 2.05
 FREE_SPARE_BYTES = 4 * 10**9
 LASTING_LIMIT_SECONDS = 6 * 3600
 
