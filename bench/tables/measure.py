@@ -212,14 +212,16 @@ def watch_disk(sampler, folder, lowest):
 
 def summary(measured):
     """Curves of the coordinator and its workers, their peaks, and their size at each quarter."""
-    numbers = sorted(measured["samples"], key=lambda number: measured["samples"][number][0][0])
+    # The coordinator is in the first process; workers may be seen at the same time.
+    numbers = sorted(measured["samples"], key=lambda number: (
+        number != measured["process"], measured["samples"][number][0][0]))
     processes_ = []
     curves = []
-    for index, number in enumerate(numbers):
+    for number in numbers:
         samples = measured["samples"][number]
         if len(samples) < 3:
             continue  # something short, such as the command that looks at the machine
-        role = "coordinator" if index == 0 else "worker"
+        role = "coordinator" if number == measured["process"] else "worker"
         quarters = [min(samples, key=lambda sample: abs(
             sample[0] - measured["seconds"] * quarter / 4))[1] for quarter in (1, 2, 3, 4)]
         processes_.append({"role": role, "peakBytes": max(sample[1] for sample in samples),

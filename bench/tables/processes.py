@@ -159,4 +159,5 @@ def run(command, *, cores, environment=None, limit_seconds=1800, interval_second
     # What a child's parent did not wait for stands in no sum, and what lived shortly was not seen.
     waited, seen = used_by_children() - before, sum(sampler.seconds.values())
     return {"output": output, "seconds": seconds, "cpuSeconds": max(waited, seen),
-            "cpuWaited": waited, "cpuSeen": seen, "samples": sampler.samples}
+            "cpuWaited": waited, "cpuSeen": seen, "samples": sampler.samples,
+            "process": process.pid}
