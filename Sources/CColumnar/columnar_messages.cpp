@@ -120,7 +120,13 @@ BatchLayout read_layout(Input &input, const Message &batch) {
   const int64_t header = metadata.reference(metadata.root(), 2);
   if (header < 0) fail_at(batch.offset, "has no header");
   BatchLayout layout;
+  layout.version = metadata.scalar<int16_t>(metadata.root(), 0, 0);
   layout.is_compressed = metadata.reference(header, 3) >= 0;
+  const int64_t nodes = metadata.reference(header, 1);
+  const uint32_t node_count = nodes < 0 ? 0 : metadata.at<uint32_t>(nodes);
+  for (uint32_t i = 0; i < node_count; i++) {  // of each its rows and its nulls
+    layout.null_counts.push_back(metadata.at<int64_t>(nodes + 4 + 16 * int64_t{i} + 8));
+  }
   const int64_t buffers = metadata.reference(header, 2);
   const uint32_t count = buffers < 0 ? 0 : metadata.at<uint32_t>(buffers);
   for (uint32_t i = 0; i < count; i++) {

@@ -35,9 +35,13 @@ struct BatchLayout {
   };
 
   std::vector<Buffer> buffers;
+  /// Of each column, and of what is nested in it, the number of nulls.
+  std::vector<int64_t> null_counts;
   /// Of each column of views the number of buffers with its bytes.
   std::vector<int64_t> variadic_counts;
   bool is_compressed = false;
+  /// Of the format, from 0; unions have other buffers before the fifth.
+  int version = 0;
 };
 
 /// The layout of a record batch; throws `Failure` where its buffers are not in its body.

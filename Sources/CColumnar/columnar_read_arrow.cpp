@@ -94,6 +94,8 @@ class ArrowFile : public File {
                                                  const std::vector<int> &included) const;
 
   bool is_stream = false;
+  /// Whether numbers are stored with their bytes in this machine's order.
+  bool is_native = true;
   std::shared_ptr<arrow::Schema> schema;
   /// The messages of the record batches.
   std::vector<Message> batches;
@@ -173,21 +175,24 @@ ArrowFile::ArrowFile(const ns_columnar_input &source, int64_t memory_limit)
     }
   }
   check_group_count(static_cast<int64_t>(groups.size()));
+  arrow::ipc::IpcReadOptions as_stored = read_options(pool.get());
+  as_stored.ensure_native_endian = false;  // so that the schema tells
   if (is_stream) {
     Splice::Range range{messages_[0].offset, messages_[0].length()};
     auto splice = std::make_shared<Splice>(input, pool.get(), std::vector{range});
     const auto reader = take(
-        arrow::ipc::RecordBatchStreamReader::Open(splice, read_options(pool.get())));
+        arrow::ipc::RecordBatchStreamReader::Open(splice, as_stored));
     schema = reader->schema();
   } else {
     messages_.clear();
     const auto reader =
-        take(arrow::ipc::RecordBatchFileReader::Open(input, read_options(pool.get())));
+        take(arrow::ipc::RecordBatchFileReader::Open(input, as_stored));
     schema = reader->schema();
     if (reader->num_record_batches() != static_cast<int>(groups.size())) {
       throw Failure{ns_columnar_damaged, "its footer is damaged"};
     }
   }
+  is_native = schema->is_native_endian();
   take_columns(*schema);
 }
 
@@ -301,7 +306,7 @@ bool ArrowGroup::next(Rows &rows) {
 void ArrowGroup::find_slices(const std::string &place) {
   const ArrowFile &file = selection_.file;
   const Message &message = file.batches[group_];
-  if (message.body_length <= kSliceBytes || message.row_count == 0) return;
+  if (message.body_length <= kSliceBytes || message.row_count == 0 || !file.is_native) return;
   auto slices = located(place, [&] {
     return std::make_unique<BatchSlices>(file.input, file.pool.get(), *file.schema, message);
   });

@@ -271,8 +271,9 @@ void FlatColumn::load_dictionary(const parquet::DictionaryPage &page) {
       page.encoding() != parquet::Encoding::PLAIN_DICTIONARY) {
     refuse("its dictionary is encoded");
   }
-  const int64_t count = page.num_values(), byte_count = count * width_;
-  if (count < 0) refuse("its dictionary has no size");
+  const int64_t count = page.num_values();
+  if (count < 0 || count > INT32_MAX / width_) refuse("its dictionary has no size");
+  const int64_t byte_count = count * width_;
   dictionary_ = take(arrow::AllocateBuffer(byte_count, pool_));
   if (codec_ != arrow::Compression::UNCOMPRESSED) {
     if (count > 0) {

@@ -94,8 +94,8 @@ constexpr int64_t kAlignment = 64;
 }  // namespace
 
 arrow::Status LimitedPool::Allocate(int64_t size, int64_t alignment, uint8_t **out) {
-  ARROW_RETURN_NOT_OK(add(size));
   const int64_t whole = alignment > kAlignment ? size : SparePieces::rounded(size);
+  ARROW_RETURN_NOT_OK(add(whole));
   arrow::Status status;
   *out = alignment > kAlignment ? nullptr : SparePieces::shared().take(whole);
   if (*out == nullptr) status = inner_->Allocate(whole, std::max(alignment, kAlignment), out);
@@ -103,23 +103,22 @@ arrow::Status LimitedPool::Allocate(int64_t size, int64_t alignment, uint8_t **o
     users_++;
     count_++;
   } else {
-    used_ -= size;
+    used_ -= whole;
   }
   return status;
 }
 
 arrow::Status LimitedPool::Reallocate(int64_t old_size, int64_t new_size, int64_t alignment,
                                       uint8_t **pointer) {
-  const int64_t added = new_size - old_size;
-  ARROW_RETURN_NOT_OK(add(added));
   count_++;
   if (alignment <= kAlignment) {
-    const int64_t old_whole = SparePieces::rounded(old_size);
-    const int64_t new_whole = SparePieces::rounded(new_size);
-    if (old_whole == new_whole && old_size >= SparePieces::kLeast) return arrow::Status::OK();
-    old_size = old_whole;
-    new_size = new_whole;
+    const bool is_rounded = old_size >= SparePieces::kLeast;
+    old_size = SparePieces::rounded(old_size);
+    new_size = SparePieces::rounded(new_size);
+    if (old_size == new_size && is_rounded) return arrow::Status::OK();
   }
+  const int64_t added = new_size - old_size;
+  ARROW_RETURN_NOT_OK(add(added));
   const arrow::Status status = inner_->Reallocate(
       old_size, new_size, std::max(alignment, kAlignment), pointer);
   if (!status.ok()) used_ -= added;
@@ -131,7 +130,7 @@ void LimitedPool::Free(uint8_t *buffer, int64_t size, int64_t alignment) {
   if (alignment > kAlignment || !SparePieces::shared().keep(buffer, whole)) {
     inner_->Free(buffer, whole, std::max(alignment, kAlignment));
   }
-  used_ -= size;
+  used_ -= whole;
   leave();
 }
 

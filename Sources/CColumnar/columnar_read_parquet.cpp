@@ -352,6 +352,11 @@ std::unique_ptr<arrow::RecordBatchReader> ParquetSelection::read(uint32_t group,
 std::unique_ptr<FlatColumn> ParquetSelection::read_flat(uint32_t group, size_t index) {
   const uint32_t column = selection_.columns[index];
   const int leaf = file_.leaves[column];
+  // Versions that pack pages and say that they do not (ARROW-10353): Arrow knows them.
+  if (file_.metadata->writer_version().VersionLt(
+          parquet::ApplicationVersion::PARQUET_CPP_10353_FIXED_VERSION())) {
+    return nullptr;
+  }
   try {
     const auto chunk = file_.metadata->RowGroup(static_cast<int>(group))->ColumnChunk(leaf);
     const auto &descriptor = *file_.metadata->schema()->Column(leaf);
@@ -390,6 +395,7 @@ void ParquetGroup::refill(size_t index) {
       try {
         return read(column, number);
       } catch (...) {
+        if (file_.input->has_failed()) throw;
         fall_back(index);
         if (column.left() > 0) return;
       }

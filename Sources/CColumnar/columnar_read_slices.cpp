@@ -11,15 +11,19 @@ namespace ns::columnar {
 
 namespace {
 
+/// Rows beyond which places in a buffer could overflow; no batch of Arrow's has as many.
+constexpr int64_t kRowLimit = int64_t{1} << 40;
+
 /// A type as it is stored.
 const arrow::DataType &stored(const arrow::DataType &type) {
   if (type.id() != arrow::Type::EXTENSION) return type;
   return *static_cast<const arrow::ExtensionType &>(type).storage_type();
 }
 
-/// Adds the buffers of a column and of what is nested in it.
+/// Adds the nodes and buffers of a column and of what is nested in it.
 void count_buffers(const arrow::DataType &declared, const BatchLayout &layout, size_t &views,
-                   size_t &count) {
+                   size_t &nodes, size_t &count) {
+  nodes++;
   const arrow::DataType &type = stored(declared);
   const arrow::DataTypeLayout buffers = type.layout();
   for (const auto &buffer : buffers.buffers) {
@@ -29,7 +33,7 @@ void count_buffers(const arrow::DataType &declared, const BatchLayout &layout, s
   if (buffers.variadic_spec.has_value() && views < layout.variadic_counts.size()) {
     count += static_cast<size_t>(std::max<int64_t>(0, layout.variadic_counts[views++]));
   }
-  for (const auto &field : type.fields()) count_buffers(*field->type(), layout, views, count);
+  for (const auto &field : type.fields()) count_buffers(*field->type(), layout, views, nodes, count);
 }
 
 bool is_text(const arrow::DataType &type) {
@@ -46,10 +50,11 @@ BatchSlices::BatchSlices(std::shared_ptr<Input> input, LimitedPool *pool,
                          const arrow::Schema &schema, const Message &batch)
     : input_(std::move(input)), pool_(pool), fields_(schema.fields()), batch_(batch),
       layout_(read_layout(*input_, batch)) {
-  size_t views = 0, count = 0;
+  size_t views = 0, nodes = 0, count = 0;
   for (const auto &field : fields_) {
+    first_nodes_.push_back(nodes);
     first_buffers_.push_back(count);
-    count_buffers(*field->type(), layout_, views, count);
+    count_buffers(*field->type(), layout_, views, nodes, count);
   }
   first_buffers_.push_back(count);
 }
@@ -57,7 +62,10 @@ BatchSlices::BatchSlices(std::shared_ptr<Input> input, LimitedPool *pool,
 bool BatchSlices::can_read(uint32_t column) const {
   const arrow::DataType &type = stored(*fields_[column]->type());
   const size_t first = first_buffers_[column], count = first_buffers_[column + 1] - first;
-  if (layout_.is_compressed || first + count > layout_.buffers.size()) return false;
+  if (layout_.version < 4 || layout_.is_compressed || first + count > layout_.buffers.size() ||
+      first_nodes_[column] >= layout_.null_counts.size() || batch_.row_count > kRowLimit) {
+    return false;
+  }
   if (is_text(type) || is_large_text(type)) return count == 3;
   const bool is_plain = type.id() == arrow::Type::BOOL || arrow::is_primitive(type.id()) ||
                         arrow::is_decimal(type.id()) ||
@@ -77,8 +85,9 @@ std::shared_ptr<arrow::Array> BatchSlices::read(uint32_t column, int64_t first,
   const arrow::DataType &type = stored(*fields_[column]->type());
   const size_t buffer = first_buffers_[column];
   std::vector<std::shared_ptr<arrow::Buffer>> buffers{nullptr};
-  // Without nulls there may be no bits for them.
-  const bool has_nulls = layout_.buffers[buffer].length > 0;
+  // Without nulls there may be no bits for them, or bits that mean nothing.
+  const bool has_nulls =
+      layout_.null_counts[first_nodes_[column]] != 0 && layout_.buffers[buffer].length > 0;
   if (has_nulls) buffers[0] = read_bytes(buffer, first / 8, (count + 7) / 8);
   if (is_text(type)) {
     read_texts<int32_t>(buffer + 1, first, count, buffers);
@@ -114,8 +123,10 @@ void BatchSlices::read_texts(size_t buffer, int64_t first, int64_t count,
       read_bytes(buffer, first * int64_t{sizeof(Offset)}, (count + 1) * int64_t{sizeof(Offset)});
   Offset *ends = reinterpret_cast<Offset *>(offsets->mutable_data());
   const Offset begin = ends[0];
+  if (begin < 0 || ends[count] < begin) {
+    throw Failure{ns_columnar_damaged, "has texts out of order"};
+  }
   const int64_t length = int64_t{ends[count]} - begin;
-  if (begin < 0 || length < 0) throw Failure{ns_columnar_damaged, "has texts out of order"};
   // What lies between is looked at with the rest of the array; here it must not overflow.
   for (int64_t i = 0; i <= count; i++) {
     if (ends[i] < begin) throw Failure{ns_columnar_damaged, "has texts out of order"};

@@ -39,6 +39,8 @@ class BatchSlices {
   const arrow::FieldVector fields_;
   const Message batch_;
   const BatchLayout layout_;
+  /// For each column its node, which tells its nulls.
+  std::vector<size_t> first_nodes_;
   /// For each column its first buffer, and at the end their number.
   std::vector<size_t> first_buffers_;
 };

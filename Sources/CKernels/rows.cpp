@@ -2,22 +2,16 @@
 
 #include "ns_json_lines.h"
 #include "ns_text.h"
+#include "json_record.h"
 #include "shortest.h"
 
 #include <cstring>
 
 namespace {
 
-// Copies at least count bytes; 16 can be read and written beyond.
-inline uint8_t *copy(uint8_t *to, const uint8_t *from, size_t count) {
-  std::memcpy(to, from, 16);
-  if (count > 16) std::memcpy(to + 16, from + 16, count - 16);
-  return to + count;
-}
-
 // The high bit of each byte that is `value`.
 inline uint64_t equal(uint64_t bytes, uint8_t value) {
-  const uint64_t other = bytes ^ value * 0x0101010101010101;
+  const uint64_t other = bytes ^ uint64_t{value} * 0x0101010101010101;
   const uint64_t low = 0x7F7F7F7F7F7F7F7F;
   return ~(((other & low) + low) | other | low);
 }
@@ -48,13 +42,13 @@ uint8_t *write_fields(const uint8_t *window, const ns_csv_field *fields,
     const bool must_quote = (is_quoted && ns_csv_is_word(chosen.nulls, text, count)) ||
                             (chosen.column_count == 1 && count == 0);
     if (!must_quote && !needs_quotes(text, count, layout.delimiter)) {
-      to = copy(to, text, count);
+      to = ns::copy_padded(to, text, count);
       continue;
     }
     *to++ = '"';
     // Quotes of text that does not come from CSV stand once.
     if (field.length_and_flags & NS_CSV_ESCAPED) {
-      to = copy(to, text, count);
+      to = ns::copy_padded(to, text, count);
     } else {
       to += ns_csv_double_quotes(text, count, to);
     }
@@ -105,20 +99,20 @@ size_t ns_write_rows(const uint8_t *window, const ns_csv_record *records, uint32
       to = write_fields(window, fields + records[i].first_field, *layout, to);
     } else {
       const bool is_key = layout->form == ns_row_json_key;
-      if (!is_key) to = copy(to, reinterpret_cast<const uint8_t *>(kInstance), 12);
+      if (!is_key) to = ns::copy_padded(to, reinterpret_cast<const uint8_t *>(kInstance), 12);
       to += write_json(window, records + i, fields, layout->fields, is_object, to);
       to -= is_key;
     }
     uint32_t start = 0;
     for (uint32_t n = 0; n < layout->number_count; n++) {
       const uint32_t end = layout->piece_ends[n];
-      to = copy(to, layout->pieces + start, end - start);
+      to = ns::copy_padded(to, layout->pieces + start, end - start);
       start = end;
       const uint32_t place = layout->places[n];
       const double *numbers = place & NS_ROW_EXPLAINS ? explanations : predictions;
       to = write_number(numbers[place & ~NS_ROW_EXPLAINS], layout->kinds[n], to);
     }
-    to = copy(to, layout->pieces + start, layout->piece_ends[layout->number_count] - start);
+    to = ns::copy_padded(to, layout->pieces + start, layout->piece_ends[layout->number_count] - start);
     predictions += layout->prediction_width;
     explanations += layout->explanation_width;
   }

@@ -129,6 +129,8 @@ struct EmbeddedRun {
       return await serving.value
     }
     await fleet.stop(.atOnce)
+    // The job has ended: a store that no longer answers must not hold up what is only tidying.
+    StoreEnding.process.begin(grace: .seconds(5))
     await service.coordinator.waitForEnd(of: id)
     // A failed job's workers may have said why; but where nothing came of it, nothing is kept.
     let isPublished = job.state == .succeeded || job.state == .partiallySucceeded
@@ -209,7 +211,7 @@ struct EmbeddedRun {
 
   /// How long nothing is asked: the end of the job is told, the rest can wait.
   private func pause(_ job: JobSummary, after elapsed: Duration) -> Duration {
-    if job.phase == .planning { return .milliseconds(5) }
+    if job.phase == .planning, elapsed < .seconds(1) { return .milliseconds(5) }
     return isQuiet ? .milliseconds(250) : max(.milliseconds(50), JobWatch.pause(after: elapsed))
   }
 

@@ -166,7 +166,7 @@ extension Coordinator {
       let input = plan.inputs[plan.inputIndex(of: lease.grant.lease.shard)]
       // Not on this actor's thread: a network file system may hang.
       let snapshot = snapshots[job]
-      let change = try await offPool {
+      let change = try await ownThread {
         InputAccess.isDatabase(input.path)
           ? Self.loss(of: snapshot) : PinnedInput.change(of: input)
       }
@@ -215,16 +215,19 @@ extension Coordinator {
     return await secure(result, job: job)
   }
 
+  /// For so long a worker's report waits for an object store: each one that waits holds one of the
+  /// contexts that answer everybody.
+  private static let securingTime = Duration.seconds(1)
+
   /// Makes the partial durable and checks that it says what the result says; an answer where that
   /// cannot be done now.
   private func secure(_ result: ShardResult, job: JobID) async -> FinishAnswer? {
     let name = result.partial
     if let request = core.jobs[job]?.request, StagedPartials.areUsed(by: request) {
-      if let running = securing[name] { return await running.value }
-      let task = Task { await secureStaged(result, job: job, request) }
+      let task = securing[name] ?? Task { await secureStaged(result, job: job, request) }
       securing[name] = task
-      defer { securing[name] = nil }
-      return await task.value
+      // A store may take minutes to answer; the worker asks again.
+      return await value(of: task, within: Self.securingTime) ?? .spoolFull
     }
     do throws(Spool.Failure) {
       let held = await spool(for: name).heldByteCount(of: name, job: job)
@@ -250,8 +253,9 @@ extension Coordinator {
   private func secureStaged(
     _ result: ShardResult, job: JobID, _ request: JobRequest
   ) async -> FinishAnswer? {
+    defer { securing[result.partial] = nil }
     do {
-      return try await offPool {
+      return try await ownThread {
         let staged = try StagedPartials(request, job: job)
         guard try staged.holds(result.partial) else { return .sendPieces(from: 0) }
         return difference(of: try staged.header(of: result.partial), to: result, job: job)

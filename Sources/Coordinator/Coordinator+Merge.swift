@@ -113,7 +113,7 @@ extension Coordinator {
 
   nonisolated func abandon(_ ahead: MergeAhead) async {
     do {
-      try await offPool { ahead.abandon() }
+      try await ownThread { ahead.abandon() }
     } catch {
       logger.warning("a merge cannot be given up: \(error)")
     }
@@ -124,7 +124,7 @@ extension Coordinator {
   private nonisolated func removeStaged(_ request: JobRequest, job: JobID) async {
     guard StagedPartials.areUsed(by: request) else { return }
     do {
-      try await offPool { try StagedPartials(request, job: job).removeAll() }
+      try await ownThread { try StagedPartials(request, job: job).removeAll() }
     } catch {
       logger.warning("partials stay in \(request.outputConfig.uri): \(error)")
     }

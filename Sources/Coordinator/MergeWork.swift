@@ -40,7 +40,7 @@ struct MergeWork: Sendable {
   /// - Returns: The outcome, or `nil` where there is to be a merge.
   func endWithoutMerge() async -> End? {
     do {
-      return try await offPool {
+      return try await ownThread {
         let found = end(of: { try findOutcome().map { End(outcome: $0) } })
         if found != nil { ahead?.abandon() }
         return found
@@ -53,7 +53,7 @@ struct MergeWork: Sendable {
   /// Merges and publishes.
   func run() async -> End {
     do {
-      return try await offPool { end(of: { try mergeAndPublish() }) }
+      return try await ownThread { end(of: { try mergeAndPublish() }) }
         ?? End(outcome: .failed("no outcome"))
     } catch {
       return End(outcome: .failed("\(error)"))

@@ -392,10 +392,10 @@ package struct CoordinatorCore: Sendable {
   private func excessOfErrors(_ job: Job) -> String? {
     let threshold = job.request.errorThreshold
     let unverified = job.unverifiedErrorCounts.values.reduce(0, +)
-    guard threshold >= 0, job.counts.error - min(unverified, job.counts.error) > UInt64(threshold)
-    else { return nil }
+    let count = job.counts.error - min(unverified, job.counts.error)
+    guard threshold >= 0, count > UInt64(threshold) else { return nil }
     return
-      "\(job.counts.error) error records exceed errorThreshold \(threshold): correct the input, "
+      "\(count) error records exceed errorThreshold \(threshold): correct the input, "
       + "or raise the threshold (-1: no limit)"
   }
 

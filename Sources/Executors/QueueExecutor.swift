@@ -37,3 +37,17 @@ package func ownThread<Value: Sendable>(
     Thread.detachNewThread { continuation.resume(with: Result(catching: work)) }
   }
 }
+
+/// Waits for a task, but no longer than `limit`; `nil` where it still works then.
+package func value<Value: Sendable>(
+  of task: Task<Value, Never>, within limit: Duration
+) async -> Value? {
+  let (ends, end) = AsyncStream.makeStream(of: Value?.self, bufferingPolicy: .bufferingOldest(1))
+  Task { end.yield(await task.value) }
+  let timer = Task {
+    try? await Task.sleep(for: limit)  // cancelled: the value is there
+    end.yield(nil)
+  }
+  defer { timer.cancel() }
+  return await ends.first { _ in true } ?? nil
+}

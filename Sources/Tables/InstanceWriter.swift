@@ -6,7 +6,7 @@ import CKernels
 /// not in quotes is null, and everything else is a string. In CSV a field keeps its text, and
 /// gets quotes only where it needs them.
 @safe package struct InstanceWriter: ~Copyable {
-  private let columns: [Int]
+  let columns: [Int]
   private let names: [String]
   private let nullWords: NullWords
   private let delimiter: UInt8
@@ -117,7 +117,8 @@ import CKernels
   /// Whether a record is copied as it stands in the input.
   func copiesRecords(of tile: borrowing RecordTile) -> Bool { tile.isJSON && copiesWholeRecords }
 
-  /// Room for a record's fields as text, whatever its form, beside 6 bytes for each of the record.
+  /// Room for a record's fields as text, whatever its form, beside 6 bytes for each of
+  /// `tile.byteCount(of: columns, record)`.
   func room(in tile: borrowing RecordTile) -> Int {
     precondition(columns.allSatisfy { $0 < tile.expectedFieldCount })
     return 6 * tile.addedByteCount + 8 * columns.count + keyByteCount + Int(NS_CSV_PADDING)
@@ -134,7 +135,7 @@ import CKernels
     precondition(tile.error(of: record) == nil)
     guard let window = unsafe tile.window else { return }
     let span = unsafe tile.records + record
-    let bound = unsafe 6 * Int(span.pointee.length) + room(in: tile)
+    let bound = 6 * tile.byteCount(of: columns, record) + room(in: tile)
     unsafe output.append(bound: bound) { target in
       tile.isJSON
         ? unsafe ns_json_write(window, span, tile.fields, &layout, isObject ? 1 : 0, target)

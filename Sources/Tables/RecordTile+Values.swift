@@ -120,7 +120,9 @@ package struct TypeCheck {
       for record in 0..<tile.count where tile.error(of: record) == nil {
         let value = Double(bitPattern: UInt64(bitPattern: values[record]))
         let stored = type == .float ? Double(Float(value)) : value
-        guard stored == 0 || stored.isInfinite, !missing.contains(record) else { continue }
+        guard stored == 0 || stored.isInfinite, !missing.contains(record),
+          !failures.contains(record)
+        else { continue }
         let digits = unsafe tile.field(record, index).bytes.prefix { $0 | 0x20 != 0x65 }
         let isLost = unsafe digits.contains { $0 > 0x30 - (stored == 0 ? 0 : 1) && $0 < 0x3A }
         guard isLost else { continue }

@@ -133,6 +133,21 @@ package enum RecordError: Hashable, Sendable {
       start: window.map { unsafe $0 + Int(span.start) }, count: Int(span.length))
   }
 
+  /// Bytes of some of a record's fields, or more.
+  ///
+  /// Of text it is all of the record. Where records have places of their own (columnar files,
+  /// queries, lists of files) their spans say nothing of the fields.
+  func byteCount(of columns: [Int], _ record: Int) -> Int {
+    let span = checked(record)
+    guard !recordPlaces.isEmpty else { return Int(span.length) }
+    precondition(Int(span.error) == NS_CSV_OK, "the record has no fields")
+    return columns.reduce(0) { sum, column in
+      precondition(column < expectedFieldCount)
+      let field = unsafe fields[Int(span.first_field) + column]
+      return sum + Int(field.length_and_flags & NS_CSV_LENGTH_MASK)
+    }
+  }
+
   /// Why a record is none, or nil where it is one.
   package func error(of record: Int) -> RecordError? {
     let span = checked(record)

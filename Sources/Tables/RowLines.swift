@@ -59,6 +59,7 @@ import CKernels
     precondition(records.upperBound * predictionWidth <= predictions.count)
     precondition(records.upperBound * explanationWidth <= explanations.count)
     let (room, isJSON) = (self.room + instance.room(in: tile), tile.isJSON)
+    let columns = instance.columns
     guard let window = unsafe tile.window, let predictions = predictions.baseAddress,
       let pieces = unsafe self.pieces.baseAddress, let ends = unsafe pieceEnds.baseAddress,
       let places = unsafe self.places.baseAddress, let kinds = unsafe self.kinds.baseAddress
@@ -75,7 +76,7 @@ import CKernels
         var bound = room * (end - first)
         for record in 0..<end - first {
           precondition(unsafe Int(spans[record].error) == NS_CSV_OK)
-          bound += unsafe 6 * Int(spans[record].length)
+          bound += 6 * tile.byteCount(of: columns, first + record)
         }
         unsafe output.append(bound: bound) { target in
           unsafe ns_write_rows(

@@ -1,15 +1,24 @@
 import Glibc
 import Jobs
 import Partials
+import Synchronization
 
 /// A partial that is written and waits to be acknowledged.
 final class FinishedPartial: Sendable {
   let name: PartialName
   private let file: ScratchFile
+  /// Where it has a name in a spool, until the coordinator takes it from there.
+  private let offered = Mutex<String?>(nil)
 
   init(name: PartialName, file: ScratchFile) {
     self.name = name
     self.file = file
+  }
+
+  deinit {
+    // Not there where the coordinator took it; what it did not want must not fill the spool.
+    guard let path = offered.withLock({ $0 }) else { return }
+    _ = unsafe unlink(path)
   }
 
   /// Offers the partial to the spool of a coordinator on this machine: the file gets a name there,
@@ -19,8 +28,9 @@ final class FinishedPartial: Sendable {
   /// it is on another file system, the partial goes in pieces.
   func offer(to spool: String, job: JobID) {
     let target = Spooling.offer(of: name, job: job, in: spool)
-    _ = unsafe linkat(
-      AT_FDCWD, "/proc/self/fd/\(file.descriptor)", AT_FDCWD, target, AT_SYMLINK_FOLLOW)
+    let source = "/proc/self/fd/\(file.descriptor)"
+    guard unsafe linkat(AT_FDCWD, source, AT_FDCWD, target, AT_SYMLINK_FOLLOW) == 0 else { return }
+    offered.withLock { $0 = target }
   }
 
   /// Reads a range; shorter only at the end.

@@ -220,7 +220,7 @@ package actor Worker {
       return try await link.upload(partial, for: sealed, from: offset)
     }
     let staged = try StagedPartials(request, job: job)
-    try await offPool { try staged.put(partial.name, read: partial.read) }
+    try await ownThread { try staged.put(partial.name, read: partial.read) }
   }
 
   // MARK: Scoring

@@ -62,6 +62,21 @@ import Testing
     }
   }
 
+  /// Texts of columnar files have no text of a record around them, which bounds what is written.
+  @Test(arguments: ["table.parquet", "table.orc", "table.arrow"])
+  func longTextsAreWrittenWhole(name: String) async throws {
+    let sandbox = try Sandbox()
+    let table = sandbox.path("table")
+    try await script("long_texts.py", ["make", table], in: sandbox)
+    for form in ["jsonl", "csv"] {
+      let output = sandbox.path("out-\(form)")
+      try await score(
+        ["\(table)/\(name)"], to: output,
+        ["--format", form, "--instance-type", "object", "--compression", "none"], in: sandbox)
+      try await script("long_texts.py", ["check", published(in: output), table], in: sandbox)
+    }
+  }
+
   // MARK: Calls
 
   private func score(

@@ -40,7 +40,8 @@ typedef struct ns_columnar_file ns_columnar_file;
 
 /// Opens a file and reads its metadata.
 ///
-/// `memory_limit` bounds what decoding may hold at any time, in bytes. Returns NULL and sets
+/// `memory_limit` bounds what decoding may hold at any time, in bytes, beside 48 MiB of pieces that
+/// all files of the process keep for the next one. Returns NULL and sets
 /// `error` where it fails.
 ns_columnar_file *_Nullable ns_columnar_open(int32_t format,
                                              const ns_columnar_input *_Nonnull input,

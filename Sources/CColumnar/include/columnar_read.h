@@ -31,8 +31,9 @@ typedef struct {
 
 /// Starts to read. Returns NULL and sets `error` where it fails.
 ///
-/// Memory: of Parquet a page and a buffer for each column and one batch; of ORC a compression
-/// block for each stream and one batch; of Arrow IPC one whole record batch.
+/// Memory: of Parquet a page and a buffer for each column (or up to 48 MiB of its stored bytes) and
+/// one batch; of ORC a compression block for each stream and one batch; of Arrow IPC one whole
+/// record batch, of a large one 32 MiB.
 ns_columnar_stream *_Nullable ns_columnar_read(ns_columnar_file *_Nonnull file,
                                                const ns_columnar_selection *_Nonnull selection,
                                                ns_columnar_error *_Nonnull error);
