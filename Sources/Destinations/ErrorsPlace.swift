@@ -85,6 +85,13 @@ final class ErrorsPlace: Sendable {
     }
   }
 
+  /// Gives up what was begun, so that neither files nor uploads stay; errors that are complete in a
+  /// store stay until `discard`.
+  func abandon(_ place: (any OutputPlace)?) {
+    (place as? ObjectPlace)?.abandon()
+    removeStaging()
+  }
+
   /// Gives the errors their final name, before the output is published; the same again does no
   /// harm.
   func publish() throws(DestinationError) {

@@ -108,8 +108,10 @@ package final class ObjectDestination: Destination {
     }
     try takeClaim(isConditional: isConditional)
     let place = ObjectPlace(prefix, in: store)
-    let errors = try ErrorsPlace.place(of: input, in: store)?.begin()
+    let errorsPlace = try ErrorsPlace.place(of: input, in: store)
+    var errors: (any OutputPlace)?
     do throws(DestinationError) {
+      errors = try errorsPlace?.begin()
       var input = input
       if !isConditional { input.execution.add(warning: Self.warning) }
       var merger = try Merger(input, in: place, errorsIn: errors)
@@ -124,7 +126,7 @@ package final class ObjectDestination: Destination {
       return outputs
     } catch {
       place.abandon()
-      (errors as? ObjectPlace)?.abandon()
+      errorsPlace?.abandon(errors)
       try? clearIfOurs()  // what stays is taken up or swept; the first error counts
       throw error
     }

@@ -52,8 +52,9 @@ package struct PosixDestination: Destination {
   /// Begins to write the output into the staging folder, whatever an earlier try left there; the
   /// counts and the execution of its input may be told at the end.
   package func beginMerge() throws(DestinationError) -> PosixMerge {
+    let errors = try errorsPlace()
     try makeStaging()
-    return try PosixMerge(input, staging: staging, errorsIn: try errorsPlace()?.begin())
+    return try PosixMerge(input, staging: staging, errorsIn: errors)
   }
 
   /// Makes the merged output appear under its final name.
