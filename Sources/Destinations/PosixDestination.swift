@@ -81,8 +81,12 @@ package struct PosixDestination: Destination {
     return folder
   }
 
-  /// Removes the errors that went elsewhere; the rest goes with the work folder.
-  package func discard() throws(DestinationError) { try errorsPlace()?.discard() }
+  /// Removes what was merged, the errors that went elsewhere included, unless it is published.
+  package func discard() throws(DestinationError) {
+    guard existingPublication() == nil else { return }
+    removeWorkFolder()
+    try errorsPlace()?.discard()
+  }
 
   private var folder: String { input.folder }
 
