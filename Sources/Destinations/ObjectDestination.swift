@@ -258,17 +258,18 @@ package final class ObjectDestination: Destination {
 
   // MARK: Ending without a publication
 
-  /// Deletes what was written below the prefix, unless it is published or another job's.
+  /// Deletes what was written below the prefix, unless it is published or another job's, and the
+  /// errors that went elsewhere.
   ///
   /// - Throws: `DestinationError` where the store does not answer.
   package func discard() throws(DestinationError) {
-    let current = try inStore { () throws(ObjectError) in try currentClaim()?.0 }
-    guard current?.job == claim.job else { return }
     if let manifest = try publishedManifest(), manifest.job == claim.job {
+    // They have a place of the job's own: whoever has the prefix, nobody reads them.
       return try end(manifest)
     }
     try ErrorsPlace.place(of: input, in: store)?.discard()
-    try clear(withClaim: true)
+    let current = try inStore { () throws(ObjectError) in try currentClaim()?.0 }
+    if current?.job == claim.job { try clear(withClaim: true) }
   }
 
   /// The same, unless another life of this job has taken over.
