@@ -191,22 +191,23 @@ struct PostgresSink: RecordSink, ~Copyable {
   }
 
   /// Which record a line of CSV belongs to, both counted from the text's first: the server counts
-  /// line feeds in quotes too.
+  /// ends of lines in quotes too.
+  ///
+  /// It learns from the first record's end what ends a line, and until then counts carriage returns.
+  /// Source: `CopyReadLineText` in PostgreSQL's `copyfromparse.c`.
   static func record(ofLine line: UInt64, in text: [UInt8]) -> UInt64 {
     var record: UInt64 = 0
-    var feedCount: UInt64 = 0
+    var lineCount: UInt64 = 0
     var isQuoted = false
-    for byte in text where byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\"") {
-      guard byte == UInt8(ascii: "\n") else {
+    for byte in text {
+      if byte == UInt8(ascii: "\"") {
         isQuoted.toggle()
-        continue
-      }
-      // The server learns from the first record's end what ends a line.
-      if isQuoted && record == 0 { continue }
-      feedCount += 1
-      // A record's error is told with the line that it ends at.
-      if !isQuoted {
-        if feedCount >= line { return record }
+      } else if isQuoted {
+        if byte == UInt8(ascii: record == 0 ? "\r" : "\n") { lineCount += 1 }
+      } else if byte == UInt8(ascii: "\n") {
+        lineCount += 1
+        // A record's error is told with the line that it ends at.
+        if lineCount >= line { return record }
         record += 1
       }
     }
