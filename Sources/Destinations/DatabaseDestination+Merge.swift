@@ -165,6 +165,7 @@ struct RecordMerge: ~Copyable {
       code: error.code, context: "\(error.context); it is \(origin.place(of: ordinal))")
   }
 
+    guard counts.ok > 0 else { return }  // a filter may leave millions of blocks without a result
   // MARK: The order of the plan
 
   private var blockCount: Int { input.plan.range(of: ShardID(UInt32(shard))).blockCount }
