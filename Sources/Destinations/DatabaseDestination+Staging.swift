@@ -49,11 +49,15 @@ struct PostgresStaging {
 
   /// The types of the table's columns where it is there, so that a value that does not fit, or is
   /// missing, is found by the COPY and never rounded by a cast; else those of the results.
+  ///
+  /// A trigger that sees each row before it is inserted may fill what is missing: then only the
+  /// table itself can say that a value is.
   private func columnTypes(_ connection: Connection) throws(DatabaseError) -> [String] {
     let answer = try connection.execute(
       """
       SELECT attname, format_type(atttypid, atttypmod) || \
-      CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END FROM pg_attribute \
+      CASE WHEN attnotnull AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = attrelid \
+      AND tgtype & 7 = 7 AND tgenabled <> 'D') THEN ' NOT NULL' ELSE '' END FROM pg_attribute \
       WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
       """, [try write.table.quoted])
     guard answer.rowCount > 0 else { return write.columns.map(\.type.postgresName) }
