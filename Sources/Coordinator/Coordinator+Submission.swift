@@ -107,6 +107,10 @@ extension Coordinator {
       }
       state = .planned(planned)
     } catch {
+      if StoreEnding.process.hasBegun {
+        planningCount -= 1
+        return  // it says nothing of the job that this process ends
+      }
       state = .refused(Refusal(code: .invalidRequest, text: "\(error)"))
     }
     planningCount -= 1
