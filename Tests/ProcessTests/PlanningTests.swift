@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Planning takes as long as a store does, and leaves one job or none.
@@ -76,7 +77,6 @@ import Testing
     #expect(run.errors.contains("127.0.0.1:\(port)"), "\(run.errors)")
     #expect(Publication.isEmpty(fleet.sandbox.path("out")))
   }
-}
 
   /// Where the errors are to go is looked at before anything is scored.
   @Test func errorsThatCanGoNowhereAreRefused() async throws {
@@ -139,3 +139,4 @@ import Testing
       "\(fleet.coordinator.errors)")
     #expect(try await jobCount(fleet) == 1)
   }
+}
