@@ -77,9 +77,7 @@ final class ErrorsPlace: Sendable {
       return LocalFolder(path: staging)
     case .objects(let prefix, let store):
       try inStore { () throws(ObjectError) in
-        for upload in try store.openUploads(below: prefix.appending("")) {
-          try store.abort(upload)
-        }
+        try store.abortUploads(below: prefix.appending(""))
       }
       return ObjectPlace(prefix, in: store)
     }
@@ -126,9 +124,7 @@ final class ErrorsPlace: Sendable {
       try? FileManager.default.removeItem(atPath: folder)
     case .objects(let prefix, let store):
       try inStore { () throws(ObjectError) in
-        for upload in try store.openUploads(below: prefix.appending("")) {
-          try store.abort(upload)
-        }
+        try store.abortUploads(below: prefix.appending(""))
         try store.delete(prefix.appending(name))
       }
     }

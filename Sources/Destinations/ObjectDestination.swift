@@ -249,9 +249,7 @@ package final class ObjectDestination: Destination {
       if let text = manifest.successText {
         try store.put(text, to: prefix.appending(OutputName.success))
       }
-      for upload in try store.openUploads(below: prefix.appending("")) {
-        try store.abort(upload)
-      }
+      try store.abortUploads(below: prefix.appending(""))
       try store.delete(claimURI)
     }
   }
@@ -264,9 +262,9 @@ package final class ObjectDestination: Destination {
   /// - Throws: `DestinationError` where the store does not answer.
   package func discard() throws(DestinationError) {
     if let manifest = try publishedManifest(), manifest.job == claim.job {
-    // They have a place of the job's own: whoever has the prefix, nobody reads them.
       return try end(manifest)
     }
+    // They have a place of the job's own: whoever has the prefix, nobody reads them.
     try ErrorsPlace.place(of: input, in: store)?.discard()
     let current = try inStore { () throws(ObjectError) in try currentClaim()?.0 }
     if current?.job == claim.job { try clear(withClaim: true) }
