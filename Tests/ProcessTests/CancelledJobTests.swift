@@ -28,27 +28,23 @@ import Testing
 
   /// The merge has begun, and not all is scored.
   @Test(arguments: End.allCases) func nothingIsLeft(end: End) async throws {
-    let fleet = try await TestFleet(
-      environment: end == .sameLife ? [:] : ["NIGHTSHIFT_FAILPOINT": "coordinator.committed=kill@6"]
-    )
+    let fleet = try await TestFleet(rowCount: 30_000)
     let errors = fleet.sandbox.path("errors")
     let submit = try fleet.client(["submit", fleet.jobFile(errors: errors)])
     #expect(await submit.wait(.seconds(20)) == 0, "\(submit.errors)")
-    // One life is killed after some commits; the other's worker dies after the first.
     let worker = try fleet.startWorker(
-      environment: end == .sameLife ? ["NIGHTSHIFT_FAILPOINT": "worker.acknowledged=kill"] : [:])
-    if end == .nextLife {
-      #expect(
-        await fleet.coordinator.wait(.seconds(30)) == 128 + SIGKILL, "\(fleet.coordinator.errors)")
-      worker.signal(SIGKILL)
-      _ = await worker.wait()
-    } else {
-      #expect(await worker.wait(.seconds(30)) == 128 + SIGKILL, "\(worker.errors)")
-    }
+      environment: ["NIGHTSHIFT_FAILPOINT": "worker.acknowledged=kill"])
+    #expect(await worker.wait(.seconds(30)) == 128 + SIGKILL, "\(worker.errors)")
+    #expect(
+      await waitUntil(.seconds(10)) { names(fleet, errors).contains { $0.hasSuffix("-errors") } },
+      "\(fleet.coordinator.errors)")
     let begun = names(fleet, errors)
-    #expect(begun.contains { $0.hasSuffix("-errors") }, "\(begun)")
     let job = try #require(begun.first { $0.hasPrefix(fleet.output) }?.split(separator: "-").last)
-    if end == .nextLife { try await fleet.restartCoordinator() }
+    if end == .nextLife {
+      fleet.coordinator.signal(SIGKILL)
+      _ = await fleet.coordinator.wait()
+      try await fleet.restartCoordinator()
+    }
     let cancel = try fleet.client(["cancel", String(job)])
     #expect(await cancel.wait(.seconds(20)) == 0, "\(cancel.errors)")
     #expect(
