@@ -123,7 +123,11 @@ import Testing
     try servers.rule(
       #"{"match": "list-type=2", "times": 100000, "fault": "status", "status": 503, "#
         + #""code": "SlowDown"}"#)
-    try await fleet.restartCoordinator(environment: servers.brokenVariables)
+    // So short a pause that the planning ends before its process does.
+    try await fleet.restartCoordinator(
+      environment: servers.brokenVariables.merging(["NIGHTSHIFT_STORE_PAUSE_SECONDS": "0.01"]) {
+        $1
+      })
     let waiting =
       try submit ?? fleet.client(["submit"] + arguments("s3://bucket/in/", sandbox))
     #expect(
