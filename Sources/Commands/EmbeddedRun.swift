@@ -34,8 +34,8 @@ struct EmbeddedRun {
     watchSignals(events)
     _ = signal(SIGPIPE, SIG_IGN)  // a worker may die before it is told the address
     StoreNotices.process.hear { [self] text in
-      logger.warning("\(text)")
-      say(text)
+      guard logger.logLevel > .warning else { return logger.warning("\(text)") }
+      if StoreWatch.current == nil { say(text) }  // a watched request is in the planning's line
     }
     try makeFolders()
     let fleet = WorkerFleet(arguments: workerArguments, logFile: "\(stateFolder)/workers.log")

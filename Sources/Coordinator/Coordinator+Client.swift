@@ -6,6 +6,7 @@ import Foundation
 import Jobs
 import Leasing
 import Logging
+import ObjectStore
 import Partials
 import Tables
 import Wire
@@ -77,6 +78,8 @@ extension Coordinator {
       guard !StagedPartials.areUsed(by: request) else { return }
       try? await spools[0].open(id)  // without it partials come in pieces, which say what is wrong
     } catch {
+      // The next life plans it again: this end says nothing of the job.
+      guard !StoreEnding.process.hasBegun else { return }
       await failQuietly(id, reason: "\(error)")
     }
   }

@@ -98,17 +98,50 @@ extension Coordinator {
     ])
   }
 
-  /// Removes what a job that has ended leaves: its partials and the staging folder.
+  /// Removes what a job that has ended leaves: its partials, and what was merged of them and is not
+  /// published.
+  ///
+  /// The spool's folder goes last: as long as it is there, the next life does all of this again.
   func cleanUp(_ id: JobID) async {
+    let unpublished = unpublishedWork(of: id)
     configurations[id] = nil
     snapshots.removeValue(forKey: id)?.close()
     core.forgetShards(of: id)
     if let ahead = aheads.removeValue(forKey: id) { await abandon(ahead) }
     for spool in spools { await spool.forget(id) }
-    let folders = [Spooling.folder(of: id, in: spoolFolder)]
-    await removeAll(folders)
-    if let request = core.jobs[id]?.request { await removeStaged(request, job: id) }
+    let request = core.jobs[id]?.request
+    async let discarded: Void = discard(unpublished)
+    if let request { await removeStaged(request, job: id) }
+    await discarded
+    await removeAll([Spooling.folder(of: id, in: spoolFolder)])
     cleanUps[id] = nil
+  }
+
+  /// What may have been merged of a job that has ended without a publication.
+  ///
+  /// Asked for while the job's plan is still known; `nil` where nothing can have been merged.
+  func unpublishedWork(of id: JobID) -> MergeWork? {
+    guard core.jobs[id]?.folder == nil else { return nil }
+    do {
+      return try mergeWork(id, commits: [])
+    } catch {
+      logger.warning("what was merged of job \(id) stays: \(error)")
+      return nil
+    }
+  }
+
+  /// Whether there are partials of a job, or a life ended before it had removed them.
+  func hasSpool(_ id: JobID) -> Bool {
+    FileManager.default.fileExists(atPath: Spooling.folder(of: id, in: spoolFolder))
+  }
+
+  private nonisolated func discard(_ work: MergeWork?) async {
+    guard let work else { return }
+    do {
+      try await offPool { try work.discard() }
+    } catch {
+      logger.warning("what was merged of job \(work.job.id) stays: \(error)")
+    }
   }
 
   nonisolated func abandon(_ ahead: MergeAhead) async {
@@ -130,15 +163,24 @@ extension Coordinator {
     }
   }
 
-  /// Removes partials of jobs that ended before a crash could clean them up.
-  func removeOrphans() {
+  /// Removes what is left of jobs that ended before a crash could clean up after them.
+  ///
+  /// - Parameter ended: What may have been merged of such jobs, by job.
+  func removeOrphans(_ ended: [JobID: MergeWork]) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: spoolFolder)) ?? []
-    let orphans = names.filter { name in
-      guard let id = JobID(name), let job = core.jobs[id] else { return true }
-      return job.state.isTerminal
+    let orphans = names.filter(isOrphan)
+    Task {
+      for name in orphans where isOrphan(name) {  // it may have been submitted again
+        if let id = JobID(name) { await discard(ended[id]) }
+        await removeAll(["\(spoolFolder)/\(name)"])
+      }
     }
-    let folders = orphans.map { "\(spoolFolder)/\($0)" }
-    Task { await removeAll(folders) }
+  }
+
+  /// Whether a folder of the spool is of no job, or of one that has ended.
+  private func isOrphan(_ name: String) -> Bool {
+    guard let id = JobID(name), let job = core.jobs[id] else { return true }
+    return job.state.isTerminal
   }
 
   private nonisolated func removeAll(_ folders: [String]) async {

@@ -107,6 +107,10 @@ extension Coordinator {
       }
       state = .planned(planned)
     } catch {
+      if StoreEnding.process.hasBegun {
+        planningCount -= 1
+        return  // it says nothing of the job that this process ends
+      }
       state = .refused(Refusal(code: .invalidRequest, text: "\(error)"))
     }
     planningCount -= 1
@@ -203,9 +207,18 @@ extension Coordinator {
   private func checkDestination(_ request: JobRequest) throws(CoordinatorError) {
     let output = request.outputConfig.uri
     try checkFolder(output, "outputConfig.uri")
-    let isDatabase = InputAccess.isDatabase(output) || output.hasPrefix("sqlite:")
-    // Errors of a database go to one of its tables.
-    if let errors = request.outputConfig.errorsUri, !isDatabase {
+    guard let errors = request.outputConfig.errorsUri else { return }
+    if InputAccess.isDatabase(output) || output.hasPrefix("sqlite:") {
+      guard !errors.contains("/") else {
+        throw CoordinatorError(
+          "outputConfig.errorsUri: error records of a database go to one of its tables: name it, "
+            + "not \(errors)")
+      }
+    } else {
+      guard !InputAccess.isRemote(errors) || ObjectURI.isURI(errors) else {
+        throw CoordinatorError(
+          "outputConfig.errorsUri: \(errors) is no folder and no prefix of an s3:// or gs:// store")
+      }
       try checkFolder(errors, "outputConfig.errorsUri")
     }
   }
@@ -222,13 +235,17 @@ extension Coordinator {
     }
   }
 
-  /// Refuses a job whose output goes to a store that does not answer: told before it is scored.
+  /// Refuses a job whose output or errors go to a store that does not answer: told before it is
+  /// scored.
   private nonisolated func checkStore(_ request: JobRequest) throws(CoordinatorError) {
-    guard StagedPartials.areUsed(by: request) else { return }
-    do throws(DestinationError) {
-      try ObjectDestination.check(request.outputConfig.uri)
-    } catch {
-      throw CoordinatorError("the output cannot be written: \(error.context)")
+    let output = request.outputConfig
+    let places = [("output", output.uri), ("errors", output.errorsUri ?? "")]
+    for (what, uri) in places where ObjectURI.isURI(uri) {
+      do throws(DestinationError) {
+        try ObjectDestination.check(uri)
+      } catch {
+        throw CoordinatorError("the \(what) cannot be written: \(error.context)")
+      }
     }
   }
 }

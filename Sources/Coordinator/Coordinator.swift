@@ -106,10 +106,12 @@ package actor Coordinator {
   package func recover(bulkPort: UInt16) throws {
     self.bulkPort = bulkPort
     var effects: [CoordinatorEffect] = []
+    var ended: [JobID: MergeWork] = [:]
     for row in try journal.jobs() {
       core.restore(row, into: &effects)
       logs[row.id] = JobLog()
       if row.state.isTerminal {
+        if hasSpool(row.id) { ended[row.id] = unpublishedWork(of: row.id) }
         let totals = try journal.totals(of: row.id)
         core.forgetShards(
           of: row.id, counts: totals.counts, committedBlockCount: totals.blockCount)
@@ -118,7 +120,7 @@ package actor Coordinator {
       }
     }
     perform(effects)
-    removeOrphans()
+    removeOrphans(ended)
   }
 
   // MARK: Deciding

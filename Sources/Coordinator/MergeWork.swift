@@ -60,6 +60,9 @@ struct MergeWork: Sendable {
     }
   }
 
+  /// Removes what was merged of a job that ends without a publication; blocks.
+  func discard() throws { try input(format: nil).makeDestination().discard() }
+
   private func end(of work: () throws -> End?) -> End? {
     do {
       return try work()
@@ -81,7 +84,6 @@ struct MergeWork: Sendable {
     }
     guard job.state != .cancelling else {
       ahead?.abandon()
-      try former.discard()
       return .failed("cancelled by the user")
     }
     if !inputsAreChecked { try PinnedInput.check(plan.inputs) }

@@ -53,19 +53,10 @@ private struct ResultOrigin {
 /// Damage does not stop it: what follows is still read and checked, so that all of it is known at
 /// once, but nothing more is handed over.
 struct RecordMerge: ~Copyable {
-  private let input: MergeInput
+  private let order: PlanOrder
+  private let expected: RecordCounts
   private var lines: ResultLines
   private var decompressor = FrameDecompressor()
-  private var totals = ShardTotals()
-  private var damaged: [CommittedBlocks] = []
-  private var damage = ""
-  // The next cut: where it is, what the parser knows there, records of the input before it.
-  private var shard = 0
-  private var block = 0
-  private var state = RangeState.recordStart
-  private var rowCount: UInt64 = 0
-  private var counts = RecordCounts()
-  private var blockDigests: [Digest128?] = []
   /// Blocks whose results the sink may hold back, to tell where a result came from.
   private var origins: [ResultOrigin] = []
   private var results = TextSum()
@@ -96,24 +87,14 @@ struct RecordMerge: ~Copyable {
   }
 
   init(_ input: MergeInput, _ write: TableWrite) {
-    self.input = input
+    order = PlanOrder(input)
+    expected = input.counts
     lines = ResultLines(delimiter: write.delimiter, fieldCount: write.columns.count)
   }
 
   /// Ends; the plan's last block has been appended.
   consuming func finish(_ write: TableWrite) throws(DestinationError) -> StagedTable {
-    guard shard == input.plan.shardCount, counts == input.counts else {
-      throw DestinationError(
-        code: .inconsistent,
-        context: "job \(input.job): the committed blocks end at shard \(shard), block \(block) of "
-          + "\(input.plan.shardCount) shards with \(counts.total) of \(input.counts.total) records")
-    }
-    guard damaged.isEmpty else {
-      throw DestinationError(
-        code: .damaged(damaged),
-        context: "job \(input.job): \(damaged.count) partials are damaged, the first: \(damage)")
-    }
-    let totals = totals
+    let totals = try order.finish(expected)
     let entries = [
       results.finish(write.table.description), errors.finish(write.errorsTable.description),
     ]
@@ -125,32 +106,28 @@ struct RecordMerge: ~Copyable {
     _ placed: PlacedBlocks, to sink: inout some RecordSink & ~Copyable
   ) throws(DestinationError) {
     let committed = placed.committed
-    try checkPlace(committed)
-    if block == 0 { beginShard() }
+    try order.check(committed)
+    if order.isAtStartOfShard { order.beginShard() }
     if committed.partial.byteCount == 0 {
-      try appendNothing(committed)
+      try order.addNothing(committed)
     } else {
       do throws(Failure) {
         try appendPartial(placed, to: &sink)
       } catch {
         switch error {
         case .destination(let error): throw located(error, sink.failedOrdinal)
-        case .partial(let error): try note(error, committed)
+        case .partial(let error): try order.note(error, committed)
         }
       }
     }
-    state = committed.exit
-    rowCount += committed.counts.total
-    counts += committed.counts
-    block = Int(committed.blocks.end)
-    if block == blockCount { endShard() }
+    order.advance(past: committed)
   }
 
   /// Lets the sink take what it holds back; after damage nothing is handed over any more.
   mutating func finishRecords(
     of sink: inout some RecordSink & ~Copyable
   ) throws(DestinationError) {
-    guard damaged.isEmpty else { return }
+    guard order.isSound else { return }
     do throws(DestinationError) { try sink.finish() } catch {
       throw located(error, sink.failedOrdinal)
     }
@@ -165,75 +142,17 @@ struct RecordMerge: ~Copyable {
       code: error.code, context: "\(error.context); it is \(origin.place(of: ordinal))")
   }
 
-  // MARK: The order of the plan
-
-  private var blockCount: Int { input.plan.range(of: ShardID(UInt32(shard))).blockCount }
-
-  private mutating func checkPlace(_ committed: CommittedBlocks) throws(DestinationError) {
-    let isInPlan = shard < input.plan.shardCount
-    if isInPlan, block == 0 {
-      let index = input.plan.inputIndex(of: ShardID(UInt32(shard)))
-      if input.plan.shards(ofInput: index).lowerBound == shard {
-        state = .recordStart
-        rowCount = 0
-      }
-    }
-    guard isInPlan, committed.shard.index == shard, Int(committed.blocks.first) == block,
-      Int(committed.blocks.end) <= blockCount, committed.entry == state
-    else {
-      throw DestinationError(
-        code: .inconsistent,
-        context: "job \(input.job): blocks \(committed.blocks) of shard \(committed.shard) where "
-          + "block \(block) of shard \(shard) is due")
-    }
-  }
-
-  private mutating func beginShard() {
-    totals.ok.append(0)
-    totals.error.append(0)
-    totals.filtered.append(0)
-    blockDigests.removeAll(keepingCapacity: true)
-  }
-
-  private mutating func endShard() {
-    totals.inputDigests.append(Receipt.digest(over: blockDigests))
-    shard += 1
-    block = 0
-  }
-
-  private mutating func appendNothing(_ committed: CommittedBlocks) throws(DestinationError) {
-    guard committed.counts == RecordCounts() else {
-      throw DestinationError(
-        code: .inconsistent,
-        context: "job \(input.job): \(committed.counts.total) records of shard \(shard) without a "
-          + "partial")
-    }
-    blockDigests += repeatElement(nil, count: committed.blocks.count)
-  }
-
-  /// Damage is noted; a disk that fails stops the merge.
-  private mutating func note(
-    _ error: PartialError, _ committed: CommittedBlocks
-  ) throws(DestinationError) {
-    switch error.code {
-    case .damaged, .tooLarge, .file(.missing), .file(.unreadable):
-      if damaged.isEmpty { damage = error.context }
-      damaged.append(committed)
-    case .file(let code): throw DestinationError(FileError(code: code, context: error.context))
-    }
-  }
-
   // MARK: Blocks
 
   private mutating func appendPartial(
     _ placed: PlacedBlocks, to sink: inout some RecordSink & ~Copyable
   ) throws(Failure) {
     let committed = placed.committed
-    let reader = try open(placed)
-    var firstRow = rowCount + 1
+    let reader = try openPartial(placed)
+    var firstRow = order.rowCount + 1
     for block in committed.blocks.indices {
       let header = reader.header.blocks[block - reader.header.firstBlock]
-      if damaged.isEmpty {
+      if order.isSound {
         noteOrigin(header.counts, firstRow: firstRow, pending: sink.pendingOrdinal)
         try appendResults(block, of: reader, header, to: &sink)
         try appendErrors(block, of: reader, firstRow: firstRow, to: &sink)
@@ -241,14 +160,12 @@ struct RecordMerge: ~Copyable {
         try reading { () throws(PartialError) in try reader.verify(block: block) }
       }
       firstRow += header.counts.total
-      totals.ok[shard] += header.counts.ok
-      totals.error[shard] += header.counts.error
-      totals.filtered[shard] += header.counts.filtered
-      blockDigests.append(header.inputDigest)
+      order.add(header)
     }
   }
 
   private mutating func noteOrigin(_ counts: RecordCounts, firstRow: UInt64, pending: UInt64?) {
+    guard counts.ok > 0 else { return }  // a filter may leave millions of blocks without a result
     let firstKept = min(pending ?? .max, results.recordCount + 1)
     // The one before the first that begins later may still hold it.
     if let next = origins.firstIndex(where: { $0.firstOrdinal > firstKept }), next > 1 {
@@ -256,45 +173,20 @@ struct RecordMerge: ~Copyable {
     } else if pending == nil {
       origins.removeAll(keepingCapacity: true)
     }
-    let input = input.plan.inputs[input.plan.inputIndex(of: ShardID(UInt32(shard)))]
     origins.append(
       ResultOrigin(
-        firstOrdinal: results.recordCount + 1, path: input.path, firstRow: firstRow,
+        firstOrdinal: results.recordCount + 1, path: order.input.path, firstRow: firstRow,
         counts: counts))
   }
 
-  private func open(_ placed: PlacedBlocks) throws(Failure) -> PartialReader {
-    do throws(PartialError) {
-      let reader = try PartialReader(path: placed.path)
-      try check(reader, placed.committed)
-      return reader
-    } catch {
-      throw .partial(error)
-    }
+  private func openPartial(_ placed: PlacedBlocks) throws(Failure) -> PartialReader {
+    do throws(PartialError) { return try order.open(placed) } catch { throw .partial(error) }
   }
 
   private func reading<Result>(
     _ body: () throws(PartialError) -> Result
   ) throws(Failure) -> Result {
     do throws(PartialError) { return try body() } catch { throw .partial(error) }
-  }
-
-  /// Holds the partial's header against the journal's row.
-  private func check(
-    _ reader: borrowing PartialReader, _ committed: CommittedBlocks
-  ) throws(PartialError) {
-    let header = reader.header
-    guard header.name == committed.partial, header.job == input.job,
-      header.shard == committed.shard, header.attempt == committed.attempt,
-      header.range.first <= committed.blocks.first, header.range.end >= committed.blocks.end,
-      header.state(before: Int(committed.blocks.first)) == committed.entry,
-      header.state(before: Int(committed.blocks.end)) == committed.exit,
-      header.counts(of: committed.blocks) == committed.counts
-    else {
-      throw reader.damaged(
-        "its header differs from what was journaled for blocks \(committed.blocks) of shard "
-          + "\(committed.shard)")
-    }
   }
 
   private mutating func appendResults(

@@ -56,6 +56,9 @@ final class PostgresDestination: Destination {
     let connection = try inDatabase { () throws(DatabaseError) in try Connection(target) }
     try inDatabase { () throws(DatabaseError) in
       try connection.execute("BEGIN")
+      // A former merge whose connection was lost may still be committing: its tables are not seen
+      // before that, and are in the way afterwards.
+      try PostgresCommits(connection, write).serialize("merge of job \(write.job)")
       try staging.make(connection)
     }
     var sink = PostgresSink(connection, write, staging)
@@ -86,6 +89,21 @@ final class PostgresDestination: Destination {
         }
         usleep(UInt32(pause * 1e6))
       }
+    }
+  }
+
+  /// Drops the staging tables; of a job that has published there are none.
+  func discard() throws(DestinationError) {
+    try inDatabase { () throws(DatabaseError) in
+      let connection = try Connection(target)
+      try connection.execute("SET lock_timeout = '5s'")  // what stays is in nobody's way
+      try connection.execute("BEGIN")
+      // A merge or a publication whose connection was lost may still be committing.
+      let commits = PostgresCommits(connection, write)
+      try commits.serialize("job \(write.job)")
+      try commits.serialize("merge of job \(write.job)")
+      try staging.remove(connection)
+      try connection.execute("COMMIT")
     }
   }
 

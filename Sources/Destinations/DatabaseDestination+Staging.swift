@@ -49,11 +49,15 @@ struct PostgresStaging {
 
   /// The types of the table's columns where it is there, so that a value that does not fit, or is
   /// missing, is found by the COPY and never rounded by a cast; else those of the results.
+  ///
+  /// A trigger that sees each row before it is inserted may fill what is missing: then only the
+  /// table itself can say that a value is.
   private func columnTypes(_ connection: Connection) throws(DatabaseError) -> [String] {
     let answer = try connection.execute(
       """
       SELECT attname, format_type(atttypid, atttypmod) || \
-      CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END FROM pg_attribute \
+      CASE WHEN attnotnull AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = attrelid \
+      AND tgtype & 7 = 7 AND tgenabled <> 'D') THEN ' NOT NULL' ELSE '' END FROM pg_attribute \
       WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
       """, [try write.table.quoted])
     guard answer.rowCount > 0 else { return write.columns.map(\.type.postgresName) }
@@ -191,22 +195,23 @@ struct PostgresSink: RecordSink, ~Copyable {
   }
 
   /// Which record a line of CSV belongs to, both counted from the text's first: the server counts
-  /// line feeds in quotes too.
+  /// ends of lines in quotes too.
+  ///
+  /// It learns from the first record's end what ends a line, and until then counts carriage returns.
+  /// Source: `CopyReadLineText` in PostgreSQL's `copyfromparse.c`.
   static func record(ofLine line: UInt64, in text: [UInt8]) -> UInt64 {
     var record: UInt64 = 0
-    var feedCount: UInt64 = 0
+    var lineCount: UInt64 = 0
     var isQuoted = false
-    for byte in text where byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\"") {
-      guard byte == UInt8(ascii: "\n") else {
+    for byte in text {
+      if byte == UInt8(ascii: "\"") {
         isQuoted.toggle()
-        continue
-      }
-      // The server learns from the first record's end what ends a line.
-      if isQuoted && record == 0 { continue }
-      feedCount += 1
-      // A record's error is told with the line that it ends at.
-      if !isQuoted {
-        if feedCount >= line { return record }
+      } else if isQuoted {
+        if byte == UInt8(ascii: record == 0 ? "\r" : "\n") { lineCount += 1 }
+      } else if byte == UInt8(ascii: "\n") {
+        lineCount += 1
+        // A record's error is told with the line that it ends at.
+        if lineCount >= line { return record }
         record += 1
       }
     }

@@ -20,7 +20,8 @@ struct TableWrite: Sendable {
   /// Takes what the job asks for.
   ///
   /// - Parameters:
-  ///   - input: The merge.
+  ///   - input: The merge; without columns where nothing is to be written, such as to find out
+  ///     whether the job has published.
   ///   - uriTable: The table that the URI names.
   /// - Throws: `inconsistent` with what has to be asked for instead.
   init(_ input: MergeInput, uriTable: String?) throws(DestinationError) {
@@ -83,7 +84,7 @@ struct TableWrite: Sendable {
     guard (mode == .upsert) == !keys.isEmpty, Set(keys).count == keys.count else {
       throw Self.refusal("outputConfig.upsertKeys are for writeMode upsert, which needs some")
     }
-    for key in keys where !names.contains(key) {
+    for key in keys where !columns.isEmpty && !names.contains(key) {
       throw Self.refusal(
         "the upsert key \(SQL.printable(key)) is no column of the results, which are "
           + columns.map { SQL.printable($0.name) }.joined(separator: ", "))

@@ -25,7 +25,8 @@ package protocol Destination: Sendable {
   /// - Returns: What was published, for people: a folder, a prefix or a table.
   func publish() throws(DestinationError) -> String
 
-  /// Removes what was merged and not published, for a job that ends without a publication.
+  /// Removes what was merged and not published, for a job that ends without a publication; what is
+  /// published stays.
   func discard() throws(DestinationError)
 
   /// What a user should know of what was merged; a sentence each.
@@ -33,7 +34,7 @@ package protocol Destination: Sendable {
 }
 
 extension Destination {
-  /// Nothing: what is there goes with the job's work folder.
+  /// Nothing: what was merged goes with the connection that has it.
   package func discard() throws(DestinationError) {}
 
   /// None.

@@ -77,12 +77,17 @@ final class ErrorsPlace: Sendable {
       return LocalFolder(path: staging)
     case .objects(let prefix, let store):
       try inStore { () throws(ObjectError) in
-        for upload in try store.openUploads(below: prefix.appending("")) {
-          try store.abort(upload)
-        }
+        try store.abortUploads(below: prefix.appending(""))
       }
       return ObjectPlace(prefix, in: store)
     }
+  }
+
+  /// Gives up what was begun, so that neither files nor uploads stay; errors that are complete in a
+  /// store stay until `discard`.
+  func abandon(_ place: (any OutputPlace)?) {
+    (place as? ObjectPlace)?.abandon()
+    removeStaging()
   }
 
   /// Gives the errors their final name, before the output is published; the same again does no
@@ -119,9 +124,7 @@ final class ErrorsPlace: Sendable {
       try? FileManager.default.removeItem(atPath: folder)
     case .objects(let prefix, let store):
       try inStore { () throws(ObjectError) in
-        for upload in try store.openUploads(below: prefix.appending("")) {
-          try store.abort(upload)
-        }
+        try store.abortUploads(below: prefix.appending(""))
         try store.delete(prefix.appending(name))
       }
     }

@@ -11,23 +11,13 @@ import Partials
 struct Merger: ~Copyable {
   let input: MergeInput
   let place: any OutputPlace
-  private(set) var damaged: [CommittedBlocks] = []
-  private(set) var totals = ShardTotals()
+  private let order: PlanOrder
   private(set) var outputs: [OutputEntry] = []
   private var results: ResultFile?
   private var errors: TextOutput
   private var decompressor = FrameDecompressor()
   /// Whether frames of results are appended as they are stored.
   private let keepsFrames: Bool
-  // The next cut: where it is, what the parser knows there, records of the input before it.
-  private var shard = 0
-  private var block = 0
-  private var state = RangeState.recordStart
-  private var rowCount: UInt64 = 0
-  private var counts = RecordCounts()
-  private var blockDigests: [Digest128?] = []
-  /// What the first damaged partial is like.
-  private var damage = ""
   /// A failure of the output, which passes through calls that tell of partials.
   private var failure: DestinationError?
 
@@ -41,6 +31,7 @@ struct Merger: ~Copyable {
   ) throws(DestinationError) {
     self.input = input
     self.place = place
+    order = PlanOrder(input)
     let config = input.request.outputConfig
     let isCompressed = config.compression == .zstd
     keepsFrames = isCompressed && config.predictionsFormat.columnarFormat == nil
@@ -53,10 +44,10 @@ struct Merger: ~Copyable {
   /// Adds the next blocks of the plan.
   mutating func append(_ placed: PlacedBlocks) throws(DestinationError) {
     let committed = placed.committed
-    try checkPlace(committed)
-    if block == 0 { try beginShard() }
+    try order.check(committed)
+    if order.isAtStartOfShard { try beginShard() }
     if committed.partial.byteCount == 0 {
-      try appendNothing(committed)
+      try order.addNothing(committed)
     } else {
       do throws(PartialError) {
         try appendPartial(placed)
@@ -64,11 +55,7 @@ struct Merger: ~Copyable {
         try note(error, committed)
       }
     }
-    state = committed.exit
-    rowCount += committed.counts.total
-    counts += committed.counts
-    block = Int(committed.blocks.end)
-    if block == blockCount { endShard() }
+    order.advance(past: committed)
   }
 
   /// Ends all files; the plan's last block has been appended.
@@ -80,17 +67,7 @@ struct Merger: ~Copyable {
   consuming func finish(
     _ expected: RecordCounts
   ) throws(DestinationError) -> (ShardTotals, [OutputEntry]) {
-    guard shard == input.plan.shardCount, counts == expected else {
-      throw DestinationError(
-        code: .inconsistent,
-        context: "job \(input.job): the committed blocks end at shard \(shard), block \(block) of "
-          + "\(input.plan.shardCount) shards with \(counts.total) of \(expected.total) records")
-    }
-    guard damaged.isEmpty else {
-      throw DestinationError(
-        code: .damaged(damaged),
-        context: "job \(input.job): \(damaged.count) partials are damaged, the first: \(damage)")
-    }
+    let totals = try order.finish(expected)
     try endResultFile()
     let entry = try Self.finish(errors)
     return (totals, [entry] + outputs)
@@ -101,46 +78,14 @@ struct Merger: ~Copyable {
     do throws(FileError) { return try errors.finish() } catch { throw DestinationError(error) }
   }
 
-  // MARK: The order of the plan
-
-  private var blockCount: Int { input.plan.range(of: ShardID(UInt32(shard))).blockCount }
-
-  private var isFirstOfInput: Bool {
-    let shard = ShardID(UInt32(shard))
-    return input.plan.shards(ofInput: input.plan.inputIndex(of: shard)).lowerBound == shard.index
-  }
-
-  private mutating func checkPlace(_ committed: CommittedBlocks) throws(DestinationError) {
-    let isInPlan = shard < input.plan.shardCount
-    if isInPlan, block == 0, isFirstOfInput {
-      state = .recordStart
-      rowCount = 0
-    }
-    guard isInPlan, committed.shard.index == shard, Int(committed.blocks.first) == block,
-      Int(committed.blocks.end) <= blockCount, committed.entry == state
-    else {
-      throw DestinationError(
-        code: .inconsistent,
-        context: "job \(input.job): blocks \(committed.blocks) of shard \(committed.shard) from "
-          + "\(committed.entry) where block \(block) of shard \(shard) from \(state) is due")
-    }
-  }
+  // MARK: Result files
 
   private mutating func beginShard() throws(DestinationError) {
-    if shard % Limits.shardsPerResultFile == 0 {
+    if order.shard % Limits.shardsPerResultFile == 0 {
       try endResultFile()
-      try beginResultFile(shard / Limits.shardsPerResultFile)
+      try beginResultFile(order.shard / Limits.shardsPerResultFile)
     }
-    totals.ok.append(0)
-    totals.error.append(0)
-    totals.filtered.append(0)
-    blockDigests.removeAll(keepingCapacity: true)
-  }
-
-  private mutating func endShard() {
-    totals.inputDigests.append(Receipt.digest(over: blockDigests))
-    shard += 1
-    block = 0
+    order.beginShard()
   }
 
   private mutating func beginResultFile(_ index: Int) throws(DestinationError) {
@@ -185,63 +130,23 @@ struct Merger: ~Copyable {
 
   // MARK: Blocks
 
-  private mutating func appendNothing(_ committed: CommittedBlocks) throws(DestinationError) {
-    guard committed.counts == RecordCounts() else {
-      throw DestinationError(
-        code: .inconsistent,
-        context: "job \(input.job): \(committed.counts.total) records of shard \(shard) without a "
-          + "partial")
-    }
-    blockDigests += repeatElement(nil, count: committed.blocks.count)
-  }
-
   /// Damage is noted; a failure of the destination stops the merge.
-  private mutating func note(
+  private func note(
     _ error: PartialError, _ committed: CommittedBlocks
   ) throws(DestinationError) {
     if let failure { throw failure }
-    switch error.code {
-    case .damaged, .tooLarge, .file(.missing), .file(.unreadable):
-      if damaged.isEmpty { damage = error.context }
-      damaged.append(committed)
-    case .file(let code): throw DestinationError(FileError(code: code, context: error.context))
-    }
+    try order.note(error, committed)
   }
 
   private mutating func appendPartial(_ placed: PlacedBlocks) throws(PartialError) {
     let committed = placed.committed
-    let reader = try PartialReader(path: placed.path)
-    try check(reader, committed)
-    var rowCount = rowCount
+    let reader = try order.open(placed)
+    var rowCount = order.rowCount
     for block in committed.blocks.indices {
       let header = reader.header.blocks[block - reader.header.firstBlock]
       try append(block, of: reader, header, firstRow: rowCount + 1)
       rowCount += header.counts.total
-      totals.ok[shard] += header.counts.ok
-      totals.error[shard] += header.counts.error
-      totals.filtered[shard] += header.counts.filtered
-      blockDigests.append(header.inputDigest)
-    }
-  }
-
-  /// Holds the partial's header against the journal's row.
-  private func check(
-    _ reader: borrowing PartialReader, _ committed: CommittedBlocks
-  ) throws(PartialError) {
-    let header = reader.header
-    guard header.name == committed.partial else {
-      throw reader.damaged("it is not the partial \(committed.partial.digest.hexadecimal)")
-    }
-    guard header.job == input.job, header.shard == committed.shard,
-      header.attempt == committed.attempt, header.range.first <= committed.blocks.first,
-      header.range.end >= committed.blocks.end,
-      header.state(before: Int(committed.blocks.first)) == committed.entry,
-      header.state(before: Int(committed.blocks.end)) == committed.exit,
-      header.counts(of: committed.blocks) == committed.counts
-    else {
-      throw reader.damaged(
-        "its header differs from what was journaled for blocks \(committed.blocks) of shard "
-          + "\(committed.shard)")
+      order.add(header)
     }
   }
 
@@ -250,7 +155,7 @@ struct Merger: ~Copyable {
     firstRow: UInt64
   ) throws(PartialError) {
     let frames = reader.frames(of: block)
-    guard damaged.isEmpty else { return try reader.verify(block: block) }
+    guard order.isSound else { return try reader.verify(block: block) }
     // Bytes that are decoded have to be those that were committed.
     if !keepsFrames { try reader.verify(block: block) }
     var hash = XXH3()

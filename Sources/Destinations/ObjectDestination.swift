@@ -108,8 +108,10 @@ package final class ObjectDestination: Destination {
     }
     try takeClaim(isConditional: isConditional)
     let place = ObjectPlace(prefix, in: store)
-    let errors = try ErrorsPlace.place(of: input, in: store)?.begin()
+    let errorsPlace = try ErrorsPlace.place(of: input, in: store)
+    var errors: (any OutputPlace)?
     do throws(DestinationError) {
+      errors = try errorsPlace?.begin()
       var input = input
       if !isConditional { input.execution.add(warning: Self.warning) }
       var merger = try Merger(input, in: place, errorsIn: errors)
@@ -124,7 +126,7 @@ package final class ObjectDestination: Destination {
       return outputs
     } catch {
       place.abandon()
-      (errors as? ObjectPlace)?.abandon()
+      errorsPlace?.abandon(errors)
       try? clearIfOurs()  // what stays is taken up or swept; the first error counts
       throw error
     }
@@ -247,26 +249,25 @@ package final class ObjectDestination: Destination {
       if let text = manifest.successText {
         try store.put(text, to: prefix.appending(OutputName.success))
       }
-      for upload in try store.openUploads(below: prefix.appending("")) {
-        try store.abort(upload)
-      }
+      try store.abortUploads(below: prefix.appending(""))
       try store.delete(claimURI)
     }
   }
 
   // MARK: Ending without a publication
 
-  /// Deletes what was written below the prefix, unless it is published or another job's.
+  /// Deletes what was written below the prefix, unless it is published or another job's, and the
+  /// errors that went elsewhere.
   ///
   /// - Throws: `DestinationError` where the store does not answer.
   package func discard() throws(DestinationError) {
-    let current = try inStore { () throws(ObjectError) in try currentClaim()?.0 }
-    guard current?.job == claim.job else { return }
     if let manifest = try publishedManifest(), manifest.job == claim.job {
       return try end(manifest)
     }
+    // They have a place of the job's own: whoever has the prefix, nobody reads them.
     try ErrorsPlace.place(of: input, in: store)?.discard()
-    try clear(withClaim: true)
+    let current = try inStore { () throws(ObjectError) in try currentClaim()?.0 }
+    if current?.job == claim.job { try clear(withClaim: true) }
   }
 
   /// The same, unless another life of this job has taken over.

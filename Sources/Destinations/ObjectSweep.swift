@@ -110,7 +110,7 @@ package enum ObjectSweep {
     switch leftover {
     case .prefix(let uri, _): try clear(uri, in: store, withClaim: true)
     case .partials(let uri):
-      for upload in try store.openUploads(below: uri) { try store.abort(upload) }
+      try store.abortUploads(below: uri)
       var pages = store.pages(of: uri)
       while let page = try pages.next() {
         for entry in page.entries { try store.delete(entry.uri) }
@@ -137,7 +137,7 @@ package enum ObjectSweep {
     _ prefix: ObjectURI, in store: ObjectStore, withClaim: Bool
   ) throws(ObjectError) {
     let folder = prefix.appending("")
-    for upload in try store.openUploads(below: folder) { try store.abort(upload) }
+    try store.abortUploads(below: folder)
     let claim = prefix.appending(ObjectClaim.name)
     var pages = store.pages(of: folder)
     while let page = try pages.next() {

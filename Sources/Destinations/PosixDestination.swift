@@ -52,8 +52,9 @@ package struct PosixDestination: Destination {
   /// Begins to write the output into the staging folder, whatever an earlier try left there; the
   /// counts and the execution of its input may be told at the end.
   package func beginMerge() throws(DestinationError) -> PosixMerge {
+    let errors = try errorsPlace()
     try makeStaging()
-    return try PosixMerge(input, staging: staging, errorsIn: try errorsPlace()?.begin())
+    return try PosixMerge(input, staging: staging, errorsIn: errors)
   }
 
   /// Makes the merged output appear under its final name.
@@ -80,8 +81,12 @@ package struct PosixDestination: Destination {
     return folder
   }
 
-  /// Removes the errors that went elsewhere; the rest goes with the work folder.
-  package func discard() throws(DestinationError) { try errorsPlace()?.discard() }
+  /// Removes what was merged, the errors that went elsewhere included, unless it is published.
+  package func discard() throws(DestinationError) {
+    guard existingPublication() == nil else { return }
+    removeWorkFolder()
+    try errorsPlace()?.discard()
+  }
 
   private var folder: String { input.folder }
 

@@ -9,20 +9,22 @@ package final class PosixMerge {
   private let input: MergeInput
   private let staging: String
   /// Where the errors go that do not go beside the predictions.
-  private let errors: (any OutputPlace)?
+  private let errorsPlace: ErrorsPlace?
+  private var errors: (any OutputPlace)?
   private var merger: Merger?
 
   /// Begins in a staging folder that is there and empty.
   init(
-    _ input: MergeInput, staging: String, errorsIn errors: (any OutputPlace)?
+    _ input: MergeInput, staging: String, errorsIn errorsPlace: ErrorsPlace?
   ) throws(DestinationError) {
     self.staging = staging
-    self.errors = errors
+    self.errorsPlace = errorsPlace
     self.input = input
     do throws(DestinationError) {
+      errors = try errorsPlace?.begin()
       merger = try Merger(input, in: LocalFolder(path: staging), errorsIn: errors)
     } catch {
-      try? FileManager.default.removeItem(atPath: staging)
+      abandon()
       throw error
     }
   }
@@ -58,7 +60,7 @@ package final class PosixMerge {
   /// Gives the space back; what remains is removed by the next try.
   package func abandon() {
     merger = nil
-    (errors as? ObjectPlace)?.abandon()
+    errorsPlace?.abandon(errors)
     try? FileManager.default.removeItem(atPath: staging)
     _ = unsafe rmdir(input.workFolder)  // `run` keeps its state there: it goes only if it is empty
   }

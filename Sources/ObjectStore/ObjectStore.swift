@@ -182,6 +182,11 @@ package final class ObjectStore: Sendable {
     try backend(prefix).openUploads(below: prefix)
   }
 
+  /// Ends all of these uploads without an object.
+  package func abortUploads(below prefix: ObjectURI) throws(ObjectError) {
+    for upload in try openUploads(below: prefix) { try abort(upload) }
+  }
+
   /// Whether the store heeds `If-None-Match: *`: two writes of one key, which is then deleted.
   ///
   /// - Parameter prefix: Below which the key is made.

@@ -102,7 +102,7 @@ package struct StagedPartials: Sendable {
 
   /// Removes all partials of the job, and uploads of them that never ended.
   package func removeAll() throws(ObjectError) {
-    for upload in try store.openUploads(below: prefix) { try store.abort(upload) }
+    try store.abortUploads(below: prefix)
     var pages = store.pages(of: prefix)
     while let page = try pages.next() {
       for entry in page.entries { try store.delete(entry.uri) }

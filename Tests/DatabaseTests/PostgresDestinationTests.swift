@@ -236,9 +236,103 @@ import Testing
     let missing = try context([first, [error, "3,x,", "4,x,1"]])
     #expect(missing.contains("no value where the column needs one (NOT NULL), column \"score\""))
     #expect(missing.contains("one of the rows 1 to 2 of /in/1.csv, result 3"), "\(missing)")
+    // What ends the first record tells the server what ends a line: both CR and CRLF before that.
+    let returns = "1,\"a\r\n\r\rb\n\",1"
+    for rows in [[returns, "2,,1", "3,x,"], [returns, "2,\"a\r\nb\r\",1", "3,x,"]] {
+      let returned = try context([[], rows, []])
+      #expect(returned.contains("row 3 of /in/1.csv, result 3"), "\(returned)")
+    }
+    let inFirst = try context([["1,\"one\r\ntwo\",", "2,,1"]])
+    #expect(inFirst.contains("row 1 of /in/0.csv, result 1"), "\(inFirst)")
     let domain = try context([["9", "10"]], table: "s", count: 1)
     #expect(domain.contains("row 2 of /in/0.csv, result 2"), "\(domain)")
     #expect(try database.rows("SELECT * FROM t") == [])
+  }
+
+  /// Blocks without a result, as a filter leaves them, do not move where results come from.
+  @Test func emptyBlocksDoNotHideTheRow() throws {
+    let database = try TestDatabase("CREATE TABLE t (id int)")
+    let empty = [[String]](repeating: [], count: 300)
+    let fixture = try MergeFixture(shards: [["1", "2"]] + empty + [["3", "4", "x"]] + empty)
+    let refused = refusal {
+      let destination = try fixture.input(
+        uri(database), table: "t", columns: [ResultColumn(name: "id", type: .integer)]
+      ).makeDestination()
+      try destination.merge(fixture.placed)
+    }
+    #expect(
+      refused?.context.contains("row 3 of /in/301.csv, result 5") == true,
+      "\(refused?.context ?? "")")
+  }
+
+  /// A trigger may fill a column that has to have a value.
+  @Test func aTriggerFillsWhatIsMissing() throws {
+    let database = try TestDatabase(
+      "CREATE TABLE t (id int, note text NOT NULL)",
+      """
+      CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS \
+      'BEGIN NEW.note := coalesce(NEW.note, ''filled''); RETURN NEW; END'
+      """,
+      "CREATE TRIGGER fill BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION fill()",
+      "CREATE TABLE after (id int, note text NOT NULL)",
+      "CREATE TRIGGER fill AFTER INSERT ON after FOR EACH ROW EXECUTE FUNCTION fill()")
+    func publish(_ lines: [String], _ table: String) throws {
+      let fixture = try MergeFixture(shards: [lines])
+      let destination = try fixture.input(
+        uri(database), table: table,
+        columns: [
+          ResultColumn(name: "id", type: .integer), ResultColumn(name: "note", type: .text),
+        ]
+      ).makeDestination()
+      try destination.merge(fixture.placed)
+      _ = try destination.publish()
+    }
+    try publish(["1,own", "2,"], "t")
+    #expect(try database.rows("SELECT * FROM t ORDER BY id") == [["1", "own"], ["2", "filled"]])
+    // A trigger that comes too late, and one that is off, do not: the row is named as before.
+    _ = try database.rows("ALTER TABLE t DISABLE TRIGGER fill")
+    for table in ["after", "t"] {
+      let context = refusal { try publish(["1,own", "2,"], table) }?.context
+      #expect(context?.contains("row 2 of /in/0.csv, result 2") == true, "\(context ?? "")")
+    }
+  }
+
+  /// A job that ends without a publication leaves no tables of its own.
+  @Test func whatIsNotPublishedIsDropped() throws {
+    let database = try TestDatabase()
+    let fixture = try MergeFixture(shards: [["1"], ["2"]])
+    let columns = [ResultColumn(name: "id", type: .integer)]
+    let input = fixture.input(uri(database), table: "t", columns: columns)
+    let staging = "SELECT count(*) FROM pg_class WHERE relname LIKE '%staging%'"
+    try input.makeDestination().discard()
+    try input.makeDestination().merge(fixture.placed)
+    #expect(try database.rows(staging) != [["0"]])
+    // A later life knows neither the columns nor what was merged.
+    try fixture.input(uri(database), table: "t", columns: []).makeDestination().discard()
+    #expect(try database.rows(staging) == [["0"]])
+    let destination = try input.makeDestination()
+    try destination.merge(fixture.placed)
+    _ = try destination.publish()
+    try input.makeDestination().discard()
+    #expect(try database.rows("SELECT * FROM t ORDER BY id") == [["1"], ["2"]])
+    #expect(try destination.existingPublication() != nil)
+  }
+
+  /// Whether a job has published is asked before the columns of its results are known.
+  @Test func aPublicationIsFoundWithoutColumns() throws {
+    let database = try TestDatabase()
+    let fixture = try MergeFixture(shards: [["1"]])
+    for uri in [uri(database), "sqlite://\(fixture.root)/x.db"] {
+      let asked = fixture.input(uri, table: "t", mode: .upsert, keys: ["id"], columns: [])
+      #expect(try asked.makeDestination().existingPublication() == nil)
+      let destination = try fixture.input(
+        uri, table: "t", mode: .upsert, keys: ["id"],
+        columns: [ResultColumn(name: "id", type: .integer)]
+      ).makeDestination()
+      try destination.merge(fixture.placed)
+      let published = try destination.publish()
+      #expect(try asked.makeDestination().existingPublication() == published)
+    }
   }
 
   @Test func namesCannotBecomeStatements() throws {

@@ -105,6 +105,89 @@ import Testing
     #expect(refusal?.context.contains("ftp://host/errors") == true)
   }
 
+  /// A merge that goes along with the scoring and is given up, and one that cannot even begin.
+  @Test func aMergeThatIsGivenUpLeavesNothing() throws {
+    let fixture = try Fixture()
+    let placed = try fixture.commitAll(seed: 1)
+    let input = input(fixture, errors: fixture.root + "/errors")
+    let merge = try PosixDestination(input).beginMerge()
+    try merge.append(placed[0])
+    #expect(try names(fixture.root + "/errors") == [".nightshift-\(input.job)-errors"])
+    merge.abandon()
+    #expect(try names(fixture.root + "/errors") == [])
+    #expect(try names(fixture.destination) == [])
+
+    try Data().write(to: URL(fileURLWithPath: fixture.root + "/file"))
+    let wrong = self.input(fixture, errors: fixture.root + "/file/errors")
+    #expect(throws: DestinationError.self) { try PosixDestination(wrong).beginMerge() }
+    #expect(try names(fixture.destination) == [])
+
+    let store = StoreServers.shared.s3(StoreServers.shared.moto)
+    let home = self.input(fixture, "s3://bucket/given-up", errors: fixture.root + "/errors")
+    let remote = try ObjectDestination(home, in: store)
+    var rest = placed.prefix(3)
+    #expect(throws: DestinationError.self) {
+      _ = try remote.merge { () throws(DestinationError) in
+        if rest.isEmpty { throw DestinationError(code: .diskFull, context: "full") }
+        return rest.removeFirst()
+      }
+    }
+    #expect(try names(fixture.root + "/errors") == [])
+    #expect(try store.keys(below: ObjectURI("s3://bucket/given-up")) == [])
+  }
+
+  /// The life that ends a job without a publication need not be the one that merged it.
+  @Test func anotherLifeTakesAwayWhatIsNotPublished() throws {
+    let fixture = try Fixture()
+    let placed = try fixture.commitAll(seed: 1)
+    for errors in [fixture.root + "/errors", "s3://bucket/another/errors"] {
+      let store = StoreServers.shared.s3(StoreServers.shared.moto)
+      func found() throws -> [String] {
+        let objects = try store.keys(below: ObjectURI("s3://bucket/another"))
+        let folders = try? names(fixture.root + "/errors") + names(fixture.destination)
+        return objects + (folders ?? [])
+      }
+      let local = input(fixture, errors: errors)
+      try PosixDestination(local, store: store).merge(placed)
+      #expect(try found().count >= 2)
+      try PosixDestination(local, store: store).discard()
+      #expect(try found() == [])
+
+      // Killed between the claim's removal and the errors', or before there was a claim.
+      let remote = input(fixture, "s3://bucket/another/out", errors: errors)
+      let destination = try ObjectDestination(remote, in: store)
+      var rest = placed[...]
+      _ = try destination.merge { () throws(DestinationError) in rest.popFirst() }
+      let prefix = try ObjectURI(remote.folder)
+      for key in try store.keys(below: prefix) { try store.delete(prefix.with(key: key)) }
+      #expect(try found().count == 1)
+      try ObjectDestination(remote, in: store).discard()
+      #expect(try found() == [])
+    }
+  }
+
+  @Test func whatIsPublishedStays() throws {
+    let fixture = try Fixture()
+    let placed = try fixture.commitAll(seed: 1)
+    let store = StoreServers.shared.s3(StoreServers.shared.moto)
+    let local = input(fixture, errors: fixture.root + "/errors")
+    let first = PosixDestination(local)
+    try first.merge(placed)
+    let folder = try first.publish()
+    try PosixDestination(local).discard()
+    #expect(Verification.check(folder: folder).findings == [])
+
+    for errors in [fixture.root + "/errors", "s3://bucket/stays/errors"] {
+      let remote = input(fixture, "s3://bucket/stays/\(errors.count)", errors: errors)
+      let destination = try ObjectDestination(remote, in: store)
+      var rest = placed[...]
+      _ = try destination.merge { () throws(DestinationError) in rest.popFirst() }
+      let prefix = try destination.publish()
+      try ObjectDestination(remote, in: store).discard()
+      #expect(Verification.check(place: prefix, store: store).findings == [])
+    }
+  }
+
   @Test func errorsOfAStoreInAnotherPrefix() throws {
     let fixture = try Fixture()
     let placed = try fixture.commitAll(seed: 2)

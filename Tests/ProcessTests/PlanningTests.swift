@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// Planning takes as long as a store does, and leaves one job or none.
@@ -75,5 +76,71 @@ import Testing
     #expect(await run.wait(.seconds(30)) == 1, "\(run.errors)")
     #expect(run.errors.contains("127.0.0.1:\(port)"), "\(run.errors)")
     #expect(Publication.isEmpty(fleet.sandbox.path("out")))
+  }
+
+  /// Where the errors are to go is looked at before anything is scored.
+  @Test func errorsThatCanGoNowhereAreRefused() async throws {
+    let sandbox = try Sandbox()
+    let port = try TestFleet.freePorts()
+    let dead = StoreServers.variables(port).merging(Self.timing) { $1 }
+    let input = sandbox.path("table.csv")
+    try TestTable.text(rowCount: 5).write(toFile: input, atomically: true, encoding: .utf8)
+    for (errors, output, words) in [
+      ("ftp://host/errors", sandbox.path("out"), "ftp:// is not supported"),
+      ("s3://bucket/errors", sandbox.path("out"), "127.0.0.1:\(port)"),
+      ("/var/errors", "sqlite://\(sandbox.path("x.db"))?table=t", "one of its tables"),
+    ] {
+      let run = try Program(
+        [
+          "run", "--model", TestTable.model, "--input", input, "--output", output, "--errors",
+          errors, "--quiet", "--state", sandbox.path("state"),
+        ], in: sandbox, environment: dead)
+      #expect(await run.wait(.seconds(30)) != 0, "\(errors)")
+      #expect(run.errors.contains(words), "\(errors): \(run.errors)")
+      #expect(!FileManager.default.fileExists(atPath: sandbox.path("state")), "\(run.errors)")
+      #expect(Publication.isEmpty(sandbox.path("out")))
+    }
+  }
+
+  /// A coordinator that is stopped while it plans says nothing of the job by that, whether the job
+  /// is only asked for or taken in already.
+  @Test(arguments: [false, true]) func stoppingFailsNoPlanning(isTakenIn: Bool) async throws {
+    let sandbox = try Sandbox()
+    let servers = try StoreServers()
+    let table = sandbox.path("store.csv")
+    try TestTable.text(rowCount: 500).write(toFile: table, atomically: true, encoding: .utf8)
+    try servers.put(table, at: "in/table.csv")
+    let taken = ["NIGHTSHIFT_FAILPOINT": "coordinator.planning=kill"]
+    let fleet = try await TestFleet(
+      rowCount: 1, environment: isTakenIn ? taken.merging(servers.variables) { $1 } : [:])
+    var submit: Program?
+    if isTakenIn {
+      submit = try fleet.client(["submit"] + arguments("s3://bucket/in/", sandbox))
+    } else {
+      fleet.coordinator.signal(SIGKILL)
+    }
+    #expect(await fleet.coordinator.wait(.seconds(30)) == 128 + SIGKILL)
+    try servers.rule(
+      #"{"match": "list-type=2", "times": 100000, "fault": "status", "status": 503, "#
+        + #""code": "SlowDown"}"#)
+    // So short a pause that the planning ends before its process does.
+    try await fleet.restartCoordinator(
+      environment: servers.brokenVariables.merging(["NIGHTSHIFT_STORE_PAUSE_SECONDS": "0.01"]) {
+        $1
+      })
+    let waiting =
+      try submit ?? fleet.client(["submit"] + arguments("s3://bucket/in/", sandbox))
+    #expect(
+      await waitUntil(.seconds(30)) { fleet.coordinator.errors.contains("retrying GET") },
+      "\(fleet.coordinator.errors)")
+    fleet.coordinator.signal(SIGTERM)
+    #expect(await fleet.coordinator.wait(.seconds(10)) == 0, "\(fleet.coordinator.errors)")
+    #expect(!fleet.coordinator.errors.contains("FAILED"), "\(fleet.coordinator.errors)")
+    try await fleet.restartCoordinator(environment: servers.variables)
+    #expect(await waiting.wait(.seconds(30)) == 0, "\(waiting.errors)")
+    #expect(
+      await waitUntil(.seconds(20)) { fleet.coordinator.errors.contains("PENDING") },
+      "\(fleet.coordinator.errors)")
+    #expect(try await jobCount(fleet) == 1)
   }
 }

@@ -83,6 +83,18 @@ import Testing
       let (found, wanted) = (row.split(separator: ","), line.split(separator: ","))
       #expect(found[0] == wanted[0] && Double(found[1]) == Double(wanted[1]), "\(line)")
     }
+    // The same keys again take the place of the former rows.
+    let upsert = ["--key-field", "id", "--table", "latest", "--write-mode", "upsert"]
+    for name in ["first", "second"] {
+      _ = try await score(
+        "\(table)/csv/flights.csv", server.uri,
+        upsert + ["--upsert-keys", "key", "--display-name", name], in: sandbox)
+    }
+    #expect(
+      try server.run("-At", "-c", "SELECT count(*) FROM nightshift_commits") == "3\n")
+    let latest = try server.run(
+      "-At", "-F", ",", "-c", "SELECT key, prediction FROM latest ORDER BY key")
+    #expect(latest == rows)
   }
 
   enum Loss: CaseIterable { case connection, coordinator }
