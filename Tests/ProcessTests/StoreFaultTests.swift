@@ -14,37 +14,13 @@ import Testing
   func aKilledCoordinatorChangesNothing(failpoint: String) async throws {
     let fleet = try await TestFleet(
       store: servers, environment: ["NIGHTSHIFT_FAILPOINT": failpoint])
-    let expected = try await fleet.undisturbed()
-    let worker = try fleet.startWorker()
-    let submit = try fleet.submit()
-    #expect(
-      await fleet.coordinator.wait(.seconds(30)) == 128 + SIGKILL, "\(fleet.coordinator.errors)")
-    try await fleet.restartCoordinator()
-    #expect(await submit.wait() == 2, "\(submit.errors) \(fleet.coordinator.errors)")
-    try await expectOnly(expected, of: fleet)
-    worker.signal(SIGTERM)
-    #expect(await worker.wait(.seconds(25)) == 0)
+    try await fleet.endJobOfKilledCoordinator()
   }
 
   @Test(arguments: ["worker.sending=kill@2", "worker.sent=kill@2"])
   func aKilledWorkerChangesNothing(failpoint: String) async throws {
     let fleet = try await TestFleet(store: servers)
-    let expected = try await fleet.undisturbed()
-    let victim = try fleet.startWorker(environment: ["NIGHTSHIFT_FAILPOINT": failpoint])
-    let submit = try fleet.submit()
-    #expect(await victim.wait(.seconds(30)) == 128 + SIGKILL, "\(victim.errors)")
-    let worker = try await fleet.startJoinedWorker()
-    #expect(await submit.wait() == 2, "\(submit.errors)")
-    try await expectOnly(expected, of: fleet)
-    worker.signal(SIGTERM)
-    #expect(await worker.wait(.seconds(25)) == 0)
-  }
-
-  /// Expects a publication, and soon after it nothing else below the output.
-  private func expectOnly(_ expected: Publication, of fleet: TestFleet) async throws {
-    #expect(try fleet.published() == expected)
-    let isClean = await waitUntil(.seconds(10)) { (try? fleet.leftovers().isEmpty) == true }
-    #expect(isClean)
+    try await fleet.endJobOfKilledWorker(failpoint: failpoint)
   }
 
   @Test func anObjectThatIsReplacedStopsTheJob() async throws {
@@ -59,10 +35,8 @@ import Testing
     #expect(await submit.wait() == 1)
     #expect(submit.output.contains("input changed: \(fleet.input)"), "\(submit.output)")
     #expect(throws: TestFailure.self) { try fleet.published() }
-    let isClean = await waitUntil(.seconds(10)) { (try? fleet.leftovers().isEmpty) == true }
-    #expect(isClean)
-    worker.signal(SIGTERM)
-    #expect(await worker.wait(.seconds(25)) == 0)
+    try await fleet.expectNothingLeft()
+    await fleet.end(worker)
   }
 
   @Test func aStoreWithoutConditionsIsWarnedOf() async throws {
