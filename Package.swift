@@ -193,8 +193,8 @@ let package = Package(
     .testTarget(
       name: "DestinationsTests",
       dependencies: [
-        "Columnar", "Compression", "CoordinatorCore", "Destinations", "Digests", "Jobs", "Leasing",
-        "ObjectStore", "Partials", "TestSupport",
+        "Columnar", "Compression", "Coordinator", "CoordinatorCore", "Destinations", "Digests",
+        "Jobs", "Leasing", "ObjectStore", "Partials", "TestSupport",
       ],
       path: "Tests/DestinationsTests", swiftSettings: unsafeSettings),
     .testTarget(
@@ -229,7 +229,7 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .testTarget(
       name: "ProcessTests",
-      dependencies: ["nightshift"],
+      dependencies: ["TestSupport", "nightshift"],
       path: "Tests/ProcessTests",
       swiftSettings: settings),
     .testTarget(

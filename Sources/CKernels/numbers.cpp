@@ -139,3 +139,11 @@ size_t ns_format_double(double value, char *output) {
 size_t ns_format_float(float value, char *output) {
   return static_cast<size_t>(ns::write_number(value, output) - output);
 }
+
+size_t ns_write_sixteen_digits(int portable, uint64_t high, uint64_t low, char *output) {
+  const auto put = [output](const auto &digits) {
+    digits.write(output);
+    return static_cast<size_t>(digits.count());
+  };
+  return portable ? put(ns::PortableSixteenDigits(high, low)) : put(ns::SixteenDigits(high, low));
+}

@@ -90,13 +90,36 @@ inline Decimal shortest(typename Layout<Number>::Bits bits) {
   return {(tens & (10 * (ten + has_next_ten))) | (~tens & (unit + takes_next)), power};
 }
 
-// Sixteen digits as bytes, the first in the lowest.
-struct SixteenDigits {
+// Sixteen digits as bytes, the first in the lowest; `high` and `low` are below 10^8.
+struct PortableSixteenDigits {
+  uint64_t high, low;
+
+  PortableSixteenDigits(uint64_t high, uint64_t low) : high(eight(high)), low(eight(low)) {}
+
+  static uint64_t eight(uint64_t number) {
+    uint64_t parts = number / 10000 | number % 10000 << 32;
+    const uint64_t hundreds = (parts * 10486 >> 20) & 0x0000007F0000007F;
+    parts = hundreds | (parts - hundreds * 100) << 16;
+    const uint64_t tens = (parts * 103 >> 10) & 0x000F000F000F000F;
+    return tens | (parts - tens * 10) << 8;
+  }
+
+  int count() const {
+    return low != 0 ? 16 - std::countl_zero(low) / 8 : 8 - std::countl_zero(high) / 8;
+  }
+
+  void write(char *output) const {
+    const uint64_t words[] = {high | 0x3030303030303030, low | 0x3030303030303030};
+    std::memcpy(output, words, 16);
+  }
+};
+
 #if defined(__x86_64__)
+// The same by SSE2, which every such machine has.
+struct VectorSixteenDigits {
   __m128i values;
 
-  // `high` and `low` are below 10^8.
-  SixteenDigits(uint64_t high, uint64_t low) {
+  VectorSixteenDigits(uint64_t high, uint64_t low) {
     const __m128i eights =
         _mm_set_epi64x(static_cast<int64_t>(low), static_cast<int64_t>(high));
     const __m128i upper =
@@ -124,29 +147,11 @@ struct SixteenDigits {
     _mm_storeu_si128(reinterpret_cast<__m128i *>(output),
                      _mm_or_si128(values, _mm_set1_epi8('0')));
   }
-#else
-  uint64_t high, low;
-
-  SixteenDigits(uint64_t high, uint64_t low) : high(eight(high)), low(eight(low)) {}
-
-  static uint64_t eight(uint64_t number) {
-    uint64_t parts = number / 10000 | number % 10000 << 32;
-    const uint64_t hundreds = (parts * 10486 >> 20) & 0x0000007F0000007F;
-    parts = hundreds | (parts - hundreds * 100) << 16;
-    const uint64_t tens = (parts * 103 >> 10) & 0x000F000F000F000F;
-    return tens | (parts - tens * 10) << 8;
-  }
-
-  int count() const {
-    return low != 0 ? 16 - std::countl_zero(low) / 8 : 8 - std::countl_zero(high) / 8;
-  }
-
-  void write(char *output) const {
-    const uint64_t words[] = {high | 0x3030303030303030, low | 0x3030303030303030};
-    std::memcpy(output, words, 16);
-  }
-#endif
 };
+using SixteenDigits = VectorSixteenDigits;
+#else
+using SixteenDigits = PortableSixteenDigits;
+#endif
 
 // Writes digits with a point after the first `exponent` + 1 of them, from 1 to 16.
 inline char *write_with_point(char first, const SixteenDigits &rest, int count, int exponent,

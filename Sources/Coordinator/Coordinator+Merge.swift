@@ -65,7 +65,7 @@ extension Coordinator {
     guard aheads.count < MergeAhead.jobLimit, let work = try mergeWork(id, commits: []),
       work.job.phase == .scoring, !work.job.state.isTerminal, work.goesAhead
     else { return }
-    aheads[id] = MergeAhead(work)
+    aheads[id] = MergeAhead(of: work.plan, placing: work.placed, beginning: work.begin)
   }
 
   /// Tells the merges under way of entries that the journal has.

@@ -1,9 +1,9 @@
-import CoordinatorCore
-import Destinations
+package import CoordinatorCore
+package import Destinations
 import Dispatch
 import Failpoints
-import Jobs
-import Leasing
+package import Jobs
+package import Leasing
 import Partials
 
 /// A job's merge that goes along with its scoring, so that little is left to do after the last
@@ -13,7 +13,7 @@ import Partials
 /// those are confirmed, and nothing but damage takes them back. What it wrote counts only if the
 /// journal, read when the job is complete, begins with the very same blocks; otherwise, and after
 /// any trouble, it gives up and everything is merged anew. One queue guards all of its state.
-final class MergeAhead: @unchecked Sendable {
+package final class MergeAhead: @unchecked Sendable {
   /// Jobs that are merged ahead at once; each holds files and a few megabytes.
   static let jobLimit = 2
   /// Committed blocks that may wait for their turn; a larger gap is not worth its memory.
@@ -33,7 +33,9 @@ final class MergeAhead: @unchecked Sendable {
     }
   }
 
-  private let work: MergeWork
+  private let plan: Plan
+  private let placed: @Sendable (CommittedBlocks) -> PlacedBlocks
+  private let begin: @Sendable () throws -> PosixMerge
   private let queue = DispatchQueue(label: "nightshift.merge")
   private var merge: PosixMerge?
   private var waiting: [Cut: CommittedBlocks] = [:]
@@ -45,12 +47,22 @@ final class MergeAhead: @unchecked Sendable {
   private var rows = Hasher()
 
   /// A merge that begins with the first block.
-  init(_ work: MergeWork) {
-    self.work = work
+  ///
+  /// - Parameters:
+  ///   - plan: The job's.
+  ///   - placed: Finds the partial of committed blocks.
+  ///   - begin: Begins to write, when there is something to append.
+  package init(
+    of plan: Plan, placing placed: @escaping @Sendable (CommittedBlocks) -> PlacedBlocks,
+    beginning begin: @escaping @Sendable () throws -> PosixMerge
+  ) {
+    self.plan = plan
+    self.placed = placed
+    self.begin = begin
   }
 
   /// Takes note of what the journal has about the job's blocks, in the order of the journal.
-  func note(_ entries: [JournalEntry]) {
+  package func note(_ entries: [JournalEntry]) {
     queue.async { [self] in
       for entry in entries { take(entry) }
       appendReady()
@@ -61,19 +73,22 @@ final class MergeAhead: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - commits: All of the job's committed blocks in the order of the plan.
-  ///   - work: The job as it is now.
+  ///   - counts: What they add up to.
+  ///   - execution: For the receipt.
   /// - Returns: Whether the output is written; false: it has to be merged from the beginning.
   /// - Throws: What the destination says, `damaged` above all.
-  func finish(_ commits: [CommittedBlocks], _ work: MergeWork) throws(DestinationError) -> Bool {
+  package func finish(
+    _ commits: [CommittedBlocks], counts: RecordCounts, execution: JSONValue
+  ) throws(DestinationError) -> Bool {
     let result = queue.sync { [self] () -> Result<Bool, DestinationError> in
       guard let merge, !hasGivenUp, isPrefix(of: commits) else {
         giveUp()
         return .success(false)
       }
       do throws(DestinationError) {
-        for committed in commits.dropFirst(count) { try merge.append(self.work.placed(committed)) }
+        for committed in commits.dropFirst(count) { try merge.append(placed(committed)) }
         Failpoint.coordinatorMerging.hit()
-        _ = try merge.finish(counts: work.job.counts, execution: work.execution)
+        _ = try merge.finish(counts: counts, execution: execution)
         self.merge = nil
         hasGivenUp = true  // over
         return .success(true)
@@ -86,7 +101,7 @@ final class MergeAhead: @unchecked Sendable {
   }
 
   /// Removes what was written; blocks.
-  func abandon() { queue.sync { giveUp() } }
+  package func abandon() { queue.sync { giveUp() } }
 
   private func isPrefix(of commits: [CommittedBlocks]) -> Bool {
     guard commits.count >= count else { return false }
@@ -112,9 +127,9 @@ final class MergeAhead: @unchecked Sendable {
     do {
       while !hasGivenUp, let committed = waiting[next], committed.entry == entryState {
         waiting[next] = nil
-        let merge = try merge ?? work.begin()
+        let merge = try merge ?? begin()
         self.merge = merge
-        try merge.append(work.placed(committed))
+        try merge.append(placed(committed))
         rows.combine(committed)
         count += 1
         advance(past: committed)
@@ -126,15 +141,15 @@ final class MergeAhead: @unchecked Sendable {
 
   /// What the chain of states says of the next cut.
   private var entryState: RangeState {
-    let input = work.plan.inputIndex(of: ShardID(UInt32(next.shard)))
-    let isFirst = work.plan.shards(ofInput: input).lowerBound == next.shard
+    let input = plan.inputIndex(of: ShardID(UInt32(next.shard)))
+    let isFirst = plan.shards(ofInput: input).lowerBound == next.shard
     return isFirst && next.block == 0 ? .recordStart : state
   }
 
   private func advance(past committed: CommittedBlocks) {
     state = committed.exit
     next.block = Int(committed.blocks.end)
-    guard next.block == work.plan.range(of: committed.shard).blockCount else { return }
+    guard next.block == plan.range(of: committed.shard).blockCount else { return }
     next = Cut(shard: next.shard + 1, block: 0)
   }
 

@@ -121,7 +121,7 @@ struct MergeWork: Sendable {
   }
 
   private func merge(into destination: any Destination) throws {
-    if let ahead, try ahead.finish(commits, self) {
+    if let ahead, try ahead.finish(commits, counts: job.counts, execution: execution) {
       Failpoint.coordinatorPublishing.hit()
       return
     }

@@ -19,7 +19,7 @@ package struct InputTable: Sendable {
   /// What statistics may rule out; every record is held against it by its reader's caller.
   private let filter: RecordFilter?
   /// What leases on files of columns leave to each other.
-  private let keptRows = KeptRows()
+  package let keptRows = KeptRows()
 
   /// - Throws: `TableError.unsupported` for options that are none.
   package init(

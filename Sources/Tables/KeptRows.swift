@@ -28,6 +28,9 @@ package final class KeptRows: Sendable {
 
   package init() {}
 
+  /// How many leases' rows wait for another.
+  package var count: Int { all.withLock { $0.count } }
+
   /// Leaves rows to a later lease; the oldest give way.
   func put(_ rows: Rows) {
     let passed = Passed(rows: rows)

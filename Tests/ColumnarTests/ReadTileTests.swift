@@ -106,12 +106,12 @@ struct ReadTileTests {
   }
 
   private static func range(
-    _ rows: Range<UInt64>, blockLength: UInt64, groups: Int, total: UInt64
+    _ rows: Range<UInt64>, blockLength: UInt64, groups: Int, total: UInt64, version: String = ""
   ) -> LeaseRange {
     let blockCount = Int((rows.upperBound - rows.lowerBound + blockLength - 1) / blockLength)
     return LeaseRange(
-      path: "file", begin: rows.lowerBound, end: rows.upperBound, blockLength: blockLength,
-      blockCount: blockCount, shardOffset: 0, places: 0..<UInt64(groups))
+      path: "file", version: version, begin: rows.lowerBound, end: rows.upperBound,
+      blockLength: blockLength, blockCount: blockCount, shardOffset: 0, places: 0..<UInt64(groups))
   }
 
   private static let numbers = ["int32", "double", "timestamp_us", "boolean", "price"]
@@ -157,17 +157,24 @@ struct ReadTileTests {
     let path = ReadFixture.folder.appending(path: name).path
     let file = try ReadFixture.open(name)
     let table = try Self.table(file, numbers: Self.numbers, texts: Self.texts, format: format)
-    let read = { (rows: Range<UInt64>) in
-      try Self.read(
-        table,
-        range: Self.range(rows, blockLength: 30, groups: file.groups.count, total: 250)
-      ) { try FileSource(path: path) }
+    let read = { (rows: Range<UInt64>, version: String) in
+      let range = Self.range(
+        rows, blockLength: 30, groups: file.groups.count, total: 250, version: version)
+      return try Self.read(table, range: range) { try FileSource(path: path) }
     }
-    let whole = try read(0..<250)
-    // In order, with a place that was left twice, one that nobody left, and one that is over.
-    for rows in [0..<30, 30..<90, 90..<120, 60..<90, 90..<120, 120..<210, 210..<250, 30..<250] {
+    let whole = try read(0..<250, "")
+    #expect(table.keptRows.count == 0)
+    // In order, with a place that was left twice, one that nobody left, and one that is over; the
+    // last four are of two versions of an object.
+    let leases: [(rows: Range<Int>, version: String, keptCount: Int)] = [
+      (0..<30, "", 1), (30..<90, "", 1), (90..<120, "", 1), (60..<90, "", 2), (90..<120, "", 2),
+      (120..<210, "", 2), (210..<250, "", 1), (30..<250, "", 1), (120..<150, "other", 2),
+      (120..<150, "", 2), (150..<250, "other", 1), (150..<250, "", 0),
+    ]
+    for (rows, version, keptCount) in leases {
       let rows = UInt64(rows.lowerBound)..<UInt64(rows.upperBound)
-      let part = try read(rows)
+      let part = try read(rows, version)
+      #expect(table.keptRows.count == keptCount, "\(rows) \(version)")
       let wanted = whole.records.filter { rows.contains($0.row) }
       #expect(part.records.map(\.row) == wanted.map(\.row))
       #expect(part.records.map(\.texts) == wanted.map(\.texts))

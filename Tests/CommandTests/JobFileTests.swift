@@ -43,6 +43,7 @@ import Testing
       predictionsFormat: csv
       compression: none
       uri: ./predictions/
+      errorsUri: s3://bucket/errors/
       table: scores
       writeMode: upsert
       upsertKeys: [id]
@@ -72,6 +73,7 @@ import Testing
     expected.inputConfig.onParseError = .null
     expected.inputConfig.hivePartitioning = true
     expected.inputConfig.allowEmpty = true
+    expected.outputConfig.errorsUri = "s3://bucket/errors/"
     expected.outputConfig.table = "scores"
     expected.outputConfig.writeMode = .upsert
     expected.outputConfig.upsertKeys = ["id"]
@@ -99,8 +101,33 @@ import Testing
     let names = JobFileKeys.all.compactMap { $0.split(separator: ".").last.map(String.init) }
     let missing = names.filter { !Self.whole.contains($0 + ":") }
     // They exclude excludedFields; a query is asked of a database.
-    #expect(
-      missing.sorted() == ["errorsUri", "includedFields", "keyField", "query", "splitColumn"])
+    #expect(missing.sorted() == ["includedFields", "keyField", "query", "splitColumn"])
+  }
+
+  /// A folder, a prefix of a store or, in a database, a table.
+  @Test func errorsHaveAPlaceOfTheirOwn() throws {
+    for (output, errors, place) in [
+      ("o", "errors", "/jobs/errors"), ("o", "/e/", "/e"), ("o", "file:///e", "/e"),
+      ("o", "gs://b/e", "gs://b/e"), ("s3://b/o", "errors", "/jobs/errors"),
+      ("sqlite:///d.db?table=t", "errors", "errors"),
+    ] {
+      let found = try request(
+        "{model: m, inputConfig: {uris: [a]}, outputConfig: {uri: \"\(output)\", errorsUri: "
+          + "\"\(errors)\"}}")
+      #expect(found.outputConfig.errorsUri == place, "\(output) \(errors)")
+    }
+    for (output, errors, problem) in [
+      ("o", "http://h/e", "http:// is not supported; use a local path or s3://, gs://"),
+      (
+        "sqlite:///d.db?table=t", "a/b",
+        "error records of a database go to one of its tables: name it"
+      ),
+    ] {
+      let text =
+        "model: m\ninputConfig: {uris: [a]}\noutputConfig: {uri: \"\(output)\", errorsUri: "
+        + "\"\(errors)\"}\n"
+      #expect(problems(text) == ["job.yaml:3: outputConfig.errorsUri: \(problem)"])
+    }
   }
 
   @Test func jsonIsReadLikeYAML() throws {

@@ -5,6 +5,7 @@ import Foundation
 import Glibc
 import Jobs
 import Logging
+import Synchronization
 import Testing
 import Transport
 import Wire
@@ -13,8 +14,24 @@ import Wire
 @Suite struct SubmissionTests {
   /// Serves a coordinator with an empty state folder while `body` runs.
   private func withCoordinator(
-    patience: Duration = .seconds(60),
     _ body: (CoordinatorClient, _ folder: String) async throws -> Void
+  ) async throws {
+    try await withService { service, folder in
+      let client = try CoordinatorClient(
+        address: service.address, token: service.coordinator.tokens.client, patience: .seconds(5))
+      do {
+        try await body(client, folder)
+      } catch {
+        Issue.record(error)
+      }
+      await client.close()
+    }
+  }
+
+  /// Serves a coordinator that drops a submission nobody asks about for longer than `patience`.
+  private func withService(
+    patience: Duration = .seconds(60),
+    _ body: (CoordinatorService, _ folder: String) async throws -> Void
   ) async throws {
     let folder = FileManager.default.temporaryDirectory.path + "/submission-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -25,14 +42,11 @@ import Wire
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let service = try await CoordinatorService(options, logger: logger)
     let serving = Task { try await service.run() }
-    let client = try CoordinatorClient(
-      address: service.address, token: service.coordinator.tokens.client, patience: .seconds(5))
     do {
-      try await body(client, folder)
+      try await body(service, folder)
     } catch {
       Issue.record(error)
     }
-    await client.close()
     service.stop()
     try await serving.value
   }
@@ -89,42 +103,97 @@ import Wire
     }
   }
 
-  /// A web server that takes the connection and says nothing holds up one planning and no other;
-  /// when its client is gone, no job comes of it, and its place is free again.
+  /// A web server that takes connections and says nothing holds up as many plannings as there may
+  /// be at once; when nobody asks about those any more, their places are free and no jobs are left.
   @Test(.timeLimit(.minutes(1)))
-  func aSubmissionThatNobodyAsksAboutLeavesNoJob() async throws {
+  func submissionsThatNobodyAsksAboutLeaveTheirPlaces() async throws {
+    let limit = 16
     let server = try SilentServer()
-    try await withCoordinator(patience: .milliseconds(300)) { client, folder in
+    defer { server.close() }
+    try await withService(patience: .seconds(3)) { service, folder in
+      let questions = try Questions(service, contextCount: limit + 1)
       let stuck = try request("http://127.0.0.1:\(server.port)/table.csv", in: folder)
-      let asking = Task { try await client.submit(JobID(1), stuck) }
-      try await Task.sleep(for: .milliseconds(500))
       let request = try request(try table(in: folder), in: folder)
-      try await client.submit(JobID(2), request)
-      #expect(try await client.allJobs().map(\.id) == [JobID(2)])
-      asking.cancel()
-      await #expect(throws: (any Error).self) { try await asking.value }
-      server.close()
-      try await Task.sleep(for: .seconds(2))
-      #expect(try await client.allJobs().map(\.id) == [JobID(2)])
+      let tasks = (1...limit).map { number in
+        Task { try await questions.askUntilCancelled(JobID(UInt64(number)), stuck) }
+      }
+      let areStuck = await server.accept(limit)
+      #expect(areStuck)
+
+      let next = JobID(UInt64(limit) + 1)
+      let waiting = PlanningReport(
+        inputCount: 0, text: "waiting until fewer than \(limit) other jobs are being planned")
+      #expect(try await questions.ask(next, request) == .planning(waiting))
+      for task in tasks { task.cancel() }
+      for task in tasks { try await task.value }
+      // Only a place that a stuck planning has left lets it in: the server is silent still.
+      var answer = try await questions.ask(next, request)
+      while case .planning = answer {
+        try await Task.sleep(for: .milliseconds(100))
+        answer = try await questions.ask(next, request)
+      }
+      #expect(answer == .accepted(next))
+      let list = ClientRequest.list(after: nil, limit: 100, states: [])
+      guard case .jobs(let jobs, _) = try await questions.ask(list) else {
+        Issue.record("no list")
+        return
+      }
+      #expect(jobs.map(\.id) == [next])
+      await questions.client.close(within: .seconds(1))
     }
   }
 }
 
-/// A listener that never accepts: the system takes the connections.
+/// Asks a coordinator without asking again.
+private struct Questions: Sendable {
+  let client: Client
+  private let token: [UInt8]
+
+  init(_ service: CoordinatorService, contextCount: Int) throws {
+    client = try Client(
+      address: service.address, channel: .control, tls: nil, contextCount: contextCount)
+    token = service.coordinator.tokens.client
+  }
+
+  func ask(_ body: ClientRequest) async throws -> ClientAnswer {
+    let envelope = ClientEnvelope(token: token, requestID: .random(in: 1 ... .max), body: body)
+    let answer = try await client.request(try envelope.encode(), timeout: .seconds(20))
+    return try ClientAnswerEnvelope(decoding: answer).body
+  }
+
+  func ask(_ id: JobID, _ request: JobRequest) async throws -> ClientAnswer {
+    let content = try RequestIdentity.canonical(request)
+    return try await ask(.submit(id, request: content, asksAgain: true))
+  }
+
+  /// Asks about a submission that is being planned all the while.
+  func askUntilCancelled(_ id: JobID, _ request: JobRequest) async throws {
+    while !Task.isCancelled {
+      let answer = try await ask(id, request)
+      guard case .planning = answer else {
+        Issue.record("\(answer)")
+        return
+      }
+    }
+  }
+}
+
+/// A web server that takes connections and never answers.
 private final class SilentServer: Sendable {
   let port: UInt16
-  private let descriptor: Int32
+  private let listener: Int32
+  private let connections = Mutex<[Int32]>([])
 
   init() throws {
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    descriptor = listener
+    self.listener = listener
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let status = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-        bind(listener, pointer, length) == 0 && listen(listener, 8) == 0
+        bind(listener, pointer, length) == 0 && listen(listener, 64) == 0
           && getsockname(listener, pointer, &length) == 0
       }
     }
@@ -132,5 +201,23 @@ private final class SilentServer: Sendable {
     port = UInt16(bigEndian: address.sin_port)
   }
 
-  func close() { Glibc.close(descriptor) }
+  func close() {
+    for descriptor in connections.withLock({ $0 }) + [listener] { Glibc.close(descriptor) }
+  }
+
+  /// Takes so many connections.
+  ///
+  /// - Returns: Whether they came within half a minute.
+  func accept(_ count: Int) async -> Bool {
+    for _ in 0..<600 {
+      var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+      while poll(&waiting, 1, 0) == 1 {
+        let descriptor = Glibc.accept(listener, nil, nil)
+        connections.withLock { $0.append(descriptor) }
+      }
+      if connections.withLock({ $0.count }) >= count { return true }
+      try? await Task.sleep(for: .milliseconds(50))  // cancelled: looks on at once
+    }
+    return false
+  }
 }

@@ -103,10 +103,25 @@ import Testing
   @Test func moreFilteredRecordsThanTheReceiptHasAreRefused() throws {
     let fixture = try Fixture()
     let folder = try PublishedFolder(path: try publish(fixture, .none))
+    let counts = fixture.scored.map { $0.reduce(into: RecordCounts()) { $0 += $1.counts } }
+    // Not the first record of the shard: before that nothing at all can be left out.
+    let shard = try #require(
+      counts.firstIndex { $0.filtered > 0 && $0.total > $0.filtered + 1 })
+    let filtered = counts[shard].filtered
+    let last = counts[...shard].reduce(0) { $0 + $1.total } - 1
+    let place = try folder.place(ofRow: last)
+    #expect(place.shard == shard && place.rowInShard > filtered)
+    _ = try folder.record(at: place, filteredBefore: filtered)
     let error = #expect(throws: DestinationError.self) {
-      try folder.record(at: try folder.place(ofRow: 0), filteredBefore: 1)
+      try folder.record(at: place, filteredBefore: filtered + 1)
     }
-    #expect(error?.context.contains("the filter leaves out 1 records") == true)
+    #expect(
+      error?.context.contains("the filter leaves out \(filtered + 1) records of shard \(shard)")
+        == true, "\(error?.context ?? "")")
+    #expect(error?.context.hasSuffix("the receipt has \(filtered)") == true)
+    // Nor more than there are rows.
+    let first = try folder.place(ofRow: last + 1 - counts[shard].total)
+    #expect(throws: DestinationError.self) { try folder.record(at: first, filteredBefore: 1) }
   }
 
   @Test func aReceiptThatIsNotTheNamedOneIsRefused() throws {

@@ -4,7 +4,7 @@ import TestSupport
 
 typealias StoreServers = ObjectServers
 
-/// The object stores, once for all tests of this process.
+/// The object stores of this target's tests.
 extension ObjectServers {
   static let shared: ObjectServers = {
     let servers = startForAllTests()

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import matrix_formats as formats
 
 ROWS = 400
-FLIPS, CUTS = 16, 6
+FLIPS, CUTS = 24, 12
 BOMB_BYTES, GZIP_BOMB_BYTES, TEXT_BOMB_BYTES = 1 << 30, 256 << 20, 200 << 20
 BATCH_BYTES = 600 << 20
 # Most memory, in MiB, that a run may take where something is large.

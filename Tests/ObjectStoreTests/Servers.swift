@@ -5,7 +5,7 @@ import TestSupport
 
 typealias Servers = ObjectServers
 
-/// The servers, once for all tests of this process.
+/// The servers of this target's tests.
 extension ObjectServers {
   static let shared: ObjectServers = {
     let servers = startForAllTests()

@@ -11,16 +11,7 @@ import Testing
   ])
   func aKilledCoordinatorChangesNothing(failpoint: String) async throws {
     let fleet = try await TestFleet(environment: ["NIGHTSHIFT_FAILPOINT": failpoint])
-    let expected = try await fleet.undisturbed()
-    let worker = try fleet.startWorker()
-    let submit = try fleet.submit()
-    #expect(
-      await fleet.coordinator.wait(.seconds(30)) == 128 + SIGKILL, "\(fleet.coordinator.errors)")
-    try await fleet.restartCoordinator()
-    #expect(await submit.wait() == 2, "\(submit.errors) \(fleet.coordinator.errors)")
-    #expect(try fleet.published() == expected)
-    worker.signal(SIGTERM)
-    #expect(await worker.wait(.seconds(25)) == 0)
+    try await fleet.endJobOfKilledCoordinator()
   }
 
   /// Errors of another place are there once, whole, whenever the coordinator dies.
@@ -45,8 +36,7 @@ import Testing
     let path = "\(errors)/\(try #require(folders.first))"
     #expect(try FileManager.default.contentsOfDirectory(atPath: path) == [name])
     #expect(try Data(contentsOf: URL(fileURLWithPath: "\(path)/\(name)")) == expected.files[name])
-    worker.signal(SIGTERM)
-    #expect(await worker.wait(.seconds(25)) == 0)
+    await fleet.end(worker)
   }
 
   @Test func anEndedJobIsStillToldOfAfterARestart() async throws {
@@ -63,8 +53,7 @@ import Testing
     #expect(await after.wait(.seconds(20)) == 0)
     #expect(try told(before) == told(after), "\(before.output) \(after.output)")
     #expect(try told(before).contains("5998"))
-    worker.signal(SIGTERM)
-    #expect(await worker.wait(.seconds(25)) == 0)
+    await fleet.end(worker)
   }
 
   /// What `list` says of the only job, without its times, as text that can be compared.

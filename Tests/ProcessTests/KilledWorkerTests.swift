@@ -10,15 +10,7 @@ import Testing
   ])
   func aKilledWorkerChangesNothing(failpoint: String) async throws {
     let fleet = try await TestFleet()
-    let expected = try await fleet.undisturbed()
-    let victim = try fleet.startWorker(environment: ["NIGHTSHIFT_FAILPOINT": failpoint])
-    let submit = try fleet.submit()
-    #expect(await victim.wait(.seconds(30)) == 128 + SIGKILL, "\(victim.errors)")
-    let worker = try await fleet.startJoinedWorker()
-    #expect(await submit.wait() == 2, "\(submit.errors)")
-    #expect(try fleet.published() == expected)
-    worker.signal(SIGTERM)
-    #expect(await worker.wait(.seconds(25)) == 0)
+    try await fleet.endJobOfKilledWorker(failpoint: failpoint)
   }
 
   @Test func aWorkerStoppedBeyondItsLeaseChangesNothing() async throws {
@@ -34,10 +26,7 @@ import Testing
     sleeper.signal(SIGCONT)
     #expect(await submit.wait() == 2, "\(submit.errors)")
     #expect(try fleet.published() == expected)
-    for program in [sleeper, worker] {
-      program.signal(SIGTERM)
-      #expect(await program.wait(.seconds(25)) == 0)
-    }
+    for program in [sleeper, worker] { await fleet.end(program) }
   }
 
   @Test func sigtermHandsBackAndLeaves() async throws {
@@ -51,8 +40,7 @@ import Testing
     let worker = try await fleet.startJoinedWorker()
     #expect(await submit.wait() == 2, "\(submit.errors)")
     #expect(try fleet.published() == expected)
-    worker.signal(SIGTERM)
-    #expect(await worker.wait(.seconds(25)) == 0)
+    await fleet.end(worker)
   }
 
   private func isStopped(_ program: Program) -> Bool {

@@ -1,62 +1,37 @@
 import Foundation
+import TestSupport
 import Testing
 
-/// The object stores of `object_servers.py` and what is in them, until they are forgotten.
+/// Object stores and what is in them, until they are forgotten.
 final class StoreServers: Sendable {
-  private struct Ports: Decodable {
-    let moto, rclone, google, files, motoProxy, googleProxy: Int
-  }
-
   /// A store as the program and this class reach it.
   enum Kind: String, CaseIterable, Sendable {
     case moto, google, web, rclone
   }
 
-  /// For all tests of this process.
+  /// Those that tests share which need none of their own.
   static let shared: StoreServers = {
     do { return try StoreServers() } catch { fatalError("object_servers.py: \(error)") }
   }()
 
-  private let process = Process()
   private let input = Pipe()
-  private let ports: Ports
+  private let ports: ObjectServers
 
   /// Starts them.
   ///
   /// - Parameter folder: What rclone's bucket has, which this class cannot put there.
   /// - Throws: What the script printed in place of its ports.
   init(holding folder: String? = nil) throws {
-    let output = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments =
-      ["python3", fixture("../Fixtures/object_servers.py")] + [folder].compactMap(\.self)
-    process.standardInput = input
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    var line = Data()
-    while let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty,
-      byte != Data("\n".utf8)
-    {
-      line += byte
-    }
-    ports = try JSONDecoder().decode(Ports.self, from: line)
+    ports = try ObjectServers.start(until: input, holding: folder)
     _ = try curl(["-X", "PUT", "http://127.0.0.1:\(ports.moto)/bucket"])
   }
 
   deinit {
-    try? input.fileHandleForWriting.close()
-    process.waitUntilExit()
+    try? input.fileHandleForWriting.close()  // where it is closed, the servers are gone already
   }
 
   /// The variables that lead to S3 at a port.
-  static func variables(_ port: Int) -> [String: String] {
-    [
-      "AWS_ENDPOINT_URL": "http://127.0.0.1:\(port)", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-      "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-      "AWS_REGION": "us-east-1",
-    ]
-  }
+  static func variables(_ port: Int) -> [String: String] { ObjectServers.s3Variables(port) }
 
   /// Those, and what leads to Google's emulator.
   private func variables(_ port: Int) -> [String: String] {
@@ -144,9 +119,7 @@ final class StoreServers: Sendable {
 
   /// moto looks at no more of the authorization than the key.
   private func curl(_ arguments: [String]) throws -> Data {
-    let authorization =
-      "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request, "
-      + "SignedHeaders=host, Signature=0"
+    let authorization = "Authorization: \(ObjectServers.authorization)"
     return try answer(of: ["curl", "-sf", "-H", authorization] + arguments)
   }
 }

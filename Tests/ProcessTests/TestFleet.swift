@@ -120,14 +120,23 @@ final class TestFleet {
   func submit() throws -> Program { try client(["submit", try jobFile(), "--wait"]) }
 
   /// Writes the job file.
-  func jobFile(errors: String? = nil) throws -> String {
+  ///
+  /// - Parameters:
+  ///   - name: Of the file.
+  ///   - output: Where the job writes, unless it is where `published` looks.
+  ///   - errors: Where its errors go, unless it is there too.
+  /// - Returns: The file's path.
+  /// - Throws: Where it cannot be written.
+  func jobFile(
+    _ name: String = "job.yaml", output: String? = nil, errors: String? = nil
+  ) throws -> String {
     var lines = [
       "displayName: table", "model: \(TestTable.model)", "inputConfig:", "  uris: [\(input)]",
-      "instanceConfig:", "  keyField: id", "outputConfig:", "  uri: \(output)",
+      "instanceConfig:", "  keyField: id", "outputConfig:", "  uri: \(output ?? self.output)",
     ]
     if let errors { lines.append("  errorsUri: \(errors)") }
     lines += ["blockByteCount: 8192", ""]
-    let file = sandbox.path("job.yaml")
+    let file = sandbox.path(name)
     try lines.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
     return file
   }

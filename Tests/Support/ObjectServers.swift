@@ -24,15 +24,21 @@ package struct ObjectServers: Decodable, Sendable {
 
   /// Starts them; they end when `input`, or this process, does.
   ///
+  /// - Parameters:
+  ///   - input: What keeps them open.
+  ///   - folder: What rclone's bucket has, which nobody else can put there.
+  /// - Returns: Their ports.
   /// - Throws: What the script printed in place of its ports.
-  package static func start(until input: Pipe) throws -> ObjectServers {
+  package static func start(
+    until input: Pipe, holding folder: String? = nil
+  ) throws -> ObjectServers {
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("../Fixtures/object_servers.py").standardized.path
     let process = Process()
     let output = Pipe()
     let python = ProcessInfo.processInfo.environment["NIGHTSHIFT_TEST_PYTHON"] ?? "python3"
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [python, script]
+    process.arguments = [python, script] + [folder].compactMap(\.self)
     process.standardInput = input
     process.standardOutput = output
     try process.run()
@@ -45,7 +51,7 @@ package struct ObjectServers: Decodable, Sendable {
     return try JSONDecoder().decode(ObjectServers.self, from: line)
   }
 
-  /// Starts them for all tests of this process.
+  /// Starts servers that stay until this process ends: a target's tests share them.
   package static func startForAllTests() -> ObjectServers {
     let input = Pipe()
     inputs.withLock { $0.append(input) }
@@ -54,7 +60,7 @@ package struct ObjectServers: Decodable, Sendable {
     }
   }
 
-  /// Open until the process ends; each is for one process, which has its other end.
+  /// Open until the process ends; each is for one start of the script, which has its other end.
   private static let inputs = Mutex<[Pipe]>([])
 
   /// The variables for S3 at a port.

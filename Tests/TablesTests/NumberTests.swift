@@ -125,6 +125,30 @@ struct NumberTests {
     }
   }
 
+  /// The digits of this machine's instructions are those of the code for any machine.
+  @Test func bothWaysToWriteDigitsAgree() {
+    var random = SplitMix(state: 8)
+    let edges: [UInt64] = [0, 1, 9, 10, 99, 100, 9_999, 10_000, 10_001, 12_345_678, 99_999_999]
+    let pairs = edges.flatMap { high in edges.map { (high, $0) } }
+    let others = (0..<10_000).map { _ in
+      (random.next() % 100_000_000, random.next() % 100_000_000)
+    }
+    var differences: [String] = []
+    for (high, low) in pairs + others {
+      let wanted = [high, low].map { String(100_000_000 + $0).dropFirst() }.joined()
+      let count = wanted.lastIndex { $0 != "0" }.map { wanted[...$0].count } ?? 0
+      for isPortable in [Int32(0), 1] {
+        var found = [CChar](repeating: 0, count: 16)
+        let foundCount = unsafe ns_write_sixteen_digits(isPortable, high, low, &found)
+        let text = String(decoding: found.map(UInt8.init), as: UTF8.self)
+        if foundCount != count || text != wanted {
+          differences.append("\(isPortable): \(text), \(foundCount) for \(wanted)")
+        }
+      }
+    }
+    #expect(differences.isEmpty, "\(differences.first ?? "")")
+  }
+
   /// Swift's description has other layouts, but the same digits: the shortest, and of these the
   /// nearest.
   private func checkDigits(_ value: Double) {

@@ -33,6 +33,13 @@ size_t ns_format_double(double value, char *output);
 // The same with the shortest decimal that reads back as the same float.
 size_t ns_format_float(float value, char *output);
 
+// Writes the digits of two numbers below 10^8, eight each with zeros in front, as the functions
+// above do: for tests, which compare the code for any machine (`portable` is not 0) with this
+// machine's own.
+//
+// Returns how many digits there are up to the last that is not zero.
+size_t ns_write_sixteen_digits(int portable, uint64_t high, uint64_t low, char *output);
+
 #ifdef __cplusplus
 }
 #endif
