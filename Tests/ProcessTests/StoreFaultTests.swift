@@ -34,7 +34,8 @@ import Testing
     let submit = try fleet.submit()
     #expect(await victim.wait(.seconds(30)) == 128 + SIGKILL, "\(victim.errors)")
     let worker = try await fleet.startJoinedWorker()
-    #expect(await submit.wait() == 2, "\(submit.errors)")
+    #expect(
+      await submit.wait() == 2, "\(submit.output) \(submit.errors) \(fleet.coordinator.errors)")
     try await expectOnly(expected, of: fleet)
     worker.signal(SIGTERM)
     #expect(await worker.wait(.seconds(25)) == 0)
