@@ -244,14 +244,26 @@ package struct LeaseTable: Sendable {
     charge(lease, into: &effects)
   }
 
-  /// Ends overdue leases; those whose worker had begun count against their shard.
+  /// Ends overdue leases; those whose worker had begun count against their shard, several of one
+  /// worker as one: it fell silent once.
   package mutating func tick(now: Instant, into effects: inout [LeaseEffect]) {
+    var counted: Set<Silence> = []
     for slot in slots.indices {
       guard let lease = slots[slot]?.lease, lease.deadline <= now else { continue }
       remove(lease)
       effects.append(.revoke(lease))
-      if lease.progress != nil || isLostOnceTooOften(lease) { charge(lease, into: &effects) }
+      let hasBegun = lease.progress != nil
+      let silence = Silence(worker: lease.worker, shard: lease.shard, hasBegun: hasBegun)
+      guard counted.insert(silence).inserted else { continue }
+      if hasBegun || isLostOnceTooOften(lease) { charge(lease, into: &effects) }
     }
+  }
+
+  /// A worker that is not heard of, while it holds leases of a shard.
+  private struct Silence: Hashable {
+    let worker: WorkerID
+    let shard: ShardID
+    let hasBegun: Bool
   }
 
   /// Whether a lease that ran out unbegun is the last straw.
