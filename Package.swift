@@ -118,7 +118,8 @@ let package = Package(
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "Digests", "Executors", "Failpoints", "Features", "Jobs", "Leasing",
+        "CPosix", "Compression", "Digests", "Executors", "Failpoints", "Features", "Jobs",
+        "Leasing",
         "Models", "ObjectStore", "Partials", "Scoring", "Tables", "Transport", "Wire",
         "WorkerCore", log,
       ],
