@@ -4,6 +4,7 @@
 ///   FAILING_ROLE    the word after the program's name, or all processes if it is not set
 ///   FAILING_KIND    write, sync, rename, open, read, space or malloc
 ///   FAILING_NUMBER  n, from 1; 0 counts only
+///   FAILING_PLACE   a part of the path of the only files that count; all if it is not set
 ///   FAILING_ERROR   an error number; 0 has a read or write move half of its bytes
 ///   FAILING_STATE   a file of 16384 zero bytes: `struct State`, shared by all processes of the run
 ///   FAILING_STAYS   1: every later call of the kind fails as well
@@ -40,6 +41,7 @@ struct State {
 static struct State* state;
 static char kind[16];
 static long number;
+static const char* wanted_place;
 static int error_number;
 static int stays;
 // Code whose failed allocations end the process by design.
@@ -84,6 +86,7 @@ __attribute__((constructor)) static void begin(void) {
   if (!path || !wanted || (role && !has_role(role))) return;
   strncpy(kind, wanted, sizeof kind - 1);
   number = atol(getenv("FAILING_NUMBER") ?: "0");
+  wanted_place = getenv("FAILING_PLACE");
   error_number = atoi(getenv("FAILING_ERROR") ?: "0");
   stays = atoi(getenv("FAILING_STAYS") ?: "0");
   dl_iterate_phdr(find_modules, NULL);
@@ -114,6 +117,7 @@ static void describe(const char* call, const char* place) {
 /// Whether this call is the one that fails; `errno` is set then.
 static int fails(const char* of_kind, const char* call, const char* place) {
   if (!state || inside || strcmp(kind, of_kind) != 0) return 0;
+  if (wanted_place && (!place || !strstr(place, wanted_place))) return 0;
   inside = 1;
   long passage = atomic_fetch_add(&state->count, 1) + 1;
   int hit = number > 0 && (passage == number || (stays && passage > number));

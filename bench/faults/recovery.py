@@ -82,14 +82,20 @@ def ridden_out(bench, seconds):
 
 # MARK: A deaf listener
 
-def negotiates(port):
-    """Whether a listener answers the first bytes of a connection."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=0.4) as connection:
-            connection.sendall(b"\0SP\0\0\x30\0\0")
-            return len(connection.recv(8)) == 8
-    except OSError:
-        return False
+def answered(port, seconds):
+    """Whether a newcomer is answered in time; its connection may end with the old listener."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            # Patient: a connection that ends unanswered is one more that the listener stumbles on.
+            with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+                connection.sendall(b"\0SP\0\0\x30\0\0")
+                if len(connection.recv(8)) == 8:
+                    return True
+        except OSError:
+            pass
+        time.sleep(0.02)
+    return False
 
 
 def storm(port):
@@ -105,24 +111,22 @@ def storm(port):
 
 
 def deaf_listener(bench):
-    """From the first connection nobody hears to the first that is answered, while a job waits."""
+    """From the end of storms, of which mostly one makes the listener deaf, to an answer."""
     with Sandbox(bench) as sandbox:
         fleet = Fleet(sandbox, timing=PRODUCTION)
         fleet.start_coordinator()
-        end = time.monotonic() + 40
-        while time.monotonic() < end:
+        worker = fleet.start_worker()
+        wait_until(lambda: "joined" in worker.errors, 10)
+        longest = 0.0
+        for _ in range(5):
             storm(fleet.port)
             begin = time.monotonic()
-            if negotiates(fleet.port) or negotiates(fleet.port):
-                continue
-            if not wait_until(lambda: negotiates(fleet.port), 30):
+            if not answered(fleet.port, 30):
                 raise Finding("the listener stays deaf")
-            needed = time.monotonic() - begin
-            worker = fleet.start_worker()
-            fleet.check(fleet.submit())
-            fleet.end(worker)
-            return needed
-        raise Finding("the listener could not be made deaf")
+            longest = max(longest, time.monotonic() - begin)
+        fleet.check(fleet.submit())
+        fleet.end(worker)
+        return longest
 
 
 # MARK: 100,000 shards
@@ -211,7 +215,7 @@ def measure(bench, options, note):
                 lambda: lost_coordinator(bench), note)
     yield timed("coordinator started with 100,000 shards → first grant", 5, min(3, times),
                 lambda: restarted(options), note)
-    yield timed("deaf listener → answers", 10, times, lambda: deaf_listener(bench), note)
+    yield timed("storm of resets that deafens the listener → newcomer answered", 10, times, lambda: deaf_listener(bench), note)
     if options.outage:
         yield timed(f"coordinator back after {options.outage} s → job ended by the same workers",
                     30, 1, lambda: ridden_out(bench, options.outage), note)
