@@ -103,13 +103,11 @@ extension Coordinator {
   ///
   /// The spool's folder goes last: as long as it is there, the next life does all of this again.
   func cleanUp(_ id: JobID) async {
-    let unpublished = unpublishedWork(of: id)
-    configurations[id] = nil
+    let (unpublished, request) = (unpublishedWork(of: id), core.jobs[id]?.request)
     snapshots.removeValue(forKey: id)?.close()
     core.forgetShards(of: id)
     if let ahead = aheads.removeValue(forKey: id) { await abandon(ahead) }
     for spool in spools { await spool.forget(id) }
-    let request = core.jobs[id]?.request
     async let discarded: Void = discard(unpublished)
     if let request { await removeStaged(request, job: id) }
     await discarded
@@ -121,6 +119,7 @@ extension Coordinator {
   ///
   /// Asked for while the job's plan is still known; `nil` where nothing can have been merged.
   func unpublishedWork(of id: JobID) -> MergeWork? {
+    defer { configurations[id] = nil }  // nobody asks for it any more
     guard core.jobs[id]?.folder == nil else { return nil }
     do {
       return try mergeWork(id, commits: [])

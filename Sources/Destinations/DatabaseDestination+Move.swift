@@ -18,6 +18,10 @@ struct PostgresMove {
   /// - Returns: Records that a later one with the same key stands for.
   /// - Throws: What the server says; every row arrives, or none.
   func run() throws(DatabaseError) -> UInt64 {
+    guard !write.columns.isEmpty else {
+      try moveNothing()
+      return 0
+    }
     try makeTable()
     try moveErrors()
     let names = try SQL.quoted(write.columns.map(\.name))
@@ -33,6 +37,16 @@ struct PostgresMove {
     }
   }
 
+  /// What a job without inputs comes to: it knows no columns to make a table of.
+  private func moveNothing() throws(DatabaseError) {
+    guard write.mode == .replace, try isThere() else { return }
+    try connection.execute("TRUNCATE TABLE \(try write.table.quoted)")
+  }
+
+  private func isThere() throws(DatabaseError) -> Bool {
+    try connection.execute("SELECT to_regclass($1)", [try write.table.quoted]).text(0, 0) != nil
+  }
+
   /// Makes the table where it is not there; of one that is, nothing is changed.
   private func makeTable() throws(DatabaseError) {
     var list: [String] = []
@@ -40,9 +54,9 @@ struct PostgresMove {
       list.append(try SQL.quoted(column.name) + " " + column.type.postgresName)
     }
     if write.mode == .upsert { list.append("PRIMARY KEY (\(try SQL.quoted(write.keys)))") }
-    let name = try write.table.quoted
-    guard try connection.execute("SELECT to_regclass($1)", [name]).text(0, 0) == nil else { return }
-    try connection.execute("CREATE TABLE \(name) (\(list.joined(separator: ", ")))")
+    guard try !isThere() else { return }
+    try connection.execute(
+      "CREATE TABLE \(try write.table.quoted) (\(list.joined(separator: ", ")))")
   }
 
   private func moveAll(_ names: String) throws(DatabaseError) {

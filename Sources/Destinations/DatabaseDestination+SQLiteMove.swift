@@ -44,6 +44,10 @@ struct SQLiteMove {
 
   private func moveAll() throws(DatabaseError) -> UInt64 {
     try makeTables()
+    guard !write.columns.isEmpty else {
+      try moveNothing()
+      return 0
+    }
     try moveErrors()
     let names = try SQL.quoted(write.columns.map(\.name))
     let columns = write.columns.indices.map(PostgresStaging.column).joined(separator: ", ")
@@ -59,7 +63,18 @@ struct SQLiteMove {
     return 0
   }
 
+  /// What a job without inputs comes to: it knows no columns to make a table of.
+  private func moveNothing() throws(DatabaseError) {
+    let tables = try connection.execute(
+      "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE",
+      [write.table.name])
+    guard write.mode == .replace, !tables.isEmpty else { return }
+    try connection.execute("DELETE FROM main.\(try write.table.quoted)")
+  }
+
   private func makeTables() throws(DatabaseError) {
+    try makeCommitsTable()
+    guard !write.columns.isEmpty else { return }
     var list: [String] = []
     for column in write.columns {
       list.append(try SQL.quoted(column.name) + " " + column.type.sqliteName)
@@ -67,6 +82,9 @@ struct SQLiteMove {
     if write.mode == .upsert { list.append("PRIMARY KEY (\(try SQL.quoted(write.keys)))") }
     try connection.execute(
       "CREATE TABLE IF NOT EXISTS main.\(try write.table.quoted) (\(list.joined(separator: ", ")))")
+  }
+
+  private func makeCommitsTable() throws(DatabaseError) {
     try connection.execute(
       """
       CREATE TABLE IF NOT EXISTS main.\(try write.commitsTable.quoted) (job TEXT PRIMARY KEY, \

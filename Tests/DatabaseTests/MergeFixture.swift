@@ -23,7 +23,7 @@ final class MergeFixture: Sendable {
         PlannedInput(
           path: "/in/\(index).csv", byteCount: 100, modifiedNanoseconds: 1, inode: 1,
           compression: .none)
-      }, blockByteCount: Limits.smallestBlockByteCount)
+      }, blockByteCount: Limits.smallestBlockByteCount, allowsNone: shards.isEmpty)
     var placed: [PlacedBlocks] = []
     var counts = RecordCounts()
     for (shard, lines) in shards.enumerated() {

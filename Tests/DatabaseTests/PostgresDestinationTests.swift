@@ -318,6 +318,37 @@ import Testing
     #expect(try destination.existingPublication() != nil)
   }
 
+  /// A job whose inputs are allowed to be none publishes nothing, which empties a table to replace.
+  @Test func aJobWithoutInputsEnds() throws {
+    let database = try TestDatabase("CREATE TABLE t (id int)")
+    let fixture = try MergeFixture(shards: [])
+    let file = fixture.root + "/x.db"
+    _ = try SQLiteConnection(path: file).execute("CREATE TABLE t (id)")
+    for (uri, rows) in [
+      (uri(database), { try database.rows($0) }),
+      ("sqlite://" + file, { try SQLiteConnection(path: file).execute($0) }),
+    ] as [(String, (String) throws -> [[String?]])] {
+      _ = try rows("INSERT INTO t VALUES (1)")
+      func publish(_ table: String, _ mode: JobRequest.WriteMode) throws {
+        let input = fixture.input(
+          uri, table: table, mode: mode, keys: mode == .upsert ? ["id"] : nil, columns: [],
+          job: JobID(.random(in: 1 ... .max)))
+        let destination = try input.makeDestination()
+        try destination.merge([])
+        _ = try destination.publish()
+        #expect(try destination.existingPublication() != nil)
+      }
+      for table in ["t", "fresh"] {
+        try publish(table, .append)
+        try publish(table, .upsert)
+        if table == "t" { #expect(try rows("SELECT * FROM t") == [["1"]]) }
+        try publish(table, .replace)
+      }
+      #expect(try rows("SELECT count(*) FROM t") == [["0"]])
+      #expect(try rows("SELECT count(*) FROM nightshift_commits") == [["6"]])
+    }
+  }
+
   /// Whether a job has published is asked before the columns of its results are known.
   @Test func aPublicationIsFoundWithoutColumns() throws {
     let database = try TestDatabase()

@@ -113,7 +113,8 @@ def predictions(model, table):
                      enumerate(model.pandas_categorical[CODES.index(name)])}
             rows[:, place] = [codes.get(value, numpy.nan) for value in table[name].to_pylist()]
         else:
-            rows[:, place] = table[name].cast("float64").to_numpy()
+            # The nearest doubles, also of whole numbers that no double is.
+            rows[:, place] = table[name].cast("float64", safe=False).to_numpy()
     return model.predict(rows, num_threads=1)
 
 

@@ -178,6 +178,7 @@ import Testing
         "-c", "SELECT count(DISTINCT prediction) FROM t\(number)",
         "-c", "SELECT note, count FROM t\(number)")
       #expect(rows.split(separator: "\n") == ["1|1|UA|12|t", "1"] + wanted.rows.map { $0[...] })
+      guard wanted.rows.count < lines.count - 1 else { continue }
       let errors = try server.run("-At", "-c", "SELECT count(*) FROM t\(number)_errors")
       #expect(errors == "\(lines.count - 1 - wanted.rows.count)\n")
     }

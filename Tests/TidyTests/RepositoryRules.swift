@@ -120,3 +120,46 @@ enum ProtoRules {
     return false
   }
 }
+
+/// The page of faults: each line of its tables names a test, and each test that it names exists.
+enum FaultModelRules {
+  static let path = "Sources/nightshift/Documentation.docc/FaultModel.md"
+
+  /// Reads the page beside the tests that there are, as `Suite.test`.
+  static func findings(_ text: String, tests: Set<String>) -> [Finding] {
+    var findings: [Finding] = []
+    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    where line.hasPrefix("| ") && !line.hasPrefix("| ---") && !line.hasPrefix("| fault |") {
+      let quoted = line.split(separator: "`").filter { $0.range(of: "Tests.") != nil }
+      if quoted.isEmpty {
+        findings.append(
+          Finding(
+            path: path, line: number + 1, problem: "a fault without a test",
+            replacement: "name the test that shows it, as `Suite.test`"))
+      }
+      for name in quoted where !tests.contains(String(name)) {
+        findings.append(
+          Finding(
+            path: path, line: number + 1, problem: "there is no test \(name)",
+            replacement: "name one that is there"))
+      }
+    }
+    return findings
+  }
+
+  /// The functions of the files of tests, by the file's name up to a plus sign.
+  static func tests(_ sources: [SourceFile]) -> Set<String> {
+    var names: Set<String> = []
+    for file in sources where file.isSwift && !file.isSource {
+      guard let last = file.path.split(separator: "/").last,
+        let suite = last.split(whereSeparator: { $0 == "+" || $0 == "." }).first
+      else { continue }
+      for line in file.lines {
+        guard let found = line.range(of: "func ") else { continue }
+        let name = line[found.upperBound...].prefix { $0.isLetter || $0.isNumber }
+        names.insert("\(suite).\(name)")
+      }
+    }
+    return names
+  }
+}

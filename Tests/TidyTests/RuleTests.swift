@@ -216,4 +216,19 @@ import Testing
   func allowsOtherPlaces(line: String) {
     #expect(RepositoryRules.placeFindings(path: "cluster/a", text: line).isEmpty)
   }
+
+  @Test func faultsWithoutTestsAreFound() {
+    let page = """
+      | fault | what happens | shows it |
+      | --- | --- | --- |
+      | a | b | `ATests.one`, `ATests.two` |
+      | a | b | words |
+      | a | b | `ATests.three` |
+      """
+    let file = SourceFile(
+      path: "Tests/ATests/ATests+More.swift", text: "  @Test func one() {}\n  func two(a: Int) {}\n"
+    )
+    #expect(FaultModelRules.tests([file]) == ["ATests.one", "ATests.two"])
+    #expect(lines(FaultModelRules.findings(page, tests: FaultModelRules.tests([file]))) == [4, 5])
+  }
 }

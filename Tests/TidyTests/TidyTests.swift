@@ -58,6 +58,11 @@ import Testing
     }
   }
 
+  @Test func everyFaultHasItsTest() throws {
+    let text = try #require(SourceTree.current.text(of: FaultModelRules.path))
+    expectNone(FaultModelRules.findings(text, tests: FaultModelRules.tests(Self.sources)))
+  }
+
   @Test func nothingNamesAMachine() {
     for path in SourceTree.current.trackedPaths {
       guard let text = SourceTree.current.text(of: path) else { continue }

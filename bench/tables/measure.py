@@ -16,10 +16,7 @@ ONE_THREAD = {name: "1" for name in [
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS",
     "ARROW_IO_THREADS", "NUMEXPR_NUM_THREADS"]}
 TRIAL_SHARE = 1 / 8
-# Bytes of published output for one record of the scoring table; the spool keeps as much until the
-# job has ended.
-OUTPUT_ROW_BYTES, SPARE_SHARE = 11.3, 2.05
-FREE_SPARE_BYTES = 4 * 10**9
+FREE_SPARE_BYTES = 2 * 10**9
 LASTING_LIMIT_SECONDS = 6 * 3600
 
 
@@ -138,7 +135,7 @@ class Bench:
         rows = inputs.block_count("scoring", self.scale) * inputs.BLOCK_ROWS * count
         output = self.folder / f"lasting-{name}"
         remove(output)
-        needed = rows * OUTPUT_ROW_BYTES * SPARE_SHARE + FREE_SPARE_BYTES
+        needed = rows * case.row_bytes + FREE_SPARE_BYTES
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise processes.Failed(f"needs {needed / 1e9:.0f} GB of free disk for its output, "
@@ -154,7 +151,7 @@ class Bench:
         case, lowest, free = CASES[name], [], shutil.disk_usage(self.folder).free
         measured = processes.run(
             [self.program, "run", "--model", inputs.model(self.folder, inputs.LIGHTGBM),
-             "--input", links, "--output", output, "--format", "csv", "--compression", "zstd",
+             "--input", links, "--output", output, "--format", case.form, "--compression", "zstd",
              "--key-field", "id", "--workers", 2, "--threads", 1, "--quiet", "--summary", "json"],
             cores=",".join(self.cores[:2]), limit_seconds=LASTING_LIMIT_SECONDS,
             interval_seconds=0.1 if case.byte_count <= 10**10 else 0.5,
