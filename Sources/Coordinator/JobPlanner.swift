@@ -7,6 +7,7 @@ import Foundation
 import Glibc
 import Jobs
 import Models
+import Partials
 import Scoring
 import Tables
 
@@ -176,30 +177,29 @@ struct JobPlanner {
       throw CoordinatorError("a digest of \(digest.bytes.count) bytes")
     }
     let path = "\(modelFolder)/\(content.hexadecimal)"
-    var status = stat()
-    let isKept = unsafe stat(path, &status) == 0 && Int(status.st_size) == bytes.count
+    // Compared byte by byte: what a broken disk made of the file would fail every later job.
+    let isKept = FileManager.default.contents(atPath: path) == Data(bytes)
     do {
       if !isKept { try Self.write(bytes, to: path) }
     } catch {
-      throw CoordinatorError("cannot keep the model at \(path): \(error.localizedDescription)")
+      throw CoordinatorError("cannot keep the model: \(error)")
     }
     return PlannedModel(digest: content, byteCount: UInt64(bytes.count))
   }
 
   /// Writes a file that is whole and durable, or not there: the journal will name it.
-  private static func write(_ bytes: [UInt8], to path: String) throws {
+  ///
+  /// Not by Foundation: after a write that takes only some of the bytes, that of Swift 6.3 writes
+  /// the same ones again.
+  private static func write(_ bytes: [UInt8], to path: String) throws(FileError) {
     let temporary = "\(path).\(UUID().uuidString)"
     defer { unsafe unlink(temporary) }  // where it was not renamed; a full disk needs the space
-    try Data(bytes).write(to: URL(fileURLWithPath: temporary))
-    let file = try FileHandle(forUpdating: URL(fileURLWithPath: temporary))
+    let file = try File(temporary, .create)
+    try file.write(bytes, at: 0)
     try file.synchronize()
-    try file.close()
-    guard unsafe rename(temporary, path) == 0 else {
-      let reason = unsafe String(cString: strerror(errno))
-      throw CoordinatorError("rename \(temporary): \(reason)")
-    }
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-    try FileHandle(forReadingFrom: folder).synchronize()
+    guard unsafe rename(temporary, path) == 0 else { throw FileError("rename", temporary) }
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    try File(folder, .read).synchronize()
   }
 
   // MARK: Types

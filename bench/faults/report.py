@@ -1,0 +1,113 @@
+"""Turns what bench/faults found into Markdown."""
+
+HEADING = """# Faults
+
+Made by `bench/faults/run --publish`; `README.md` says what each part does. Every run ended with the
+bytes of an undisturbed one, or is among the findings.
+
+"""
+TITLES = {
+    "kills": "kill -9 at every phase",
+    "calls": "System calls failed one by one",
+    "power": "Power loss",
+    "partitions": "Partitions",
+    "disks": "Full disks",
+    "memory": "Little memory",
+    "pauses": "Processes stopped longer than a lease",
+    "terms": "SIGTERM",
+    "recovery": "Detection and recovery",
+}
+
+
+def table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def span(figures):
+    """Median and most of some figures."""
+    if not figures:
+        return "–"
+    ordered = sorted(figures)
+    return f"{ordered[len(ordered) // 2]:g}, at most {ordered[-1]:g}"
+
+
+def kills(rows):
+    return table(
+        ["phase", "runs", "passages hit", "differing outputs", "leftover files", "other findings"],
+        [[f"`{row['name']}`", row["runs"], row["passages"], row["differing"], row["leftovers"],
+          len(row["findings"]) - row["differing"] - row["leftovers"]] for row in rows]
+        + [["all", *(sum(row[key] for row in rows) for key in ("runs",)), "",
+            *(sum(row[key] for row in rows) for key in ("differing", "leftovers")),
+            sum(len(row["findings"]) - row["differing"] - row["leftovers"] for row in rows)]])
+
+
+def calls(rows):
+    return table(
+        ["what runs, whose call, call, error", "calls failed", "unharmed", "error, then resumed",
+         "abort, then resumed", "findings"],
+        [[row["name"], row["runs"], row["done"], row["error ends"], row["aborts"],
+          len(row["findings"])] for row in rows]
+        + [["all", *(sum(row[key] for row in rows)
+                     for key in ("runs", "done", "error ends", "aborts")),
+            sum(len(row["findings"]) for row in rows)]])
+
+
+def power(rows):
+    return table(
+        ["power lost at", "runs", "place not reached", "findings"],
+        [[row["name"], row["runs"], row["not reached"], len(row["findings"])] for row in rows])
+
+
+def partitions(rows):
+    return table(
+        ["cut", "runs", "seconds from mending to the job's end", "findings"],
+        [[row["name"], row["runs"], span(row["healed"]), len(row["findings"])] for row in rows])
+
+
+def plain(rows):
+    return table(
+        ["what", "runs", "measured", "findings"],
+        [[row["name"], row["runs"],
+          span(row["figures"]) + " s" if row["figures"] and not isinstance(row["figures"][0], str)
+          else "; ".join(row["figures"]) or "–", len(row["findings"])] for row in rows])
+
+
+def recovery(rows):
+    return table(
+        ["what", "limit", "times", "median, most", "findings"],
+        [[row["name"], f"{row['limit']:g}", len(row["seconds"]), span(row["seconds"]),
+          len(row["findings"])] for row in rows])
+
+
+SHAPES = {"kills": kills, "calls": calls, "power": power, "partitions": partitions,
+          "recovery": recovery}
+
+
+def machines(rows):
+    """One line for each machine and program that rows come from."""
+    found = {}
+    for row in rows:
+        about = row["machine"]
+        line = (f"{about['date']}, program of {about['commit'] or 'an unknown commit'}, "
+                f"{about['cores']} cores {about['processor']}, kernel {about['kernel']}")
+        found.setdefault(line, []).append(about["loadAtStart"])
+    return "\n".join(f"{line}; load at the start {min(loads)} to {max(loads)}."
+                     for line, loads in found.items())
+
+
+def part(name, found):
+    rows = [row for row in found.values() if "why" not in row]
+    reasons = [f"Not run: {row['why']}" for row in found.values() if "why" in row]
+    findings = [f"- {' '.join(text.split())[:300]}" for row in rows for text in row["findings"]]
+    pieces = [f"## {TITLES[name]}", *reasons]
+    if rows:
+        pieces += [SHAPES.get(name, plain)(rows), machines(rows)]
+    if findings:
+        pieces += ["Findings:", "\n".join(findings)]
+    return "\n\n".join(pieces) + "\n\n"
+
+
+def markdown(results):
+    return (HEADING + "".join(part(name, results[name]) for name in TITLES if name in results)) \
+        .rstrip() + "\n"
