@@ -26,8 +26,8 @@ let fuzzTargets: [Target] =
     .executableTarget(
       name: "nightshift-fuzz",
       dependencies: [
-        "Columnar", "Commands", "Compression", "CoordinatorCore", "Features", "Jobs", "Journal",
-        "Leasing", "Models", "ObjectStore", "Partials", "Scoring", "Tables", "Wire",
+        "Columnar", "Compression", "CoordinatorCore", "Destinations", "Digests", "Features", "Jobs",
+        "Journal", "Leasing", "Models", "ObjectStore", "Partials", "Scoring", "Tables", "Wire",
       ],
       path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: unsafeSettings)
   ]

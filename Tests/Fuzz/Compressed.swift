@@ -54,7 +54,8 @@ extension FuzzTarget {
           stored, compression: compression, name: "input", start: cut, end: end)
         let count = Int(clamping: end.textOffset - cut.textOffset)
         // One byte more: what goes past a cut is what checks it.
-        parts += try read(part, from: cut.textOffset, limit: min(count, textLimit) + 1).prefix(count)
+        let limit = min(count, textLimit) + 1
+        parts += try read(part, from: cut.textOffset, limit: limit).prefix(count)
       }
       require(parts == text, "\(parts.count) bytes in parts, \(text.count) as a whole")
     } catch {}  // refused, which is well

@@ -44,9 +44,7 @@ extension FuzzTarget {
 
   private typealias Copy = @Sendable ([UInt8], AllocationBudget) throws(WireError) -> [UInt8]
 
-  /// - Parameters:
-  ///   - listener: Where the frame comes in.
-  ///   - copy: Reads a frame and writes what it read.
+  /// A kind of frame, by the listener it comes in at and a function that reads and writes one.
   private static func frame(
     _ name: String, _ listener: Listener, _ copy: @escaping Copy
   ) -> FuzzTarget {

@@ -17,7 +17,11 @@ extension FuzzTarget {
       let place = Int(choices.byte()) | Int(choices.byte()) << 8 | Int(choices.byte() & 3) << 16
       let count = Int(choices.byte() & 15) + 1
       let changed = (0..<count).map { _ in choices.byte() }
-      if isLog { change(&files.log, place, changed) } else { change(&files.database, place, changed) }
+      if isLog {
+        change(&files.log, place, changed)
+      } else {
+        change(&files.database, place, changed)
+      }
     }
     let folder = "\(Scratch.folder)/state"
     Scratch.write(files.database, "\(folder)/journal.sqlite")
