@@ -146,13 +146,12 @@ extension FuzzTarget {
     }
   }
 
-  /// What a worker says that it gathered, merged twice.
+  /// What a worker says that it gathered, merged as often as may overflow something.
   private static func mergeState(_ bytes: [UInt8]) {
     guard let fitting = sampleFitting else { return }
     var state = fitting.emptyState
     do throws(ModelError) {
-      try state.merge(encoded: bytes)
-      try state.merge(encoded: bytes)
+      for _ in 0..<4 { try state.merge(encoded: bytes) }
       _ = state.encoded
       _ = try state.finish()
     } catch {
