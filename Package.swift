@@ -29,7 +29,9 @@ let fuzzTargets: [Target] =
         "Columnar", "Compression", "CoordinatorCore", "Destinations", "Digests", "Features", "Jobs",
         "Journal", "Leasing", "Models", "ObjectStore", "Partials", "Scoring", "Tables", "Wire",
       ],
-      path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: unsafeSettings)
+      path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: unsafeSettings,
+      // libFuzzer brings a `main` too.
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--allow-multiple-definition"])])
   ]
 
 let package = Package(

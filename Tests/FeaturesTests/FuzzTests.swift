@@ -70,13 +70,13 @@ struct FuzzTests {
     #"[{"rows":9,"sketch":{"exact":[],"weights":[],"levels":[[],[],[],[1,2]],"#
       + #""turns":[0,0,0,0]}}]"#,
   ]) func statesOfImpossibleCountsAreRefused(state: String) throws {
-    let plan = #"{"version":1,"steps":[{"op":"scale_robust","inputs":["a"]}]}"#
+    let plan = #"{"version":1,"steps":[{"op":"scale","inputs":["a"],"method":"robust"}]}"#
     var total = try #require(try Fitting(PreprocessPlan(Array(plan.utf8)))).emptyState
     #expect(throws: ModelError.self) { try total.merge(encoded: Array(state.utf8)) }
   }
 
   @Test func statesOfTooManyRowsTogetherAreRefused() throws {
-    let plan = #"{"version":1,"steps":[{"op":"scale_robust","inputs":["a"]}]}"#
+    let plan = #"{"version":1,"steps":[{"op":"scale","inputs":["a"],"method":"robust"}]}"#
     var total = try #require(try Fitting(PreprocessPlan(Array(plan.utf8)))).emptyState
     let state =
       #"[{"rows":281474976710656,"sketch":{"exact":[1],"weights":[9],"levels":[],"turns":[]}}]"#

@@ -49,8 +49,10 @@ extension FuzzTarget {
 
   private static func range(of uri: ObjectURI, _ store: ObjectStore) throws(ObjectError) {
     var buffer = [UInt8](repeating: 0, count: 100)
-    _ = try unsafe buffer.withUnsafeMutableBytes { (buffer) throws(ObjectError) in
-      try unsafe store.read(uri, version: .tag("a"), byteCount: 500, at: 300, into: buffer)
+    _ = try unsafe buffer.withUnsafeMutableBufferPointer { (buffer) throws(ObjectError) in
+      try unsafe store.read(
+        uri, version: .tag("a"), byteCount: 500, at: 300,
+        into: UnsafeMutableRawBufferPointer(buffer))
     }
   }
 }
@@ -82,7 +84,7 @@ final class AnsweringServer: Sendable {
     store = Self.store(port)
     Thread.detachNewThread { [self] in
       while true {
-        let connection = unsafe accept(listener, nil, nil)
+        let connection = accept(listener, nil, nil)
         if connection >= 0 { serve(connection) }
       }
     }

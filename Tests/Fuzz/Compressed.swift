@@ -83,8 +83,8 @@ extension FuzzTarget {
     var frame: [UInt8] = []
     do throws(CompressionError) {
       let text = Array(text.utf8)
-      try unsafe text.withUnsafeBytes { (text) throws(CompressionError) in
-        try unsafe compressor.compress(text, into: &frame)
+      try unsafe text.withUnsafeBufferPointer { (text) throws(CompressionError) in
+        try unsafe compressor.compress(UnsafeRawBufferPointer(text), into: &frame)
       }
     } catch {
       fatalError("\(error)")

@@ -6,19 +6,12 @@ import Glibc
 /// prints the parsers' names, `--seeds FOLDER` writes the seeds that a parser makes itself.
 @main struct Fuzz {
   static func main() {
-    if CommandLine.arguments.dropFirst().first == "--targets" {
-      for target in FuzzTarget.all { print(target.name) }
-      return
-    }
-    if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "--seeds" {
-      return writeSeeds(CommandLine.arguments[2])
-    }
     var count = CommandLine.argc
     var arguments = unsafe CommandLine.unsafeArgv
     exit(unsafe runFuzzer(&count, &arguments, LLVMFuzzerTestOneInput))
   }
 
-  private static func writeSeeds(_ folder: String) {
+  fileprivate static func writeSeeds(_ folder: String) {
     for (number, seed) in FuzzTarget.chosen.seeds().enumerated() {
       let file = unsafe fopen("\(folder)/seed-\(number)", "w")
       guard let file = unsafe file else { fatalError("\(folder) cannot be written") }
@@ -28,13 +21,32 @@ import Glibc
   }
 }
 
-/// libFuzzer's main loop: Swift's executables have a `main` of their own.
+/// libFuzzer's main loop.
+///
+/// libFuzzer has a `main` of its own too, which does the same; the linker takes the first.
 @_silgen_name("LLVMFuzzerRunDriver")
 private func runFuzzer(
   _ count: UnsafeMutablePointer<CInt>,
   _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
   _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
 ) -> CInt
+
+/// What libFuzzer calls before the first input.
+@_cdecl("LLVMFuzzerInitialize")
+func LLVMFuzzerInitialize(
+  _ count: UnsafeMutablePointer<CInt>, _ arguments: UnsafeMutableRawPointer
+) -> CInt {
+  let words = CommandLine.arguments
+  if words.dropFirst().first == "--targets" {
+    for target in FuzzTarget.all { print(target.name) }
+    exit(0)
+  }
+  if words.count == 3, words[1] == "--seeds" {
+    Fuzz.writeSeeds(words[2])
+    exit(0)
+  }
+  return 0
+}
 
 /// What libFuzzer calls for each input.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -26,7 +26,7 @@ extension FuzzTarget {
     let folder = "\(Scratch.folder)/state"
     Scratch.write(files.database, "\(folder)/journal.sqlite")
     Scratch.write(files.log, "\(folder)/journal.sqlite-wal")
-    unlink("\(folder)/journal.sqlite-shm")
+    unsafe unlink("\(folder)/journal.sqlite-shm")
     do throws(JournalError) {
       let journal = try Journal(folder: folder)
       let text = try contents(journal)
@@ -124,7 +124,7 @@ extension FuzzTarget {
 extension Scratch {
   /// All bytes of a file.
   static func read(_ path: String) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY)
+    let descriptor = unsafe open(path, O_RDONLY)
     defer { close(descriptor) }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { return [] }

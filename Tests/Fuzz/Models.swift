@@ -12,7 +12,7 @@ extension FuzzTarget {
       "lightgbm", "xgboost-json", "xgboost-ubjson", "catboost", "onnx", "plain-model",
     ].map { name in FuzzTarget(name: name) { score($0) } } + [
       FuzzTarget(name: "archive", seeds: { archives }) { score(mended($0)) },
-      FuzzTarget(name: "plan", run: applyPlan),
+      FuzzTarget(name: "plan", seeds: { [unfitted] }, run: applyPlan),
       FuzzTarget(name: "fit-state", seeds: states, run: mergeState),
     ]
 
@@ -33,14 +33,14 @@ extension FuzzTarget {
   private static let words = ["", "a", "1", "UA", "é", "a b a", "2024-02-29", "-", "x\n"]
 
   /// Calls a body with rows of odd values, as many as fit some megabytes.
-  private static func withRows(_ scorer: any Scorer, _ body: (FeatureTile) -> Void) {
-    let inputCount = scorer.inputs.count
+  private static func withRows(_ inputs: [ModelInput], _ body: (FeatureTile) -> Void) {
+    let inputCount = inputs.count
     guard inputCount <= 1 << 16 else { return }
     let numbers = (0..<inputCount * rowCount).map { values[($0 * 7 + $0 / rowCount) % 9] }
     let texts = words.map { Array($0.utf8) }
     unsafe texts.joined().withContiguous { bytes in
       var spans: [TextSpan] = unsafe []
-      if scorer.inputs.contains(where: \.isText) {
+      if inputs.contains(where: \.isText) {
         for index in 0..<inputCount * rowCount {
           let word = (index * 5 + index / rowCount) % 9
           let start = texts[..<word].reduce(0) { $0 + $1.count }
@@ -62,7 +62,7 @@ extension FuzzTarget {
     guard width <= 1 << 16 else { return }
     var scratch = ScoringScratch()
     var output = [Double](repeating: 0, count: width * rowCount)
-    withRows(scorer) { tile in
+    unsafe withRows(scorer.inputs) { tile in
       for mode in [ScoreMode.raw, .transformed] {
         unsafe output.withUnsafeMutableBufferPointer { output in
           unsafe scorer.score(tile, mode: mode, into: output, scratch: &scratch)
@@ -76,7 +76,7 @@ extension FuzzTarget {
     guard (1...(1 << 12)).contains(width) else { return }
     var scratch = ScoringScratch()
     var output = [Double](repeating: 0, count: width * rowCount)
-    withRows(scorer) { tile in
+    unsafe withRows(scorer.inputs) { tile in
       unsafe output.withUnsafeMutableBufferPointer { output in
         unsafe scorer.explain(tile, into: output, scratch: &scratch)
       }
@@ -113,8 +113,9 @@ extension FuzzTarget {
 
   private static let unfitted = Array(
     #"""
-    {"version":1,"steps":[{"op":"scale_robust","inputs":["a"]},{"op":"one_hot","inputs":["c"]},
-    {"op":"impute_mean","inputs":["b"]},{"op":"tfidf","inputs":["t"]}]}
+    {"version":1,"steps":[{"op":"scale","inputs":["a"],"method":"robust"},
+    {"op":"one_hot","inputs":["c"]},{"op":"impute","inputs":["b"],"strategy":"mean"},
+    {"op":"tfidf","inputs":["t"],"outputs":["t_"]}]}
     """#.utf8)
 
   private static func applyPlan(_ bytes: [UInt8]) {
@@ -133,7 +134,7 @@ extension FuzzTarget {
   private static func gather(_ fitting: Fitting) {
     var state = fitting.emptyState
     var scratch = ScoringScratch()
-    withRows(FittingScorer(fitting: fitting)) { tile in
+    unsafe withRows(fitting.inputs) { tile in
       unsafe state.update(tile, scratch: &scratch)
     }
     do throws(ModelError) {
@@ -171,7 +172,7 @@ extension FuzzTarget {
     guard let fitting = sampleFitting else { return [] }
     var state = fitting.emptyState
     var scratch = ScoringScratch()
-    withRows(FittingScorer(fitting: fitting)) { tile in
+    unsafe withRows(fitting.inputs) { tile in
       unsafe state.update(tile, scratch: &scratch)
     }
     return [fitting.emptyState.encoded, state.encoded]
@@ -192,8 +193,10 @@ private struct Wide: Scorer {
     _ tile: FeatureTile, mode: ScoreMode, into output: UnsafeMutableBufferPointer<Double>,
     scratch: inout ScoringScratch
   ) {
-    for row in 0..<tile.rowCount {
-      output[row] = (0..<width).reduce(0) { unsafe $0 + tile.numbers[$1 * tile.stride + row] }
+    for row in 0..<(unsafe tile.rowCount) {
+      unsafe output[row] = (0..<width).reduce(0) { sum, input in
+        unsafe sum + tile.numbers[input * tile.stride + row]
+      }
     }
   }
 }

@@ -64,7 +64,7 @@ extension FuzzTarget {
     [1, 2, 5].map { blockCount in
       let path = "\(Scratch.folder)/sample"
       do {
-        unlink(path)
+        unsafe unlink(path)
         let file = try File(path, .create)
         var writer = PartialWriter(
           descriptor: file.descriptor, path: path, job: JobID(1), shard: ShardID(2),
@@ -91,13 +91,15 @@ extension FuzzTarget {
 enum Scratch {
   static let folder: String = {
     let path = "/dev/shm/nightshift-fuzz-\(getpid())"
-    guard mkdir(path, 0o700) == 0 || errno == EEXIST else { fatalError("\(path): mkdir \(errno)") }
+    guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else {
+      fatalError("\(path): mkdir \(errno)")
+    }
     return path
   }()
 
   /// Writes a file, over what was there.
   static func write(_ bytes: [UInt8], _ path: String) {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     defer { close(descriptor) }
     let count = unsafe Glibc.write(descriptor, bytes, bytes.count)
     require(count == bytes.count, "\(path): write \(errno)")

@@ -7,7 +7,7 @@ extension FuzzTarget {
   /// it.
   static let receipt = FuzzTarget(name: "receipt") { bytes in
     let folder = "\(Scratch.folder)/prediction"
-    guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { fatalError("mkdir \(errno)") }
+    guard unsafe mkdir(folder, 0o700) == 0 || errno == EEXIST else { fatalError("mkdir \(errno)") }
     Scratch.write(bytes, "\(folder)/receipt.json")
     let digest = SHA256.digest(of: bytes)
     Scratch.write(Array("\(digest)  receipt.json\n".utf8), "\(folder)/_SUCCESS")

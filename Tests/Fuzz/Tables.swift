@@ -189,13 +189,14 @@ struct TextDigest: Equatable {
   ) {
     guard let header = Self.headers[fieldCount] else { return }
     var writer = InstanceWriter(
-      columns: Array(0..<fieldCount), header: header, nullWords: options.nullWords,
-      copiesWholeRecords: true)
+      columns: Array(0..<fieldCount), header: header, nullWords: options.nullWords)
     var text = TextBuffer(capacity: 64)
     for record in 0..<min(tile.count, 4) where tile.error(of: record) == nil {
       text.removeAll()
       writer.appendJSONObject(of: record, in: tile, to: &text)
       let bytes = text.copy()
+      // A model's reader refuses halves of surrogate pairs, which JSON may have.
+      if bytes.contains(UInt8(ascii: "\\")) { continue }
       do throws(ModelError) {
         _ = try Document(bytes, encoding: .json)
       } catch {
