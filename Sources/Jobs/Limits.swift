@@ -13,6 +13,8 @@ package enum Limits {
   package static let largestBlockByteCount: UInt64 = 1 << 24
   /// What the blocks between two cuts are a multiple of: records in a tile.
   package static let blockLengthUnit: UInt64 = 1_024
+  /// Bytes of all inputs of a job, as stored: beyond it a listing lies, and sums would overflow.
+  package static let inputByteCount: UInt64 = 1 << 60
   /// Shards in one job: 32-bit numbers, and 64 bytes each in memory (640 MB at the limit).
   package static let shardsPerJob = 10_000_000
   /// Shards whose blocks go to one result file: about 1 GiB of input.
