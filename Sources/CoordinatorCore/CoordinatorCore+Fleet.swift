@@ -129,7 +129,9 @@ extension CoordinatorCore {
   ///
   /// Its `already` may rest on a commit that is not durable yet: it waits for the same sync.
   package func preview(_ id: JobID, _ result: ShardResult) -> FinishAnswer? {
-    guard let job = jobs[id], !job.state.isTerminal, job.phase == .scoring else {
+    guard let job = jobs[id],
+      !job.state.isTerminal && job.phase == .scoring || PlantedBug.commitAfterEnd.isPlanted
+    else {
       return .refused("the job has ended")
     }
     guard let shardCount = tables[id]?.shards.count, result.shard.index < shardCount,
@@ -143,7 +145,9 @@ extension CoordinatorCore {
     _ id: JobID, _ result: ShardResult, worker: WorkerID, now: Instant,
     into effects: inout [CoordinatorEffect]
   ) -> FinishAnswer {
-    guard let place = tables.index(forKey: id), jobs[id]?.state.isTerminal == false else {
+    guard let place = tables.index(forKey: id),
+      jobs[id]?.state.isTerminal == false || PlantedBug.commitAfterEnd.isPlanted
+    else {
       return .refused("the job has ended")
     }
     leaseEffects.removeAll(keepingCapacity: true)

@@ -96,9 +96,9 @@ package struct CoordinatorCore: Sendable {
   ) throws(Refusal) {
     guard let job = jobs[id] else { throw .noSuchJob }
     guard !job.state.isTerminal else { throw .state(job.state) }
-    if job.phase == .merging {
+    if job.phase == .merging, !PlantedBug.cancelledJobPublished.isPlanted {
       enter(.cancelling, id, into: &effects)  // a publication under way may still win
-    } else if tables[id]?.isComplete == true {
+    } else if tables[id]?.isComplete == true, job.phase != .merging {
       enter(.cancelling, id, into: &effects)
       findPublication(id, into: &effects)
     } else {
@@ -190,13 +190,16 @@ package struct CoordinatorCore: Sendable {
       guard job.state != .cancelling else {
         return fail(id, reason: reason, now: now, into: &effects)
       }
-      jobs[id]?.phase = .scoring  // complete, so that `resume` starts the merge again
+      // Complete, so that `resume` starts the merge again.
+      if !PlantedBug.blockedMergeForgotten.isPlanted { jobs[id]?.phase = .scoring }
       enter(.paused, id, reason: reason, into: &effects)
     case .damaged(let blocks):
       guard job.state != .cancelling else {
         return fail(id, reason: "cancelled by the user", now: now, into: &effects)
       }
-      for damaged in blocks { effects.append(.journal(.refute(id, damaged))) }
+      for damaged in blocks where !PlantedBug.damageForgotten.isPlanted {
+        effects.append(.journal(.refute(id, damaged)))
+      }
       effects.append(.log(id, .warning, "\(blocks.count) damaged partials are scored again"))
       effects.append(.reload(id))
     }
@@ -212,7 +215,7 @@ package struct CoordinatorCore: Sendable {
     var rebuilt = table(for: former.plan)
     rebuilt.continueAttempts(of: former)
     tables[id] = rebuilt
-    jobs[id]?.counts = RecordCounts()
+    if !PlantedBug.countsDoubled.isPlanted { jobs[id]?.counts = RecordCounts() }
     jobs[id]?.phase = .scoring
     leaseEffects.removeAll(keepingCapacity: true)
     for committed in commits {
@@ -234,7 +237,7 @@ package struct CoordinatorCore: Sendable {
       fail(id, reason: reason, now: .start, into: &effects)
     } else if job.state != .cancelling {
       mergeIfComplete(id, into: &effects)
-    } else if table.isComplete {
+    } else if table.isComplete, !PlantedBug.publicationNotSought.isPlanted {
       findPublication(id, into: &effects)
     } else {
       end(id, .cancelled, reason: "cancelled by the user", .start, &effects)
@@ -282,7 +285,7 @@ package struct CoordinatorCore: Sendable {
     job.state = row.state
     job.reason = row.reason
     job.folder = row.folder
-    if let planned = row.planned {
+    if let planned = row.planned, !PlantedBug.plannedAgain.isPlanted {
       job.model = planned.model
       tables[row.id] = table(for: planned.plan)
       job.phase = .scoring
@@ -290,7 +293,7 @@ package struct CoordinatorCore: Sendable {
     jobs[row.id] = job
     order.append(row.id)
     if !row.state.isTerminal { openOrder.append(row.id) }
-    switch (row.state, row.planned == nil) {
+    switch (row.state, tables[row.id] == nil) {
     case (.cancelling, true):
       end(row.id, .cancelled, reason: "cancelled by the user", .start, &effects)
     case (.queued, false): enter(.pending, row.id, into: &effects)
@@ -328,7 +331,8 @@ package struct CoordinatorCore: Sendable {
   mutating func mergeIfComplete(
     _ id: JobID, into effects: inout [CoordinatorEffect]
   ) {
-    guard tables[id]?.isComplete == true, let job = jobs[id], job.phase == .scoring,
+    guard tables[id]?.isComplete == true, let job = jobs[id],
+      job.phase == .scoring || PlantedBug.mergedTwice.isPlanted,
       job.state == .running || job.state == .pending
     else { return }
     jobs[id]?.phase = .merging

@@ -50,6 +50,7 @@ package struct Job: Sendable {
   var canLease: Bool {
     guard phase == .scoring else { return false }
     return state == .pending || state == .running
+      || PlantedBug.pausedJobLeased.isPlanted && state == .paused
   }
 }
 

@@ -51,7 +51,10 @@ package struct LeaseTable: Sendable {
   }
 
   /// Whether every block is committed and confirmed: the job can be merged.
-  @inlinable package var isComplete: Bool { confirmedBlockCount == blockCount }
+  @inlinable package var isComplete: Bool {
+    confirmedBlockCount == blockCount
+      || PlantedBug.mergedUnconfirmed.isPlanted && committedBlockCount == blockCount
+  }
 
   /// Blocks that could be leased now.
   package var pendingBlockCount: Int { blockCount - committedBlockCount - leasedBlockCount }
@@ -74,7 +77,9 @@ package struct LeaseTable: Sendable {
     guard let index = lowestPendingShard(),
       let blocks = shards[index].pending.firstRun(limit: blockLimit)
     else { return nil }
-    shards[index].attempts += 1
+    if !PlantedBug.attemptReused.isPlanted || shards[index].attempts == 0 {
+      shards[index].attempts += 1
+    }
     let attempt = Attempt(incarnation: incarnation, counter: shards[index].attempts)
     let lease = Lease(
       shard: ShardID(UInt32(index)), blocks: blocks, attempt: attempt, worker: worker,
@@ -136,13 +141,15 @@ package struct LeaseTable: Sendable {
   ) -> Renewal {
     guard held.shard.index < shards.count else { return .revoked }
     if let slot = slot(of: held) {
-      slots[slot]?.lease.deadline = now + leaseDuration
+      slots[slot]?.lease.deadline =
+        PlantedBug.leaseBySenderClock.isPlanted ? held.deadline : now + leaseDuration
       if let progress { slots[slot]?.lease.progress = progress }
       return .renewed
     }
     let record = shards[held.shard.index]
     guard Int(held.blocks.end) <= Int(record.blockCount),
       BlockMask(held.blocks).subtracting(record.pending).isEmpty
+        || PlantedBug.deadLeaseRenewed.isPlanted
     else { return .revoked }
     uncharge(held.shard, worker: held.worker, into: &effects)
     var lease = held
@@ -176,8 +183,12 @@ package struct LeaseTable: Sendable {
     if endLease(shard: result.shard, attempt: result.attempt, worker: worker) == nil {
       uncharge(result.shard, worker: worker, into: &effects)
     }
-    let missing = BlockMask(result.blocks).subtracting(shards[index].committed)
-    guard !missing.isEmpty else { return .already }
+    let committed = PlantedBug.dedupeDropped.isPlanted ? .none : shards[index].committed
+    let missing = BlockMask(result.blocks).subtracting(committed)
+    let takesPart = !PlantedBug.lateBlocksDropped.isPlanted
+    guard !missing.isEmpty, takesPart || missing == BlockMask(result.blocks) else {
+      return .already
+    }
     guard !contradictsChain(result) else { return .wrongState }
     var rest = missing
     while let run = rest.firstRun() {
@@ -218,6 +229,7 @@ package struct LeaseTable: Sendable {
   private mutating func revokeFinishedLeases(
     of shard: ShardID, into effects: inout [LeaseEffect]
   ) {
+    guard !PlantedBug.finishedLeaseKept.isPlanted else { return }
     var slot = shards[shard.index].firstSlot
     while slot >= 0, let entry = slots[Int(slot)] {
       slot = entry.next
@@ -232,6 +244,7 @@ package struct LeaseTable: Sendable {
   package mutating func handBack(shard: ShardID, attempt: Attempt, worker: WorkerID) {
     guard shard.index < shards.count else { return }
     endLease(shard: shard, attempt: attempt, worker: worker)
+    if PlantedBug.preemptionCharged.isPlanted { shards[shard.index].charges += 1 }
   }
 
   /// Ends a lease whose worker says that it failed; counts against the shard.
@@ -260,7 +273,9 @@ package struct LeaseTable: Sendable {
   /// kills its worker at once never lets it report that it began, and must not do so for ever.
   private mutating func isLostOnceTooOften(_ lease: Lease) -> Bool {
     shards[lease.shard.index].lossCount += 1
-    guard shards[lease.shard.index].lossCount >= Limits.lossesPerCharge else { return false }
+    guard shards[lease.shard.index].lossCount >= Limits.lossesPerCharge,
+      !PlantedBug.lossNeverCharged.isPlanted
+    else { return false }
     shards[lease.shard.index].lossCount = 0
     return true
   }
@@ -296,7 +311,8 @@ package struct LeaseTable: Sendable {
   /// Marks a shard as failed, once, if its charges reach the limit and blocks are still open.
   private mutating func failAtLimit(_ index: Int) -> Bool {
     let record = shards[index]
-    guard !record.hasFailed, record.charges >= chargeLimit, record.committed != record.allBlocks
+    let limit = PlantedBug.chargeLimitOffByOne.isPlanted ? chargeLimit + 1 : chargeLimit
+    guard !record.hasFailed, record.charges >= limit, record.committed != record.allBlocks
     else { return false }
     shards[index].hasFailed = true
     failedShardCount += 1
@@ -332,7 +348,7 @@ package struct LeaseTable: Sendable {
     let input = plan.inputIndex(of: committed.shard)
     let end = chain[input]
     guard end.shard == committed.shard.index, end.block == Int(committed.blocks.first),
-      end.state == committed.entry
+      end.state == committed.entry || PlantedBug.stateChainUnchecked.isPlanted
     else { return false }
     confirmedBlockCount += committed.blocks.count
     effects.append(
@@ -357,7 +373,7 @@ package struct LeaseTable: Sendable {
       committedBlockCount -= next.blocks.count
       recountLeased(end.shard)
       pendingShards.insert(end.shard)
-      effects.append(.refute(next))
+      if !PlantedBug.refutationForgotten.isPlanted { effects.append(.refute(next)) }
     }
   }
 
@@ -377,7 +393,9 @@ package struct LeaseTable: Sendable {
     shards[index].committed = shards[index].committed.union(BlockMask(committed.blocks))
     committedBlockCount += committed.blocks.count
     recountLeased(index)
-    if !confirmAtEnd(committed, into: &effects) { chain.insert(committed) }
+    if !confirmAtEnd(committed, into: &effects), !PlantedBug.provisionalBlocksLost.isPlanted {
+      chain.insert(committed)
+    }
     revokeFinishedLeases(of: committed.shard, into: &effects)
     followChain(input: plan.inputIndex(of: committed.shard), into: &effects)
     return true
@@ -385,7 +403,7 @@ package struct LeaseTable: Sendable {
 
   /// Takes up a shard's charges from the journal.
   package mutating func restore(charges: Int, of shard: ShardID) {
-    guard shard.index < shards.count else { return }
+    guard shard.index < shards.count, !PlantedBug.chargesForgotten.isPlanted else { return }
     shards[shard.index].charges = UInt8(clamping: charges)
     _ = failAtLimit(shard.index)
   }

@@ -14,10 +14,10 @@ struct ScoredText: Sendable {
   private let records: [[UInt64]]
 
   /// Draws one to five files of a few blocks; some are longer than one shard.
-  init(insideField: Int, using generator: inout SplitMix64) {
+  init(insideField: Int, inputLimit: Int, using generator: inout SplitMix64) {
     let seed = generator.next()
     let longFile = generator.below(6) == 0
-    let inputs = (0..<generator.within(1...5)).map { index in
+    let inputs = (0..<min(inputLimit, generator.within(1...5))).map { index in
       let blocks = index == 0 && longFile ? generator.within(65...140) : generator.within(0...16)
       return PlannedInput(
         path: "/in/\(index)", byteCount: UInt64(blocks) * 256, modifiedNanoseconds: 0, inode: 0,

@@ -161,6 +161,7 @@ package struct WorkerCore: Sendable {
       guard !results[index].isUploading else { continue }
       results[index].timer.isInFlight = true
       effects.append(.send(.finish(results[index].grant.job, results[index].result)))
+      if PlantedBug.discardedWhenSent.isPlanted { effects.append(.discard(results[index].grant.key)) }
     }
   }
 
@@ -235,6 +236,7 @@ package struct WorkerCore: Sendable {
   ) {
     switch request {
     case .hello: join.backOff(now, timing, using: &generator)
+    case .acquire where PlantedBug.acquireNotRepeated.isPlanted: break
     case .acquire: acquire.backOff(now, timing, using: &generator)
     case .heartbeat:
       heartbeat.backOff(now, timing, using: &generator)
@@ -255,7 +257,7 @@ package struct WorkerCore: Sendable {
 
   /// Takes a grant once, although its message may come twice.
   private mutating func take(_ grants: [Grant], now: Instant) {
-    for grant in grants where !holds(grant.key) {
+    for grant in grants where !holds(grant.key) || PlantedBug.grantTakenTwice.isPlanted {
       if leaving == nil {
         queue.append(grant)
       } else {
@@ -446,8 +448,8 @@ package struct WorkerCore: Sendable {
   }
 
   private var holdsNothing: Bool {
-    queue.isEmpty && results.isEmpty && reports.isEmpty && lastWords == .none
-      && slots.allSatisfy { $0.grant == nil }
+    queue.isEmpty && (results.isEmpty || PlantedBug.leavesWithResults.isPlanted)
+      && reports.isEmpty && lastWords == .none && slots.allSatisfy { $0.grant == nil }
   }
 
   private mutating func leaveIfDone(now: Instant, into effects: inout [WorkerEffect]) {
