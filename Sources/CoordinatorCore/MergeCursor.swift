@@ -41,6 +41,7 @@ package struct MergeCursor: Sendable {
   @discardableResult
   package mutating func advance(past committed: CommittedBlocks) -> Bool {
     state = committed.exit
+    shard = committed.shard.index
     block = Int(committed.blocks.end)
     guard block == blockCount else { return false }
     shard += 1

@@ -36,8 +36,6 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   // The coordinator.
   /// A paused job's blocks are leased.
   case pausedJobLeased
-  /// A job is complete once all is committed, confirmed or not.
-  case mergedUnconfirmed
   /// A cancelled job's publication goes on.
   case cancelledJobPublished
   /// A restart does not look for the output of a job that is to be cancelled.

@@ -51,10 +51,7 @@ package struct LeaseTable: Sendable {
   }
 
   /// Whether every block is committed and confirmed: the job can be merged.
-  @inlinable package var isComplete: Bool {
-    confirmedBlockCount == blockCount
-      || PlantedBug.mergedUnconfirmed.isPlanted && committedBlockCount == blockCount
-  }
+  @inlinable package var isComplete: Bool { confirmedBlockCount == blockCount }
 
   /// Blocks that could be leased now.
   package var pendingBlockCount: Int { blockCount - committedBlockCount - leasedBlockCount }

@@ -78,6 +78,8 @@ struct SimulatedCoordinator: Sendable {
   /// One merge and publication: what its calls were answered, and what it made.
   struct Publication: Sendable {
     let life: String
+    /// The journal's commits when the merge began.
+    let rows: [CommittedBlocks]
     var log = DestinationLog()
     var output: MergedOutput?
   }

@@ -39,6 +39,7 @@ extension World {
     coordinators[place].core = core
     if isTraced { trace("coordinator \(place) starts, incarnation \(incarnation)") }
     carryOut(effects, of: place)
+    noteEnd()
     queue.push(.coordinatorTicks(place, life: coordinators[place].life), at: now)
   }
 
@@ -122,7 +123,11 @@ extension World {
       keepsSome && mixed(digest.words[0] ^ salt) % 2 == 0
     }
     // The output is on this machine's disk, unless several machines see it.
-    if coordinators.count == 1, !keepsSome || generator.below(2) == 0 { folder.losePower() }
+    guard coordinators.count == 1, !keepsSome || generator.below(2) == 0 else { return }
+    folder.losePower()
+    // A rename that was not synced may be undone; nobody was told that the job is published.
+    let isPromised = coordinators[place].journal.folded.publicationCount > 0
+    if folder.visible == nil, !isPromised, !publishesToStore { seen = nil }
   }
 
   mutating func write(_ entries: [JournalEntry], of place: Int, isSynced: Bool = true) {
@@ -168,7 +173,7 @@ extension World {
     switch effect {
     case .plan:
       queue.push(.planEnds(place, life: life), at: now + milliseconds(1...500))
-    case .merge: queue.push(.mergeBegins(place, life: life), at: now + milliseconds(0...400))
+    case .merge: queue.push(.mergeBegins(place, life: life), at: now + milliseconds(0...(generator.below(2) == 0 ? 400 : 10)))
     case .reload:
       guard var core = coordinators[place].core else { return }
       var more: [CoordinatorEffect] = []

@@ -131,21 +131,34 @@ extension World {
     guard let state = coordinators[place].core?.jobs[Self.job]?.state, !state.isTerminal,
       coordinators[place].pausedUntil <= now, !coordinators[place].journalIsFull
     else { return }
+    if state == .paused {
+      if hasHealed || generator.below(3) == 0 { act(as: .resume, on: place) }
+    } else if strikes(.userCancel) {
+      act(as: .cancel, on: place)
+    } else if strikes(.userPause) {
+      act(as: .pause, on: place)
+    }
+  }
+
+  enum UserAction { case pause, resume, cancel }
+
+  /// Asks for something as a user does; a refusal is an ordinary answer.
+  mutating func act(as action: UserAction, on place: Int) {
+    guard !coordinators[place].journalIsFull else { return }
     let time = instant(of: place)
     var effects: [CoordinatorEffect] = []
     do {
-      if state == .paused {
-        guard hasHealed || generator.below(3) == 0 else { return }
-        try coordinators[place].core?.resume(Self.job, into: &effects)
-      } else if strikes(.userCancel) {
+      switch action {
+      case .resume: try coordinators[place].core?.resume(Self.job, into: &effects)
+      case .pause: try coordinators[place].core?.pause(Self.job, reason: "", into: &effects)
+      case .cancel:
         try coordinators[place].core?.cancel(Self.job, now: time, into: &effects)
         coordinators[place].isCancelled = true
-      } else if strikes(.userPause) {
-        try coordinators[place].core?.pause(Self.job, reason: "", into: &effects)
       }
     } catch {
-      // A refusal is an ordinary answer: the job is in a state that does not allow it.
+      return  // the job is in a state that does not allow it
     }
+    if isTraced { trace("the user at coordinator \(place): \(action)") }
     carryOut(effects, of: place)
     checkTable(of: place)
   }

@@ -21,7 +21,8 @@ extension World {
     guard isRunning(place, life: life, else: .mergeBegins(place, life: life)) else { return }
     if coordinators[place].publication != nil { violate("a second merge starts beside the first") }
     coordinators[place].publication = SimulatedCoordinator.Publication(
-      life: String(generator.next(), radix: 16))
+      life: String(generator.next(), radix: 16),
+      rows: coordinators[place].journal.folded.rows)
     goOn(place)
   }
 
@@ -40,7 +41,7 @@ extension World {
       case .waits(let call):
         queue.push(
           .destinationActs(place, life: coordinators[place].life, call),
-          at: now + milliseconds(0...60))
+          at: now + milliseconds(0...(generator.below(4) == 0 ? 2_000 : 20)))
       case .exists: mergeEnded(.blocked("the output is there"), of: place)
       }
     }
@@ -55,6 +56,7 @@ extension World {
     let event = Event.destinationActs(place, life: life, call)
     guard isRunning(place, life: life, else: event) else { return }
     if diesHere(place) { return }
+    interfere(with: place)
     if now < storeBusyUntil, publishesToStore, call != .merge {
       return queue.push(event, at: storeBusyUntil)
     }
@@ -74,9 +76,21 @@ extension World {
     goOn(place)
   }
 
+  /// The user has moods, and a partition of the process's time may come, just now.
+  private mutating func interfere(with place: Int) {
+    if strikes(.coordinatorPause, percent: 50) {
+      coordinators[place].pausedUntil = now + milliseconds(100...25_000)
+    }
+    if strikes(.userCancel, percent: 200) { act(as: .cancel, on: place) }
+    if strikes(.userPause, percent: 50) {
+      act(as: .pause, on: place)
+      if generator.below(2) == 0 { act(as: .resume, on: place) }
+    }
+  }
+
   private mutating func diesHere(_ place: Int) -> Bool {
-    let isKill = strikes(.coordinatorKill, percent: 30)
-    guard isKill || strikes(.coordinatorPowerLoss, percent: 30) else { return false }
+    let isKill = strikes(.coordinatorKill, percent: 60)
+    guard isKill || strikes(.coordinatorPowerLoss, percent: 60) else { return false }
     count(.diedWhilePublishing)
     endCoordinator(place, isKill ? .kill : .powerLoss)
     return true
@@ -86,7 +100,7 @@ extension World {
 
   /// Makes the output of the committed partials; false where the merge has ended.
   private mutating func merge(_ place: Int) -> Bool {
-    var rows = coordinators[place].journal.folded.rows
+    guard var rows = coordinators[place].publication?.rows else { return false }
     if !PlantedBug.mergedInArrivalOrder.isPlanted {
       rows.sort { ($0.shard, $0.blocks.first) < ($1.shard, $1.blocks.first) }
     }
