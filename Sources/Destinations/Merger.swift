@@ -1,4 +1,5 @@
 import Compression
+import CoordinatorCore
 import Digests
 import Jobs
 import Leasing
@@ -19,10 +20,8 @@ struct Merger: ~Copyable {
   private var decompressor = FrameDecompressor()
   /// Whether frames of results are appended as they are stored.
   private let keepsFrames: Bool
-  // The next cut: where it is, what the parser knows there, records of the input before it.
-  private var shard = 0
-  private var block = 0
-  private var state = RangeState.recordStart
+  private var cursor: MergeCursor
+  /// Records of the input before the cut.
   private var rowCount: UInt64 = 0
   private var counts = RecordCounts()
   private var blockDigests: [Digest128?] = []
@@ -41,6 +40,7 @@ struct Merger: ~Copyable {
   ) throws(DestinationError) {
     self.input = input
     self.place = place
+    cursor = MergeCursor(input.plan)
     let config = input.request.outputConfig
     let isCompressed = config.compression == .zstd
     keepsFrames = isCompressed && config.predictionsFormat.columnarFormat == nil
@@ -64,11 +64,9 @@ struct Merger: ~Copyable {
         try note(error, committed)
       }
     }
-    state = committed.exit
     rowCount += committed.counts.total
     counts += committed.counts
-    block = Int(committed.blocks.end)
-    if block == blockCount { endShard() }
+    if cursor.advance(past: committed) { endShard() }
   }
 
   /// Ends all files; the plan's last block has been appended.
@@ -80,7 +78,7 @@ struct Merger: ~Copyable {
   consuming func finish(
     _ expected: RecordCounts
   ) throws(DestinationError) -> (ShardTotals, [OutputEntry]) {
-    guard shard == input.plan.shardCount, counts == expected else {
+    guard cursor.isAtEnd, counts == expected else {
       throw DestinationError(
         code: .inconsistent,
         context: "job \(input.job): the committed blocks end at shard \(shard), block \(block) of "
@@ -103,26 +101,17 @@ struct Merger: ~Copyable {
 
   // MARK: The order of the plan
 
-  private var blockCount: Int { input.plan.range(of: ShardID(UInt32(shard))).blockCount }
-
-  private var isFirstOfInput: Bool {
-    let shard = ShardID(UInt32(shard))
-    return input.plan.shards(ofInput: input.plan.inputIndex(of: shard)).lowerBound == shard.index
-  }
+  private var shard: Int { cursor.shard }
+  private var block: Int { cursor.block }
 
   private mutating func checkPlace(_ committed: CommittedBlocks) throws(DestinationError) {
-    let isInPlan = shard < input.plan.shardCount
-    if isInPlan, block == 0, isFirstOfInput {
-      state = .recordStart
-      rowCount = 0
-    }
-    guard isInPlan, committed.shard.index == shard, Int(committed.blocks.first) == block,
-      Int(committed.blocks.end) <= blockCount, committed.entry == state
-    else {
+    if cursor.isAtInput { rowCount = 0 }
+    guard cursor.accepts(committed) else {
       throw DestinationError(
         code: .inconsistent,
         context: "job \(input.job): blocks \(committed.blocks) of shard \(committed.shard) from "
-          + "\(committed.entry) where block \(block) of shard \(shard) from \(state) is due")
+          + "\(committed.entry) where block \(block) of shard \(shard) from \(cursor.entry) is due"
+      )
     }
   }
 
@@ -139,8 +128,6 @@ struct Merger: ~Copyable {
 
   private mutating func endShard() {
     totals.inputDigests.append(Receipt.digest(over: blockDigests))
-    shard += 1
-    block = 0
   }
 
   private mutating func beginResultFile(_ index: Int) throws(DestinationError) {

@@ -70,7 +70,7 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   // Merge and publication.
   /// Blocks are merged as they come, not in the order of the plan.
   case mergedInArrivalOrder
-  /// What was merged ahead is not held against the journal.
+  /// What is merged ahead is held neither against the chain of states nor against the journal.
   case aheadUnchecked
   /// The folder's rename replaces what is there.
   case renameReplaces

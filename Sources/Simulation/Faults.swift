@@ -54,14 +54,15 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     case .secondCoordinator: 100_000
     case .storeBusy, .storeConflict: 200_000
     case .storeUnavailable: 60_000
-    case .userCancel: 60_000
+    case .userCancel: 120_000
     }
   }
 
   /// In one of how many worlds it happens at all.
   var rarity: Int {
     switch self {
-    case .userCancel, .restoredBackup: 12
+    case .restoredBackup: 12
+    case .userCancel: 8
     case .secondCoordinator: 6
     case .userPause, .failedSync, .upgrade: 4
     default: 2

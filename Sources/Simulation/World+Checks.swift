@@ -140,7 +140,9 @@ extension World {
     let states = coordinators.map(\.journal.folded.state)
     for (place, state) in states.enumerated() { checkEnding(of: place, state) }
     let hasSucceeded = states.contains { $0 == .succeeded || $0 == .partiallySucceeded }
-    if seen != nil, !hasSucceeded, !hasRestored { violate("there is an output, and no job that made it") }
+    if seen != nil, !hasSucceeded, !hasRestored {
+      violate("there is an output, and no job that made it")
+    }
     if publishesToStore, hasSucceeded, store.claim != nil {
       violate("a finished output has a claim")
     }

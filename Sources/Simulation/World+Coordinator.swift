@@ -173,7 +173,10 @@ extension World {
     switch effect {
     case .plan:
       queue.push(.planEnds(place, life: life), at: now + milliseconds(1...500))
-    case .merge: queue.push(.mergeBegins(place, life: life), at: now + milliseconds(0...(generator.below(2) == 0 ? 400 : 10)))
+    case .merge:
+      queue.push(
+        .mergeBegins(place, life: life),
+        at: now + milliseconds(0...(generator.below(2) == 0 ? 400 : 10)))
     case .reload:
       guard var core = coordinators[place].core else { return }
       var more: [CoordinatorEffect] = []

@@ -81,8 +81,8 @@ extension World {
     if strikes(.coordinatorPause, percent: 50) {
       coordinators[place].pausedUntil = now + milliseconds(100...25_000)
     }
-    if strikes(.userCancel, percent: 200) { act(as: .cancel, on: place) }
-    if strikes(.userPause, percent: 50) {
+    if strikes(.userCancel, percent: 300) { act(as: .cancel, on: place) }
+    if strikes(.userPause, percent: 80) {
       act(as: .pause, on: place)
       if generator.below(2) == 0 { act(as: .resume, on: place) }
     }

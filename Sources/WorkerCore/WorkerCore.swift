@@ -161,7 +161,9 @@ package struct WorkerCore: Sendable {
       guard !results[index].isUploading else { continue }
       results[index].timer.isInFlight = true
       effects.append(.send(.finish(results[index].grant.job, results[index].result)))
-      if PlantedBug.discardedWhenSent.isPlanted { effects.append(.discard(results[index].grant.key)) }
+      if PlantedBug.discardedWhenSent.isPlanted {
+        effects.append(.discard(results[index].grant.key))
+      }
     }
   }
 

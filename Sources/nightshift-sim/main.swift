@@ -74,7 +74,9 @@ func repeatWorlds(_ options: Options) -> Bool {
 /// Plants each fault in turn; returns whether every one was found.
 func tryAllBugs(_ options: Options) async -> Bool {
   var missed = 0
-  if !options.printsJSON { print("fault                       schedules     found in   first seed") }
+  if !options.printsJSON {
+    print("fault                       schedules     found in   first seed")
+  }
   for bug in PlantedBug.allCases {
     plant(bug)
     var worldCount = 0
