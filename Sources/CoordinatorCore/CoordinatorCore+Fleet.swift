@@ -204,6 +204,7 @@ extension CoordinatorCore {
 
   /// Ends overdue leases and forgets workers that are silent.
   package mutating func tick(now: Instant, into effects: inout [CoordinatorEffect]) {
+    seekPublications(now: now, into: &effects)
     for id in openOrder where tables[id] != nil {
       leaseEffects.removeAll(keepingCapacity: true)
       tables[id]?.tick(now: now, into: &leaseEffects)

@@ -84,7 +84,17 @@ package struct CoordinatorCore: Sendable {
   }
 
   /// Ends a job that cannot be run, or that broke: nothing is published.
+  ///
+  /// A job that is being merged goes on: everything is committed, and only its merge knows whether
+  /// the output is published.
   package mutating func fail(
+    _ id: JobID, reason: String, now: Instant, into effects: inout [CoordinatorEffect]
+  ) {
+    guard jobs[id]?.phase != .merging else { return }
+    endUnpublished(id, reason: reason, now: now, into: &effects)
+  }
+
+  private mutating func endUnpublished(
     _ id: JobID, reason: String, now: Instant, into effects: inout [CoordinatorEffect]
   ) {
     guard let job = jobs[id], !job.state.isTerminal else { return }
@@ -185,17 +195,17 @@ package struct CoordinatorCore: Sendable {
       let state: JobState = job.counts.error == 0 ? .succeeded : .partiallySucceeded
       end(id, state, reason: "", now, &effects)
     case .failed(let reason):
-      fail(id, reason: reason, now: now, into: &effects)
+      endUnpublished(id, reason: reason, now: now, into: &effects)
     case .blocked(let reason):
-      guard job.state != .cancelling else {
-        return fail(id, reason: reason, now: now, into: &effects)
+      if job.state == .cancelling {
+        return seekLater(id, because: reason, now: now, into: &effects)
       }
       // Complete, so that `resume` starts the merge again.
       if !PlantedBug.blockedMergeForgotten.isPlanted { jobs[id]?.phase = .scoring }
       enter(.paused, id, reason: reason, into: &effects)
     case .damaged(let blocks):
       guard job.state != .cancelling else {
-        return fail(id, reason: "cancelled by the user", now: now, into: &effects)
+        return endUnpublished(id, reason: "cancelled by the user", now: now, into: &effects)
       }
       for damaged in blocks where !PlantedBug.damageForgotten.isPlanted {
         effects.append(.journal(.refute(id, damaged)))
@@ -251,6 +261,29 @@ package struct CoordinatorCore: Sendable {
   ) {
     jobs[id]?.phase = .merging
     effects.append(.merge(id))
+  }
+
+  /// What stopped the merge of a job that is to be cancelled may have done so after its output
+  /// appeared: whether it is there is asked again after a while.
+  private mutating func seekLater(
+    _ id: JobID, because reason: String, now: Instant, into effects: inout [CoordinatorEffect]
+  ) {
+    if PlantedBug.blockedCancelEnds.isPlanted {
+      return endUnpublished(id, reason: reason, now: now, into: &effects)
+    }
+    jobs[id]?.phase = .scoring
+    jobs[id]?.seeksPublicationAt = now + Limits.publicationRetryTime
+    enter(.cancelling, id, reason: reason, into: &effects)
+  }
+
+  /// Looks again for outputs that could not be looked for.
+  mutating func seekPublications(now: Instant, into effects: inout [CoordinatorEffect]) {
+    for id in openOrder {
+      guard let job = jobs[id], let time = job.seeksPublicationAt, time <= now else { continue }
+      jobs[id]?.seeksPublicationAt = nil
+      guard job.state == .cancelling, job.phase == .scoring else { continue }
+      findPublication(id, into: &effects)
+    }
   }
 
   // MARK: Restoring from the journal

@@ -32,8 +32,7 @@ package struct MergeCursor: Sendable {
     guard !isAtEnd, committed.shard.index == shard, Int(committed.blocks.first) == block else {
       return false
     }
-    guard committed.entry == entry || PlantedBug.aheadUnchecked.isPlanted else { return false }
-    return Int(committed.blocks.end) <= blockCount
+    return Int(committed.blocks.end) <= blockCount && committed.entry == entry
   }
 
   /// Goes on behind blocks that were accepted.
@@ -88,7 +87,7 @@ package struct MergeOrder: Sendable {
     case .refute(_, let blocks):
       // What waits was a guess; what is merged was not, so that the job is in trouble.
       let waited = waiting.removeValue(forKey: cut(before: blocks))
-      guard waited == blocks || PlantedBug.aheadUnchecked.isPlanted else { return giveUp() }
+      guard waited == blocks else { return giveUp() }
     case .submitted, .planned, .columns, .inputsChecked, .state, .charge, .published, .deleted:
       break
     }
@@ -110,7 +109,6 @@ package struct MergeOrder: Sendable {
   /// Whether the journal's blocks, in the order of the plan, begin with those given out.
   package func isBegin(of commits: [CommittedBlocks]) -> Bool {
     guard !hasGivenUp, commits.count >= count else { return false }
-    guard !PlantedBug.aheadUnchecked.isPlanted else { return true }
     var found = Hasher()
     for committed in commits.prefix(count) { found.combine(committed) }
     return found.finalize() == rows.finalize()

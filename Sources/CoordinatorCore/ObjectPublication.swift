@@ -125,38 +125,36 @@ package struct ObjectPublication: Hashable, Sendable {
     for _ in 0..<Self.tryLimit {
       if let owner = try store.manifestOwner() { return outcome(owner: owner) }
       guard let held = try store.claim() else {
-        if let outcome = try takeFresh(in: &store) { return outcome }
-        continue
+        // Before it is claimed: to take a claim back could take away another's.
+        guard try store.isEmpty() else {
+          guard try store.claim() == nil else { continue }
+          return .taken(by: nil)
+        }
+        guard try store.put(claim(.merging), .absent) else { continue }
+        return try taken(in: &store)
       }
       guard held.claim.job == job else { return outcome(owner: held.claim.job) }
       switch held.claim.stage {
       case .publishing(let manifest): return try put(manifest, in: &store)
       case .discarding: return .superseded
       case .merging:
-        if held.claim.life == life { return .claimed }
-        if try store.put(claim(.merging), .version(held.version)) { return .claimed }
+        if held.claim.life == life { return try taken(in: &store) }
+        guard try store.put(claim(.merging), .version(held.version)) else { continue }
+        return try taken(in: &store)
       }
     }
     return .superseded
   }
 
-  /// Takes a prefix without a claim; `nil` where somebody was quicker.
-  private func takeFresh<Store: PublicationStore>(
+  /// Looks once more, now that nobody else can publish: another life may have, and have removed its
+  /// claim, since we looked.
+  private func taken<Store: PublicationStore>(
     in store: inout Store
-  ) throws(Store.Failure) -> Outcome? {
-    guard try store.put(claim(.merging), .absent) else { return nil }
-    // The last owner may have published and removed its claim just before.
-    let owner = PlantedBug.freshClaimTrusted.isPlanted ? nil : try store.manifestOwner()
-    if let owner {
-      try store.deleteClaim()
-      return outcome(owner: owner)
-    }
-    // What is there is not ours.
-    guard try store.isEmpty() else {
-      try store.deleteClaim()
-      return .taken(by: nil)
-    }
-    return .claimed
+  ) throws(Store.Failure) -> Outcome {
+    if PlantedBug.freshClaimTrusted.isPlanted { return .claimed }
+    guard let owner = try store.manifestOwner() else { return .claimed }
+    try store.deleteClaim()  // no claim below a manifest means anything
+    return outcome(owner: owner)
   }
 
   /// The condition on which an object may be written; `nil` where the claim is no longer ours.
@@ -186,7 +184,9 @@ package struct ObjectPublication: Hashable, Sendable {
     guard held.claim.job == job else { return outcome(owner: held.claim.job) }
     if case .publishing(let sealed) = held.claim.stage { return try put(sealed, in: &store) }
     guard held.claim == claim(.merging) else { return .superseded }
-    if PlantedBug.claimNotSealed.isPlanted { return try put(manifest, in: &store) }
+    if PlantedBug.claimNotSealed.isPlanted || PlantedBug.manifestUnconditional.isPlanted {
+      return try put(manifest, in: &store)
+    }
     let sealed = claim(.publishing(manifest: manifest))
     guard try store.put(sealed, .version(held.version)) else {
       return try store.claim()?.claim == sealed ? try put(manifest, in: &store) : .superseded

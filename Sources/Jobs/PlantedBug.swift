@@ -40,6 +40,8 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   case cancelledJobPublished
   /// A restart does not look for the output of a job that is to be cancelled.
   case publicationNotSought
+  /// A cancelled job ends when its publication is stopped, whether or not it is visible.
+  case blockedCancelEnds
   /// Results are taken after the job's end.
   case commitAfterEnd
   /// A job is planned again at each restart.
@@ -70,8 +72,6 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   // Merge and publication.
   /// Blocks are merged as they come, not in the order of the plan.
   case mergedInArrivalOrder
-  /// What is merged ahead is held neither against the chain of states nor against the journal.
-  case aheadUnchecked
   /// The folder's rename replaces what is there.
   case renameReplaces
   /// `_SUCCESS` is moved before the other files.
@@ -82,7 +82,7 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   case foundNotSynchronized
   /// Two coordinators with the same job stage their output in one folder.
   case stagingShared
-  /// The manifest is put without a condition.
+  /// The manifest is put without a seal and without a condition.
   case manifestUnconditional
   /// The manifest is put although the claim may change hands meanwhile.
   case claimNotSealed
@@ -98,8 +98,10 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   // The worker.
   /// A partial is deleted when its result is sent, not when it is acknowledged.
   case discardedWhenSent
-  /// A grant that comes twice is taken twice.
-  case grantTakenTwice
+  /// Blocks that a slot works on are given to another slot as well.
+  case scoredTwiceAtOnce
+  /// A result whose answer was lost is forgotten, and its partial stays.
+  case resultForgotten
   /// After a lost answer the worker asks for no more work.
   case acquireNotRepeated
   /// An idle worker leaves with results that nobody acknowledged.

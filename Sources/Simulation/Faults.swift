@@ -51,7 +51,7 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     case .tornWrite: 800_000
     case .failedSync: 30_000
     case .restoredBackup: 30_000
-    case .secondCoordinator: 100_000
+    case .secondCoordinator: 300_000
     case .storeBusy, .storeConflict: 200_000
     case .storeUnavailable: 60_000
     case .userCancel: 120_000
@@ -63,7 +63,7 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     switch self {
     case .restoredBackup: 12
     case .userCancel: 8
-    case .secondCoordinator: 6
+    case .secondCoordinator: 5
     case .userPause, .failedSync, .upgrade: 4
     default: 2
     }

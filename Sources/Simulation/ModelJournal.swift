@@ -67,8 +67,8 @@ struct ModelJournal: Sendable {
   private(set) var folded = JournalState()
   /// Blocks whose commit was durable at some time, by shard.
   private(set) var everCommitted: [ShardID: BlockMask] = [:]
-  /// The last entries whose sync failed: the page cache has them, the disk has not.
-  private var lossyCount = 0
+  /// Places of entries whose sync failed: the page cache has them, the disk has not.
+  private var lossy: [Int] = []
   var incarnation = Incarnation(1)
 
   /// Writes entries as one transaction; says what is wrong with them.
@@ -81,17 +81,20 @@ struct ModelJournal: Sendable {
           .union(BlockMask(part.blocks))
       }
     }
+    if !isSynced { lossy += durable.count..<durable.count + entries.count }
     durable += entries
-    if !isSynced { lossyCount += entries.count }
     return found
   }
 
   /// The power fails: what only the page cache had is lost.
-  mutating func losePower() {
-    guard lossyCount > 0 else { return }
-    durable.removeLast(lossyCount)
-    lossyCount = 0
+  ///
+  /// - Returns: How many entries.
+  mutating func losePower() -> Int {
+    guard !lossy.isEmpty else { return 0 }
+    defer { lossy = [] }
+    for place in lossy.reversed() { durable.remove(at: place) }
     folded = replayed
+    return lossy.count
   }
 
   /// The state that a reader makes of the written entries alone, from the first.

@@ -80,6 +80,8 @@ struct SimulatedCoordinator: Sendable {
     let life: String
     /// The journal's commits when the merge began.
     let rows: [CommittedBlocks]
+    /// Whether it was cancelled by then.
+    let isCancelling: Bool
     var log = DestinationLog()
     var output: MergedOutput?
   }

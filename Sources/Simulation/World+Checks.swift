@@ -117,6 +117,9 @@ extension World {
     if core.queue.count > 2 * slotCount { violate("worker \(worker) hoards leases") }
     let resultLimit = (WorkerCore.resultsPerSlot + 4) * slotCount
     if core.results.count > resultLimit { violate("worker \(worker) hoards results") }
+    if workers[worker].kept.count > core.results.count {
+      violate("worker \(worker) keeps a partial of a result that it has forgotten")
+    }
   }
 
   /// Once the faults are over, the job ends within a bound.

@@ -116,7 +116,8 @@ extension World {
   }
 
   private mutating func losePower(_ place: Int) {
-    coordinators[place].journal.losePower()
+    let lostCount = coordinators[place].journal.losePower()
+    if lostCount > 0 { violate("the power failure took \(lostCount) entries of the journal") }
     let salt = generator.next()
     let keepsSome = strikes(.tornWrite)
     coordinators[place].spool.losePower { digest in

@@ -22,7 +22,8 @@ extension World {
     if coordinators[place].publication != nil { violate("a second merge starts beside the first") }
     coordinators[place].publication = SimulatedCoordinator.Publication(
       life: String(generator.next(), radix: 16),
-      rows: coordinators[place].journal.folded.rows)
+      rows: coordinators[place].journal.folded.rows,
+      isCancelling: coordinators[place].core?.jobs[Self.job]?.state == .cancelling)
     goOn(place)
   }
 
@@ -30,9 +31,7 @@ extension World {
   private mutating func goOn(_ place: Int) {
     guard var publication = coordinators[place].publication else { return }
     publication.log.rewind()
-    let isCancelling = coordinators[place].core?.jobs[Self.job]?.state == .cancelling
-    let script = PublicationScript(
-      publication: publication, stager: stager(of: place), isCancelling: isCancelling)
+    let script = PublicationScript(publication: publication, stager: stager(of: place))
     do throws(PublicationStop) {
       let outcome = publishesToStore ? try script.runInStore() : try script.runInFolder()
       mergeEnded(outcome, of: place)
@@ -41,7 +40,7 @@ extension World {
       case .waits(let call):
         queue.push(
           .destinationActs(place, life: coordinators[place].life, call),
-          at: now + milliseconds(0...(generator.below(4) == 0 ? 2_000 : 20)))
+          at: now + milliseconds(0...(generator.below(4) == 0 ? longestCall : 20)))
       case .exists: mergeEnded(.blocked("the output is there"), of: place)
       }
     }
@@ -89,8 +88,8 @@ extension World {
   }
 
   private mutating func diesHere(_ place: Int) -> Bool {
-    let isKill = strikes(.coordinatorKill, percent: 60)
-    guard isKill || strikes(.coordinatorPowerLoss, percent: 60) else { return false }
+    let isKill = strikes(.coordinatorKill, percent: publicationStress)
+    guard isKill || strikes(.coordinatorPowerLoss, percent: publicationStress) else { return false }
     count(.diedWhilePublishing)
     endCoordinator(place, isKill ? .kill : .powerLoss)
     return true
@@ -166,6 +165,7 @@ extension World {
   }
 
   private mutating func mergeEnded(_ outcome: CoordinatorCore.MergeOutcome, of place: Int) {
+    if outcome == .manifestTaken { violate("the job's own manifest is said to be another's") }
     if outcome == .superseded { count(.supersededMerges) }
     if isTraced { trace("coordinator \(place): the merge ends: \(describe(outcome))") }
     coordinators[place].publication = nil
@@ -244,6 +244,9 @@ extension World {
 }
 
 extension CoordinatorCore.MergeOutcome {
+  /// There is no other job in a world.
+  static let manifestTaken = CoordinatorCore.MergeOutcome.blocked("the manifest is another job's")
+
   /// Another coordinator has the job.
   static let superseded = CoordinatorCore.MergeOutcome.blocked("another coordinator has the job")
 }
@@ -256,7 +259,6 @@ struct PublicationScript {
 
   let publication: SimulatedCoordinator.Publication
   let stager: String
-  let isCancelling: Bool
 
   func runInFolder() throws(PublicationStop) -> CoordinatorCore.MergeOutcome {
     var folder = LoggedFolder(log: publication.log)
@@ -264,7 +266,7 @@ struct PublicationScript {
       try FolderPublication.publish(&folder)
       return .published(folder: "prediction")
     }
-    if isCancelling {
+    if publication.isCancelling {
       _ = try folder.log.reply(to: .removeStaging)
       return .failed("cancelled")
     }
@@ -282,7 +284,7 @@ struct PublicationScript {
     var store = LoggedStore(log: publication.log)
     let order = ObjectPublication(job: Self.job, life: publication.life)
     if try order.find(in: &store) { return .published(folder: "prediction") }
-    if isCancelling {
+    if publication.isCancelling {
       let isPublished = try order.discard(in: &store) == .published
       return isPublished ? .published(folder: "prediction") : .failed("cancelled")
     }
@@ -294,7 +296,9 @@ struct PublicationScript {
     }
     let receipt = publication.output?.receipt ?? 0
     let manifest = (0..<8).map { UInt8(truncatingIfNeeded: receipt >> (56 - 8 * UInt64($0))) }
-    return outcome(of: try order.publish(manifest, in: &store))
+    let published = try order.publish(manifest, in: &store)
+    if case .taken = published { return .manifestTaken }
+    return outcome(of: published)
   }
 
   /// Writes an object on its condition, which is looked up again where it is refused.

@@ -51,6 +51,10 @@ package struct World: Sendable {
   var folder: ModelFolder
   var store = ModelStore()
   let publishesToStore: Bool
+  /// How often a publication is struck, in percent of the rates.
+  let publicationStress: Int
+  /// Milliseconds that a call of the destination may take.
+  let longestCall: Int
   /// What readers have seen of the output, once they saw anything.
   var seen: VisibleOutput?
   /// The store is busy until then.
@@ -87,7 +91,9 @@ package struct World: Sendable {
     let kind = generator.below(20)
     if kind < 2, text.plan.shardCount > 0 {
       let shard = ShardID(UInt32(generator.below(text.plan.shardCount)))
-      let block = generator.below(text.plan.range(of: shard).blockCount)
+      // A first block kills its worker before it can tell that it began.
+      let isFirst = generator.below(2) == 0
+      let block = isFirst ? 0 : generator.below(text.plan.range(of: shard).blockCount)
       poison = (shard, block, kind == 0)
       expectedEnding = .failed
     } else {
@@ -99,6 +105,8 @@ package struct World: Sendable {
     chargeLimit = poison == nil ? 200 : Limits.chargeLimit
     self.request = request
     publishesToStore = generator.below(2) == 0
+    publicationStress = [60, 60, 200, 500][generator.below(4)]
+    longestCall = [20, 200, 2_000, 8_000][generator.below(4)]
     folder = ModelFolder(knowsRename: generator.below(3) != 0)
     self.generator = generator
     begin()

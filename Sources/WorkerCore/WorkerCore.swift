@@ -245,6 +245,7 @@ package struct WorkerCore: Sendable {
       if lastWords == .sent { lastWords = .due }
     case .finish(let job, let result):
       guard let index = resultIndex(job, result) else { return }
+      if PlantedBug.resultForgotten.isPlanted { return _ = results.remove(at: index) }
       results[index].timer.backOff(now, timing, using: &generator)
     case .handBack, .fail:
       guard let index = reports.firstIndex(where: { $0.request == request }) else { return }
@@ -259,7 +260,7 @@ package struct WorkerCore: Sendable {
 
   /// Takes a grant once, although its message may come twice.
   private mutating func take(_ grants: [Grant], now: Instant) {
-    for grant in grants where !holds(grant.key) || PlantedBug.grantTakenTwice.isPlanted {
+    for grant in grants where !holds(grant.key) {
       if leaving == nil {
         queue.append(grant)
       } else {
@@ -374,6 +375,7 @@ package struct WorkerCore: Sendable {
         other.lease.shard == grant.lease.shard
       else { return false }
       return BlockMask(other.lease.blocks).bits & BlockMask(grant.lease.blocks).bits != 0
+        && !PlantedBug.scoredTwiceAtOnce.isPlanted
     }
   }
 
