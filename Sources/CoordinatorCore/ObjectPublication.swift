@@ -15,12 +15,15 @@ package struct PublicationClaim: Hashable, Sendable {
   }
 
   package let job: String
+  /// Names the state folder: of two lives of one folder the earlier has ended.
+  package let folder: String
   /// Drawn by each life of a destination.
   package let life: String
   package let stage: Stage
 
-  package init(job: String, life: String, stage: Stage) {
+  package init(job: String, folder: String, life: String, stage: Stage) {
     self.job = job
+    self.folder = folder
     self.life = life
     self.stage = stage
   }
@@ -57,7 +60,8 @@ package protocol PublicationStore {
   mutating func putManifest(_ text: [UInt8]) throws(Failure) -> Bool
   /// Writes the manifest, whatever is there: what nobody may do.
   mutating func replaceManifest(_ text: [UInt8]) throws(Failure)
-  /// Writes `_SUCCESS` and ends open uploads; may be done twice.
+  /// Writes `_SUCCESS`, ends open uploads, and deletes what the manifest does not name; may be done
+  /// twice.
   mutating func putSuccess() throws(Failure)
   /// Ends open uploads and deletes every object but the claim.
   mutating func clear() throws(Failure)
@@ -72,13 +76,15 @@ package protocol PublicationStore {
 /// that there is none, is the publication.
 package struct ObjectPublication: Hashable, Sendable {
   package let job: String
+  package let folder: String
   package let life: String
 
   /// Tries at a claim that others change at the same time.
   private static let tryLimit = 16
 
-  package init(job: String, life: String) {
+  package init(job: String, folder: String, life: String) {
     self.job = job
+    self.folder = folder
     self.life = life
   }
 
@@ -94,7 +100,7 @@ package struct ObjectPublication: Hashable, Sendable {
   }
 
   private func claim(_ stage: PublicationClaim.Stage) -> PublicationClaim {
-    PublicationClaim(job: job, life: life, stage: stage)
+    PublicationClaim(job: job, folder: folder, life: life, stage: stage)
   }
 
   private func outcome(owner: String) -> Outcome {
@@ -136,9 +142,10 @@ package struct ObjectPublication: Hashable, Sendable {
       guard held.claim.job == job else { return outcome(owner: held.claim.job) }
       switch held.claim.stage {
       case .publishing(let manifest): return try put(manifest, in: &store)
-      case .discarding: return .superseded
-      case .merging:
-        if held.claim.life == life { return try taken(in: &store) }
+      // Whoever deletes may be stopped and go on, unless it has ended with an earlier life.
+      case .discarding where held.claim.folder != folder: return .superseded
+      case .merging, .discarding:
+        if held.claim == claim(.merging) { return try taken(in: &store) }
         guard try store.put(claim(.merging), .version(held.version)) else { continue }
         return try taken(in: &store)
       }
@@ -213,6 +220,15 @@ package struct ObjectPublication: Hashable, Sendable {
   }
 
   // MARK: Ending without a publication
+
+  /// Deletes what this life has written, for a merge that failed; nothing if it has lost its claim.
+  package func abandon<Store: PublicationStore>(in store: inout Store) throws(Store.Failure) {
+    guard let held = try store.claim(), held.claim == claim(.merging),
+      try store.put(claim(.discarding), .version(held.version))
+    else { return }
+    try store.clear()
+    try store.deleteClaim()
+  }
 
   /// Deletes what was written, unless it is another job's or being published.
   ///

@@ -47,7 +47,8 @@ package final class ObjectDestination: Destination {
         OutputName.folder(model: input.modelName, createdNanoseconds: input.createdNanoseconds))
     }
     let life = randomBytes(count: 16).map { String($0, radix: 16) }.joined()
-    order = ObjectPublication(job: input.job.description, life: life)
+    order = ObjectPublication(
+      job: input.job.description, folder: input.stager, life: life)
   }
 
   /// Asks the store of a destination whether it answers, and lets its objects be listed.
@@ -116,6 +117,8 @@ package final class ObjectDestination: Destination {
     } catch {
       place.abandon()
       (errors as? ObjectPlace)?.abandon()
+      // What stays is taken up or swept; the first error counts.
+      do throws(ObjectError) { try order.abandon(in: &objects) } catch {}
       throw error
     }
   }

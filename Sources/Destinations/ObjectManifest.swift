@@ -82,6 +82,8 @@ struct ObjectClaim: Hashable, Codable {
   static let name = ".nightshift-claim"
 
   let job: String
+  /// Missing in claims of earlier releases.
+  let folder: String?
   let life: String
   /// The manifest that is being put; `nil` while objects are still written.
   let manifest: String?
@@ -89,6 +91,7 @@ struct ObjectClaim: Hashable, Codable {
 
   init(_ claim: PublicationClaim) {
     job = claim.job
+    folder = claim.folder
     life = claim.life
     switch claim.stage {
     case .merging: (manifest, isDiscarded) = (nil, nil)
@@ -111,12 +114,13 @@ struct ObjectClaim: Hashable, Codable {
     let stage: PublicationClaim.Stage =
       manifest.map { .publishing(manifest: Array($0.utf8)) }
       ?? (isDiscarded == true ? .discarding : .merging)
-    return PublicationClaim(job: job, life: life, stage: stage)
+    return PublicationClaim(job: job, folder: folder ?? "", life: life, stage: stage)
   }
 
   var text: [UInt8] {
     var members = [
-      JSONValue.Member("job", .string(job)), JSONValue.Member("life", .string(life)),
+      JSONValue.Member("job", .string(job)), JSONValue.Member("folder", .string(folder ?? "")),
+      JSONValue.Member("life", .string(life)),
     ]
     if let manifest { members.append(JSONValue.Member("manifest", .string(manifest))) }
     if isDiscarded == true { members.append(JSONValue.Member("isDiscarded", .bool(true))) }

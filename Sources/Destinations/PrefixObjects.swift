@@ -44,7 +44,7 @@ struct PrefixObjects: PublicationStore {
     guard let status = try found({ () throws(ObjectError) in try store.status(of: claimURI) }),
       let bytes = try found({ () throws(ObjectError) in try store.contents(of: claimURI) })
     else { return nil }
-    let nobody = PublicationClaim(job: "", life: "", stage: .merging)
+    let nobody = PublicationClaim(job: "", folder: "", life: "", stage: .merging)
     return (ObjectClaim(bytes)?.claim ?? nobody, status.tag ?? status.version ?? .tag(""))
   }
 
@@ -74,29 +74,47 @@ struct PrefixObjects: PublicationStore {
   private func put(
     _ text: [UInt8], to uri: ObjectURI, _ condition: PutCondition<ObjectVersion>
   ) throws(ObjectError) -> Bool {
-    if !isConditional {
-      let status = try found { () throws(ObjectError) in try store.status(of: uri) }
-      switch condition {
-      case .absent: guard status == nil else { return false }
-      case .version(let version):
-        guard let status, status.tag ?? status.version ?? .tag("") == version else { return false }
-      }
-    }
+    guard isConditional else { return try putUnconditionally(text, to: uri, condition) }
     do throws(ObjectError) {
-      _ = try store.put(text, to: uri, condition: isConditional ? WriteCondition(condition) : .none)
+      _ = try store.put(text, to: uri, condition: WriteCondition(condition))
       return true
     } catch {
-      guard error.code == .refusedByCondition else { throw error }
-      return false
+      switch error.code {
+      case .refusedByCondition: return false
+      case .unsupported: return try putUnconditionally(text, to: uri, condition)
+      default: throw error
+      }
     }
   }
 
-  /// `_SUCCESS` with what the manifest says, and no open uploads.
+  /// Looks, then puts: somebody may come in between.
+  private func putUnconditionally(
+    _ text: [UInt8], to uri: ObjectURI, _ condition: PutCondition<ObjectVersion>
+  ) throws(ObjectError) -> Bool {
+    let status = try found { () throws(ObjectError) in try store.status(of: uri) }
+    switch condition {
+    case .absent: guard status == nil else { return false }
+    case .version(let version):
+      guard let status, status.tag ?? status.version ?? .tag("") == version else { return false }
+    }
+    _ = try store.put(text, to: uri)
+    return true
+  }
+
   func putSuccess() throws(ObjectError) {
-    if let text = try manifest()??.successText {
+    guard let manifest = try manifest() ?? nil else { return }
+    if let text = manifest.successText {
       _ = try store.put(text, to: prefix.appending(OutputName.success))
     }
-    for upload in try store.openUploads(below: prefix.appending("")) { try store.abort(upload) }
+    let folder = prefix.appending("")
+    for upload in try store.openUploads(below: folder) { try store.abort(upload) }
+    let names = Set(manifest.objects.map(\.name)).union(
+      [ObjectManifest.name, ObjectClaim.name, OutputName.success])
+    let kept = Set(names.map { prefix.appending($0) })
+    var pages = store.pages(of: folder)
+    while let page = try pages.next() {
+      for entry in page.entries where !kept.contains(entry.uri) { try store.delete(entry.uri) }
+    }
   }
 
   func clear() throws(ObjectError) {

@@ -112,12 +112,13 @@ extension World {
   }
 
   mutating func checkBounds(ofWorker worker: Int) {
-    let core = workers[worker].core
     let slotCount = workers[worker].scorers.count
-    if core.queue.count > 2 * slotCount { violate("worker \(worker) hoards leases") }
+    let leaseCount = workers[worker].core.queue.count
+    if leaseCount > 2 * slotCount { violate("worker \(worker) hoards leases") }
+    let resultCount = workers[worker].core.results.count
     let resultLimit = (WorkerCore.resultsPerSlot + 4) * slotCount
-    if core.results.count > resultLimit { violate("worker \(worker) hoards results") }
-    if workers[worker].kept.count > core.results.count {
+    if resultCount > resultLimit { violate("worker \(worker) hoards results") }
+    if workers[worker].kept.count > resultCount {
       violate("worker \(worker) keeps a partial of a result that it has forgotten")
     }
   }

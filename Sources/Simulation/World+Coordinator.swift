@@ -249,6 +249,10 @@ extension World {
     for effect in effects where isLive(place, life: life) { carryOutNow(effect, of: place) }
     checkJournal(of: place)
     noteEnd()
+    // The moment after the end is as good as any.
+    if endedAt == now, strikes(.coordinatorPowerLoss, percent: publicationStress) {
+      endCoordinator(place, .powerLoss)
+    }
   }
 
   /// The journal's disk is full: who waits asks again, and the write is repeated.

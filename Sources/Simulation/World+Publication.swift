@@ -59,7 +59,7 @@ extension World {
     if now < storeBusyUntil, publishesToStore, call != .merge {
       return queue.push(event, at: storeBusyUntil)
     }
-    if strikes(.mergeBlocked, percent: 20) || publishesToStore && strikes(.storeUnavailable) {
+    if strikes(.mergeBlocked, percent: publicationStress / 4) || publishesToStore && strikes(.storeUnavailable) {
       count(.blockedMerges)
       return mergeEnded(.blocked("full"), of: place)
     }
@@ -81,6 +81,9 @@ extension World {
       coordinators[place].pausedUntil = now + milliseconds(100...25_000)
     }
     if strikes(.userCancel, percent: 300) { act(as: .cancel, on: place) }
+    if coordinators.count == 2, strikes(.userCancel, percent: 200) {
+      act(as: .cancel, on: 1 - place)
+    }
     if strikes(.userPause, percent: 80) {
       act(as: .pause, on: place)
       if generator.below(2) == 0 { act(as: .resume, on: place) }
@@ -282,7 +285,7 @@ struct PublicationScript {
 
   func runInStore() throws(PublicationStop) -> CoordinatorCore.MergeOutcome {
     var store = LoggedStore(log: publication.log)
-    let order = ObjectPublication(job: Self.job, life: publication.life)
+    let order = ObjectPublication(job: Self.job, folder: stager, life: publication.life)
     if try order.find(in: &store) { return .published(folder: "prediction") }
     if publication.isCancelling {
       let isPublished = try order.discard(in: &store) == .published
