@@ -57,7 +57,7 @@ extension Coordinator {
       job: job, plan: plan, model: model, commits: commits,
       configuration: try plannedConfiguration(of: id),
       inputsAreChecked: try hasCheckedInputs(of: id), spoolFolder: spoolFolder,
-      modelFolder: modelFolder, execution: execution(of: job))
+      modelFolder: modelFolder, stager: stager, execution: execution(of: job))
   }
 
   /// Has a job that was just planned merged as its blocks are committed.

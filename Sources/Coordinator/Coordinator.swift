@@ -3,6 +3,7 @@ import Database
 import Executors
 import Failpoints
 import Foundation
+import Glibc
 package import Jobs
 import Journal
 import Leasing
@@ -23,6 +24,9 @@ package actor Coordinator {
   nonisolated let spools: [Spool]
   nonisolated let spoolFolder: String
   nonisolated let modelFolder: String
+  /// Names the staging folders of this state folder: a copy of it, started elsewhere with the same
+  /// jobs, has others.
+  nonisolated let stager: String
   nonisolated let logger: Logger
   nonisolated let probes = InputProbes()
   private nonisolated let executor = QueueExecutor(label: "nightshift.coordinator")
@@ -59,12 +63,8 @@ package actor Coordinator {
   var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
   var bulkPort: UInt16 = 0
   var isSpoolFull = false
-  /// Decided and not yet durable, in the order decided.
-  private var pending: [JournalEntry] = []
-  /// To do once `pending` is durable.
-  private var deferred: [CoordinatorEffect] = []
-  private var waiters: [CheckedContinuation<Void, any Error>] = []
-  private var isFlushing = false
+  /// What is not durable yet, and who waits for it.
+  private var commit = GroupCommit<CheckedContinuation<Void, any Error>>()
   /// Why the journal takes nothing at the moment; nothing new is decided until it does.
   private(set) var journalTrouble: String?
   /// Told once, when the coordinator cannot go on.
@@ -91,12 +91,28 @@ package actor Coordinator {
     incarnation = journal.incarnation
     spoolFolder = Self.spoolFolder(in: options.stateFolder)
     modelFolder = "\(options.stateFolder)/models"
+    stager = Self.stager(of: options.stateFolder)
     for folder in [spoolFolder, modelFolder] { try makeFolder(folder) }
     spools = (0..<4).map { [spoolFolder] in Spool(folder: spoolFolder, lane: $0) }
     let window = incarnation.rawValue == 1 ? Duration.zero : options.recoveryWindow
     core = CoordinatorCore(
       incarnation: incarnation, recoveredAt: .start + window, chargeLimit: options.chargeLimit,
       leaseDuration: options.leaseDuration, stallTime: options.stallTime)
+  }
+
+  /// A name for a folder on a machine: its device, its number there, and the machine's name.
+  private static func stager(of folder: String) -> String {
+    var status = stat()
+    var numbers: [UInt64] = []
+    if unsafe stat(folder, &status) == 0 {
+      numbers = [UInt64(status.st_dev), UInt64(status.st_ino)]
+    }
+    // Not for secrecy: two machines must not take each other's folders for theirs.
+    var sum: UInt64 = 0xCBF2_9CE4_8422_2325
+    var name = [UInt8](repeating: 0, count: 256)
+    _ = unsafe gethostname(&name, name.count - 1)
+    for byte in name where byte != 0 { sum = (sum ^ UInt64(byte)) &* 0x100_0000_01B3 }
+    return "staging-" + (numbers + [sum]).map { String($0, radix: 16) }.joined(separator: "-")
   }
 
   /// Where partials lie in a state folder.
@@ -161,10 +177,10 @@ package actor Coordinator {
 
   /// Waits until everything decided so far is in the journal.
   func settle() async throws {
-    guard !pending.isEmpty || isFlushing else { return }
+    guard commit.holdsAnswers else { return }
     try checkJournal()
     try await withCheckedThrowingContinuation { continuation in
-      waiters.append(continuation)
+      commit.wait(continuation)
       scheduleFlush()
     }
   }
@@ -177,51 +193,39 @@ package actor Coordinator {
   /// Answers those who wait that they have to ask again: a listener whose contexts all wait for
   /// space would answer nobody, and could not be closed.
   private func refuseWaiters(_ error: CoordinatorError) {
-    let refused = waiters
-    waiters.removeAll()
-    for waiter in refused { waiter.resume(throwing: error) }
+    for waiter in commit.refused() { waiter.resume(throwing: error) }
   }
 
   private func perform(_ effects: [CoordinatorEffect]) {
-    for effect in effects {
-      switch effect {
-      case .journal(let entry): pending.append(entry)
-      case .log(let id, let level, let message): log(id, EventLevel(level), message)
-      case .plan, .merge, .reload: deferred.append(effect)
-      case .ended(let id):
-        ending.insert(id)
-        deferred.append(effect)
-      }
+    for case .ended(let id) in effects { ending.insert(id) }
+    for effect in commit.add(effects) {
+      if case .log(let id, let level, let message) = effect { log(id, EventLevel(level), message) }
     }
-    if !pending.isEmpty || !deferred.isEmpty { scheduleFlush() }
+    if commit.isWaiting { scheduleFlush() }
   }
 
   /// The flush runs after the requests that are waiting now, and takes their entries along.
   private func scheduleFlush() {
-    guard !isFlushing else { return }
-    isFlushing = true
+    guard !commit.isScheduled else { return }
+    commit.isScheduled = true
     Task { await flush() }
   }
 
   private func flush() async {
-    isFlushing = false
+    let batch = commit.begin()
     // After a failed write nothing is written again: see `retryFlush`.
     if let fatalError { return refuseWaiters(fatalError) }
-    let answered = waiters
-    let effects = deferred
     do {
-      if !pending.isEmpty {
+      if !batch.entries.isEmpty {
         Failpoint.coordinatorCommitting.hit()
-        try journal.append(pending)
+        try journal.append(batch.entries)
         Failpoint.coordinatorCommitted.hit()
       }
     } catch {
       return await retryFlush(after: error)
     }
-    if !aheads.isEmpty { noteAhead(pending) }
-    pending.removeAll(keepingCapacity: true)
-    waiters.removeFirst(answered.count)
-    deferred.removeFirst(effects.count)
+    if !aheads.isEmpty { noteAhead(batch.entries) }
+    let (answered, effects) = commit.wrote(batch)
     journalTrouble = nil
     for waiter in answered { waiter.resume() }
     for effect in effects { carryOut(effect) }
@@ -237,7 +241,7 @@ package actor Coordinator {
     if journalTrouble == nil { logger.error("\(text); waiting for space") }
     journalTrouble = text
     refuseWaiters(CoordinatorError(text))
-    isFlushing = true
+    commit.isScheduled = true
     Task {
       try? await Task.sleep(for: .milliseconds(500))  // cancelled: flush at once
       await flush()

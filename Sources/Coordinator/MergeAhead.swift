@@ -16,35 +16,12 @@ import Partials
 package final class MergeAhead: @unchecked Sendable {
   /// Jobs that are merged ahead at once; each holds files and a few megabytes.
   static let jobLimit = 2
-  /// Committed blocks that may wait for their turn; a larger gap is not worth its memory.
-  private static let waitingLimit = 100_000
 
-  private struct Cut: Hashable {
-    var shard = 0
-    var block = 0
-
-    init(shard: Int = 0, block: Int = 0) {
-      self.shard = shard
-      self.block = block
-    }
-
-    init(before blocks: CommittedBlocks) {
-      self.init(shard: blocks.shard.index, block: Int(blocks.blocks.first))
-    }
-  }
-
-  private let plan: Plan
   private let placed: @Sendable (CommittedBlocks) -> PlacedBlocks
   private let begin: @Sendable () throws -> PosixMerge
   private let queue = DispatchQueue(label: "nightshift.merge")
   private var merge: PosixMerge?
-  private var waiting: [Cut: CommittedBlocks] = [:]
-  private var next = Cut()
-  private var state = RangeState.recordStart
-  private var hasGivenUp = false
-  /// How many rows of the journal are merged, and what they were.
-  private var count = 0
-  private var rows = Hasher()
+  private var order: MergeOrder
 
   /// A merge that begins with the first block.
   ///
@@ -56,7 +33,7 @@ package final class MergeAhead: @unchecked Sendable {
     of plan: Plan, placing placed: @escaping @Sendable (CommittedBlocks) -> PlacedBlocks,
     beginning begin: @escaping @Sendable () throws -> PosixMerge
   ) {
-    self.plan = plan
+    order = MergeOrder(plan)
     self.placed = placed
     self.begin = begin
   }
@@ -64,8 +41,8 @@ package final class MergeAhead: @unchecked Sendable {
   /// Takes note of what the journal has about the job's blocks, in the order of the journal.
   package func note(_ entries: [JournalEntry]) {
     queue.async { [self] in
-      for entry in entries { take(entry) }
-      appendReady()
+      for entry in entries { order.take(entry) }
+      if order.hasGivenUp { giveUp() } else { appendReady() }
     }
   }
 
@@ -81,16 +58,16 @@ package final class MergeAhead: @unchecked Sendable {
     _ commits: [CommittedBlocks], counts: RecordCounts, execution: JSONValue
   ) throws(DestinationError) -> Bool {
     let result = queue.sync { [self] () -> Result<Bool, DestinationError> in
-      guard let merge, !hasGivenUp, isPrefix(of: commits) else {
+      guard let merge, order.isBegin(of: commits) else {
         giveUp()
         return .success(false)
       }
       do throws(DestinationError) {
-        for committed in commits.dropFirst(count) { try merge.append(placed(committed)) }
+        for committed in commits.dropFirst(order.count) { try merge.append(placed(committed)) }
         Failpoint.coordinatorMerging.hit()
         _ = try merge.finish(counts: counts, execution: execution)
         self.merge = nil
-        hasGivenUp = true  // over
+        order.giveUp()  // over
         return .success(true)
       } catch {
         giveUp()
@@ -103,59 +80,20 @@ package final class MergeAhead: @unchecked Sendable {
   /// Removes what was written; blocks.
   package func abandon() { queue.sync { giveUp() } }
 
-  private func isPrefix(of commits: [CommittedBlocks]) -> Bool {
-    guard commits.count >= count else { return false }
-    var found = Hasher()
-    for committed in commits.prefix(count) { found.combine(committed) }
-    return found.finalize() == rows.finalize()
-  }
-
-  private func take(_ entry: JournalEntry) {
-    switch entry {
-    case .commit(_, let blocks):
-      guard waiting.count < Self.waitingLimit else { return giveUp() }
-      if !hasGivenUp { waiting[Cut(before: blocks)] = blocks }
-    case .refute(_, let blocks):
-      // What waits was a guess; what is merged was not, so that the job is in trouble.
-      guard waiting.removeValue(forKey: Cut(before: blocks)) == blocks else { return giveUp() }
-    case .submitted, .planned, .columns, .inputsChecked, .state, .charge, .published, .deleted:
-      break
-    }
-  }
-
   private func appendReady() {
     do {
-      while !hasGivenUp, let committed = waiting[next], committed.entry == entryState {
-        waiting[next] = nil
+      while let committed = order.next() {
         let merge = try merge ?? begin()
         self.merge = merge
         try merge.append(placed(committed))
-        rows.combine(committed)
-        count += 1
-        advance(past: committed)
       }
     } catch {
       giveUp()  // the merge at the end meets it again, and tells
     }
   }
 
-  /// What the chain of states says of the next cut.
-  private var entryState: RangeState {
-    let input = plan.inputIndex(of: ShardID(UInt32(next.shard)))
-    let isFirst = plan.shards(ofInput: input).lowerBound == next.shard
-    return isFirst && next.block == 0 ? .recordStart : state
-  }
-
-  private func advance(past committed: CommittedBlocks) {
-    state = committed.exit
-    next.block = Int(committed.blocks.end)
-    guard next.block == plan.range(of: committed.shard).blockCount else { return }
-    next = Cut(shard: next.shard + 1, block: 0)
-  }
-
   private func giveUp() {
-    hasGivenUp = true
-    waiting = [:]
+    order.giveUp()
     merge?.abandon()
     merge = nil
   }

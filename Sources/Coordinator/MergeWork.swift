@@ -24,6 +24,7 @@ struct MergeWork: Sendable {
   let inputsAreChecked: Bool
   let spoolFolder: String
   let modelFolder: String
+  let stager: String
   let execution: JSONValue
   /// The merge that went along with the scoring, if one did.
   var ahead: MergeAhead?
@@ -84,6 +85,11 @@ struct MergeWork: Sendable {
     }
     guard job.state != .cancelling else {
       ahead?.abandon()
+      try former.discard()
+      // Another coordinator with this job may have sealed its publication just before.
+      if try former.existingPublication() != nil {
+        return .published(folder: try former.publish())
+      }
       return .failed("cancelled by the user")
     }
     if !inputsAreChecked { try PinnedInput.check(plan.inputs) }
@@ -171,7 +177,7 @@ struct MergeWork: Sendable {
   }
 
   private func input(format: RowFormat?) -> MergeInput {
-    MergeInput(
+    var input = MergeInput(
       job: job.id, request: job.request, plan: plan, model: model,
       modelName: Self.modelName(job.request.model),
       createdNanoseconds: job.createdNanoseconds, counts: job.counts,
@@ -179,6 +185,8 @@ struct MergeWork: Sendable {
       releaseText: CoordinatorOptions.releaseText,
       instanceColumnCount: format?.instanceColumnCount,
       execution: execution)
+    input.stager = stager
+    return input
   }
 
   /// How rows are written.

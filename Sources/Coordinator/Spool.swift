@@ -1,3 +1,4 @@
+import CoordinatorCore
 import Executors
 import Glibc
 package import Jobs
@@ -62,7 +63,7 @@ package actor Spool {
     guard unsafe mkdir(jobFolder, 0o700) == 0 || errno == EEXIST else {
       throw failure("mkdir \(jobFolder)")
     }
-    try synchronizeFolder(folder)
+    try keepEntries(of: folder)
   }
 
   /// Takes the bytes at an offset; returns the offset wanted next.
@@ -93,31 +94,25 @@ package actor Spool {
   /// Returns false, and forgets the bytes, where they are not what their name says: the sender
   /// starts again.
   package func complete(_ name: PartialName, job: JobID) throws(Failure) -> Bool {
-    if isComplete(name, job: job) {
-      // Renamed before, perhaps by a process that died before it synced the folder.
-      try synchronizeFolder(Spooling.folder(of: job, in: folder))
-      return true
+    let isNamed = isComplete(name, job: job)
+    var upload: Upload?
+    if !isNamed {
+      // What was offered as a file is verified and made durable like what was sent.
+      upload =
+        isOffered(name, job: job)
+        ? try Upload(offer: Spooling.offer(of: name, job: job, in: folder), job: job)
+        : uploads[name.digest].flatMap { $0.byteCount == name.byteCount ? $0 : nil }
     }
-    if isOffered(name, job: job) { return try adopt(name, job: job) }
-    guard let upload = uploads[name.digest], upload.byteCount == name.byteCount else {
-      return false
+    defer {
+      if let upload {
+        uploads[name.digest] = uploads[name.digest] === upload ? nil : uploads[name.digest]
+        upload.discard()  // renamed by then, or not what its name says
+      }
     }
-    defer { drop(name.digest) }
-    let path = Spooling.path(of: name, job: job, in: folder)
-    guard try upload.finish(movingTo: path, as: name) else { return false }
-    try synchronizeFolder(Spooling.folder(of: job, in: folder))
-    return true
-  }
-
-  /// Takes a partial that was offered as a file: verified and made durable like one that was sent.
-  private func adopt(_ name: PartialName, job: JobID) throws(Failure) -> Bool {
-    let offer = Spooling.offer(of: name, job: job, in: folder)
-    let upload = try Upload(offer: offer, job: job)
-    defer { upload.discard() }  // renamed by then, or not what its name says
-    let path = Spooling.path(of: name, job: job, in: folder)
-    guard try upload.finish(movingTo: path, as: name) else { return false }
-    try synchronizeFolder(Spooling.folder(of: job, in: folder))
-    return true
+    var partial = SpooledPartial(
+      name: name, path: Spooling.path(of: name, job: job, in: folder),
+      folder: Spooling.folder(of: job, in: folder), isNamed: isNamed, upload: upload)
+    return try PartialCommit.secure(&partial)
   }
 
   /// Forgets a job's uploads; the caller removes the folder.
@@ -136,7 +131,7 @@ package actor Spool {
       drop(idle.key)
     }
     let jobFolder = Spooling.folder(of: job, in: folder)
-    if unsafe mkdir(jobFolder, 0o700) == 0 { try synchronizeFolder(folder) }
+    if unsafe mkdir(jobFolder, 0o700) == 0 { try keepEntries(of: folder) }
     let upload = try Upload(path: Spooling.arrival(of: name, job: job, in: folder), job: job)
     uploads[name.digest] = upload
     return upload
@@ -144,6 +139,31 @@ package actor Spool {
 
   private func drop(_ digest: ContentDigest) {
     uploads.removeValue(forKey: digest)?.discard()
+  }
+}
+
+/// A partial in the spool's folder, as the commit order sees it.
+private struct SpooledPartial: PartialStorage {
+  let name: PartialName
+  /// Where it is to be.
+  let path: String
+  let folder: String
+  let isNamed: Bool
+  /// Its bytes, where they are all here under another name.
+  let upload: Upload?
+
+  func isNamed() throws(Spool.Failure) -> Bool { isNamed }
+
+  func hasArrived() throws(Spool.Failure) -> Bool { upload != nil }
+
+  func isWhatItsNameSays() throws(Spool.Failure) -> Bool { upload?.verify(name) ?? false }
+
+  func synchronizeFile() throws(Spool.Failure) { try upload?.synchronize() }
+
+  func rename() throws(Spool.Failure) { try upload?.rename(to: path) }
+
+  func synchronizeFolder() throws(Spool.Failure) {
+    try keepEntries(of: folder)
   }
 }
 
@@ -187,16 +207,22 @@ private final class Upload {
     byteCount += UInt64(bytes.count)
   }
 
-  /// Returns whether the bytes are what their name says; then they are durable but for the folder.
-  func finish(movingTo target: String, as name: PartialName) throws(Spool.Failure) -> Bool {
+  /// Whether the bytes are what their name says.
+  func verify(_ name: PartialName) -> Bool {
     do {
       try PartialReader(path: path).verify(name: name)
+      return true
     } catch {
       return false
     }
+  }
+
+  func synchronize() throws(Spool.Failure) {
     guard fsync(descriptor) == 0 else { throw failure("fsync \(path)") }
-    guard unsafe rename(path, target) == 0 else { throw failure("rename \(path)") }
-    return true
+  }
+
+  func rename(to target: String) throws(Spool.Failure) {
+    guard unsafe Glibc.rename(path, target) == 0 else { throw failure("rename \(path)") }
   }
 
   /// Removes the temporary file, if it is still there.
@@ -208,7 +234,7 @@ private final class Upload {
 }
 
 /// Makes renames in a folder durable.
-private func synchronizeFolder(_ folder: String) throws(Spool.Failure) {
+private func keepEntries(of folder: String) throws(Spool.Failure) {
   let descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
   guard descriptor >= 0 else { throw failure("open \(folder)") }
   defer { close(descriptor) }

@@ -182,7 +182,9 @@ extension CoordinatorCore {
   ///
   /// Its `already` may rest on a commit that is not durable yet: it waits for the same sync.
   package func preview(_ id: JobID, _ result: ShardResult) -> FinishAnswer? {
-    guard let job = jobs[id], !job.state.isTerminal, job.phase == .scoring else {
+    guard let job = jobs[id],
+      !job.state.isTerminal && job.phase == .scoring || PlantedBug.commitAfterEnd.isPlanted
+    else {
       return .refused("the job has ended")
     }
     guard let shardCount = tables[id]?.shards.count, result.shard.index < shardCount,
@@ -196,7 +198,9 @@ extension CoordinatorCore {
     _ id: JobID, _ result: ShardResult, worker: WorkerID, now: Instant,
     into effects: inout [CoordinatorEffect]
   ) -> FinishAnswer {
-    guard let place = tables.index(forKey: id), jobs[id]?.state.isTerminal == false else {
+    guard let place = tables.index(forKey: id),
+      jobs[id]?.state.isTerminal == false || PlantedBug.commitAfterEnd.isPlanted
+    else {
       return .refused("the job has ended")
     }
     leaseEffects.removeAll(keepingCapacity: true)
@@ -253,6 +257,7 @@ extension CoordinatorCore {
 
   /// Ends overdue leases and forgets workers that are silent.
   package mutating func tick(now: Instant, into effects: inout [CoordinatorEffect]) {
+    seekPublications(now: now, into: &effects)
     for id in openOrder where tables[id] != nil {
       leaseEffects.removeAll(keepingCapacity: true)
       tables[id]?.tick(now: now, into: &leaseEffects)

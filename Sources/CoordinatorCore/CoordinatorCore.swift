@@ -92,7 +92,17 @@ package struct CoordinatorCore: Sendable {
   }
 
   /// Ends a job that cannot be run, or that broke: nothing is published.
+  ///
+  /// A job that is being merged goes on: everything is committed, and only its merge knows whether
+  /// the output is published.
   package mutating func fail(
+    _ id: JobID, reason: String, now: Instant, into effects: inout [CoordinatorEffect]
+  ) {
+    guard jobs[id]?.phase != .merging else { return }
+    endUnpublished(id, reason: reason, now: now, into: &effects)
+  }
+
+  private mutating func endUnpublished(
     _ id: JobID, reason: String, now: Instant, into effects: inout [CoordinatorEffect]
   ) {
     guard let job = jobs[id], !job.state.isTerminal else { return }
@@ -104,9 +114,9 @@ package struct CoordinatorCore: Sendable {
   ) throws(Refusal) {
     guard let job = jobs[id] else { throw .noSuchJob }
     guard !job.state.isTerminal else { throw .state(job.state) }
-    if job.phase == .merging {
+    if job.phase == .merging, !PlantedBug.cancelledJobPublished.isPlanted {
       enter(.cancelling, id, into: &effects)  // a publication under way may still win
-    } else if tables[id]?.isComplete == true {
+    } else if tables[id]?.isComplete == true, job.phase != .merging {
       enter(.cancelling, id, into: &effects)
       findPublication(id, into: &effects)
     } else {
@@ -193,18 +203,21 @@ package struct CoordinatorCore: Sendable {
       let state: JobState = job.counts.error == 0 ? .succeeded : .partiallySucceeded
       end(id, state, reason: "", now, &effects)
     case .failed(let reason):
-      fail(id, reason: reason, now: now, into: &effects)
+      endUnpublished(id, reason: reason, now: now, into: &effects)
     case .blocked(let reason):
-      guard job.state != .cancelling else {
-        return fail(id, reason: reason, now: now, into: &effects)
+      if job.state == .cancelling {
+        return seekLater(id, because: reason, now: now, into: &effects)
       }
-      jobs[id]?.phase = .scoring  // complete, so that `resume` starts the merge again
+      // Complete, so that `resume` starts the merge again.
+      if !PlantedBug.blockedMergeForgotten.isPlanted { jobs[id]?.phase = .scoring }
       enter(.paused, id, reason: reason, into: &effects)
     case .damaged(let blocks):
       guard job.state != .cancelling else {
-        return fail(id, reason: "cancelled by the user", now: now, into: &effects)
+        return endUnpublished(id, reason: "cancelled by the user", now: now, into: &effects)
       }
-      for damaged in blocks { effects.append(.journal(.refute(id, damaged))) }
+      for damaged in blocks where !PlantedBug.damageForgotten.isPlanted {
+        effects.append(.journal(.refute(id, damaged)))
+      }
       effects.append(.log(id, .warning, "\(blocks.count) damaged partials are scored again"))
       effects.append(.reload(id))
     }
@@ -220,7 +233,7 @@ package struct CoordinatorCore: Sendable {
     var rebuilt = table(for: former.plan)
     rebuilt.continueAttempts(of: former)
     tables[id] = rebuilt
-    jobs[id]?.counts = RecordCounts()
+    if !PlantedBug.countsDoubled.isPlanted { jobs[id]?.counts = RecordCounts() }
     jobs[id]?.phase = .scoring
     leaseEffects.removeAll(keepingCapacity: true)
     for committed in commits {
@@ -242,7 +255,7 @@ package struct CoordinatorCore: Sendable {
       fail(id, reason: reason, now: .start, into: &effects)
     } else if job.state != .cancelling {
       mergeIfComplete(id, into: &effects)
-    } else if table.isComplete {
+    } else if table.isComplete, !PlantedBug.publicationNotSought.isPlanted {
       findPublication(id, into: &effects)
     } else {
       end(id, .cancelled, reason: "cancelled by the user", .start, &effects)
@@ -256,6 +269,29 @@ package struct CoordinatorCore: Sendable {
   ) {
     jobs[id]?.phase = .merging
     effects.append(.merge(id))
+  }
+
+  /// What stopped the merge of a job that is to be cancelled may have done so after its output
+  /// appeared: whether it is there is asked again after a while.
+  private mutating func seekLater(
+    _ id: JobID, because reason: String, now: Instant, into effects: inout [CoordinatorEffect]
+  ) {
+    if PlantedBug.blockedCancelEnds.isPlanted {
+      return endUnpublished(id, reason: reason, now: now, into: &effects)
+    }
+    jobs[id]?.phase = .scoring
+    jobs[id]?.seeksPublicationAt = now + Limits.publicationRetryTime
+    enter(.cancelling, id, reason: reason, into: &effects)
+  }
+
+  /// Looks again for outputs that could not be looked for.
+  mutating func seekPublications(now: Instant, into effects: inout [CoordinatorEffect]) {
+    for id in openOrder {
+      guard let job = jobs[id], let time = job.seeksPublicationAt, time <= now else { continue }
+      jobs[id]?.seeksPublicationAt = nil
+      guard job.state == .cancelling, job.phase == .scoring else { continue }
+      findPublication(id, into: &effects)
+    }
   }
 
   // MARK: Restoring from the journal
@@ -290,7 +326,7 @@ package struct CoordinatorCore: Sendable {
     job.state = row.state
     job.reason = row.reason
     job.folder = row.folder
-    if let planned = row.planned {
+    if let planned = row.planned, !PlantedBug.plannedAgain.isPlanted {
       job.model = planned.model
       tables[row.id] = table(for: planned.plan)
       job.phase = .scoring
@@ -298,7 +334,7 @@ package struct CoordinatorCore: Sendable {
     jobs[row.id] = job
     order.append(row.id)
     if !row.state.isTerminal { openOrder.append(row.id) }
-    switch (row.state, row.planned == nil) {
+    switch (row.state, tables[row.id] == nil) {
     case (.cancelling, true):
       end(row.id, .cancelled, reason: "cancelled by the user", .start, &effects)
     case (.queued, false): enter(.pending, row.id, into: &effects)
@@ -336,7 +372,8 @@ package struct CoordinatorCore: Sendable {
   mutating func mergeIfComplete(
     _ id: JobID, into effects: inout [CoordinatorEffect]
   ) {
-    guard tables[id]?.isComplete == true, let job = jobs[id], job.phase == .scoring,
+    guard tables[id]?.isComplete == true, let job = jobs[id],
+      job.phase == .scoring || PlantedBug.mergedTwice.isPlanted,
       job.state == .running || job.state == .pending
     else { return }
     jobs[id]?.phase = .merging

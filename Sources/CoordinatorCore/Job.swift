@@ -17,6 +17,9 @@ package struct Job: Sendable {
   /// Of them the error records of compressed shards whose end has not been read: they may come from
   /// damage that a checksum there tells of.
   var unverifiedErrorCounts: [ShardID: UInt64] = [:]
+  /// When its output is looked for again; set where a merge was stopped while the job was being
+  /// cancelled.
+  var seeksPublicationAt: Instant?
   /// What its shards came to, once it has ended and they are forgotten.
   package internal(set) var extent: JobExtent?
   /// Folder of the published output.
@@ -50,6 +53,7 @@ package struct Job: Sendable {
   var canLease: Bool {
     guard phase == .scoring else { return false }
     return state == .pending || state == .running
+      || PlantedBug.pausedJobLeased.isPlanted && state == .paused
   }
 }
 

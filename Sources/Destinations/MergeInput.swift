@@ -30,6 +30,9 @@ package struct MergeInput: Sendable {
   package var releaseText: String
   /// All that may differ between two runs of the same job: times, workers, cost.
   package var execution: JSONValue
+  /// Name of the folder in the job's work folder where the output is staged; the same for all lives
+  /// of one state folder, and another for each copy of it.
+  package var stager = "staging"
 
   package init(
     job: JobID, request: JobRequest, plan: Plan, model: PlannedModel, modelName: String,
@@ -71,6 +74,9 @@ package struct MergeInput: Sendable {
 
   /// The job's own folder at the destination, from the first byte until it is published.
   package var workFolder: String { destination + "/.nightshift-\(job)" }
+
+  /// Where the output is written before it is published.
+  var stagingFolder: String { "\(workFolder)/\(stager)" }
 }
 
 extension MergeInput {

@@ -1,4 +1,5 @@
 import Compression
+import CoordinatorCore
 import Digests
 import Jobs
 import Leasing

@@ -1,3 +1,4 @@
+import CoordinatorCore
 import Foundation
 import Jobs
 import ObjectStore
@@ -74,22 +75,33 @@ struct ObjectManifest: Hashable, Codable {
   }
 }
 
-/// Whose an unfinished prefix is: written first, deleted last.
+/// A claim as an object: `PublicationClaim` as JSON.
 ///
 /// Without it nothing below a prefix is touched, so that no sweep deletes what is not ours.
 struct ObjectClaim: Hashable, Codable {
-  let job: String
-  /// Drawn by each life of a destination: only the last one publishes.
-  let life: String
-
   static let name = ".nightshift-claim"
 
-  init(job: JobID, life: String) {
-    self.job = job.description
-    self.life = life
+  let job: String
+  /// Missing in claims of earlier releases.
+  let folder: String?
+  let life: String
+  /// The manifest that is being put; `nil` while objects are still written.
+  let manifest: String?
+  let isDiscarded: Bool?
+
+  init(_ claim: PublicationClaim) {
+    job = claim.job
+    folder = claim.folder
+    life = claim.life
+    switch claim.stage {
+    case .merging: (manifest, isDiscarded) = (nil, nil)
+    case .publishing(let text):
+      (manifest, isDiscarded) = (String(decoding: text, as: UTF8.self), nil)
+    case .discarding: (manifest, isDiscarded) = (nil, true)
+    }
   }
 
-  /// Reads a claim; nil where it is none.
+  /// Reads a claim; `nil` where it is none.
   init?(_ bytes: [UInt8]) {
     // Somebody else's object of that name is no claim.
     guard let claim = try? JSONDecoder().decode(ObjectClaim.self, from: Data(bytes)) else {
@@ -98,5 +110,22 @@ struct ObjectClaim: Hashable, Codable {
     self = claim
   }
 
-  var text: [UInt8] { Array("{\"job\":\"\(job)\",\"life\":\"\(life)\"}\n".utf8) }
+  var claim: PublicationClaim {
+    let stage: PublicationClaim.Stage =
+      manifest.map { .publishing(manifest: Array($0.utf8)) }
+      ?? (isDiscarded == true ? .discarding : .merging)
+    return PublicationClaim(job: job, folder: folder ?? "", life: life, stage: stage)
+  }
+
+  var text: [UInt8] {
+    var members = [
+      JSONValue.Member("job", .string(job)), JSONValue.Member("folder", .string(folder ?? "")),
+      JSONValue.Member("life", .string(life)),
+    ]
+    if let manifest { members.append(JSONValue.Member("manifest", .string(manifest))) }
+    if isDiscarded == true { members.append(JSONValue.Member("isDiscarded", .bool(true))) }
+    var bytes: [UInt8] = []
+    JSONPrinter.print(.compact(.object(members))) { bytes += $0 }
+    return bytes
+  }
 }

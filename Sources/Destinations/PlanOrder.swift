@@ -1,3 +1,4 @@
+import CoordinatorCore
 import Digests
 import Jobs
 import Leasing
@@ -10,10 +11,8 @@ import Partials
 final class PlanOrder {
   private let job: JobID
   private let plan: Plan
-  // The next cut: where it is, what the parser knows there, records of the input before it.
-  private(set) var shard = 0
-  private var block = 0
-  private var state = RangeState.recordStart
+  private var cursor: MergeCursor
+  /// Records of the input before the cut.
   private(set) var rowCount: UInt64 = 0
   private var counts = RecordCounts()
   private var totals = ShardTotals()
@@ -26,13 +25,17 @@ final class PlanOrder {
   init(_ input: MergeInput) {
     job = input.job
     plan = input.plan
+    cursor = MergeCursor(input.plan)
   }
 
   /// Whether all partials up to here are what was committed.
   var isSound: Bool { damaged.isEmpty }
 
   /// Whether the next block is the first of its shard.
-  var isAtStartOfShard: Bool { block == 0 }
+  var isAtStartOfShard: Bool { cursor.block == 0 }
+
+  /// The shard of the next block.
+  var shard: Int { cursor.shard }
 
   /// The input of the next block.
   var input: PlannedInput { plan.inputs[plan.inputIndex(of: ShardID(UInt32(shard)))] }
@@ -43,26 +46,14 @@ final class PlanOrder {
   ///
   /// - Throws: `inconsistent` where others are.
   func check(_ committed: CommittedBlocks) throws(DestinationError) {
-    let isInPlan = shard < plan.shardCount
-    if isInPlan, block == 0, isFirstOfInput {
-      state = .recordStart
-      rowCount = 0
-    }
-    guard isInPlan, committed.shard.index == shard, Int(committed.blocks.first) == block,
-      Int(committed.blocks.end) <= blockCount, committed.entry == state
-    else {
+    if cursor.isAtInput { rowCount = 0 }
+    guard cursor.accepts(committed) else {
       throw DestinationError(
         code: .inconsistent,
         context: "job \(job): blocks \(committed.blocks) of shard \(committed.shard) from "
-          + "\(committed.entry) where block \(block) of shard \(shard) from \(state) is due")
+          + "\(committed.entry) where block \(cursor.block) of shard \(shard) from "
+          + "\(cursor.entry) is due")
     }
-  }
-
-  private var blockCount: Int { plan.range(of: ShardID(UInt32(shard))).blockCount }
-
-  private var isFirstOfInput: Bool {
-    let shard = ShardID(UInt32(shard))
-    return plan.shards(ofInput: plan.inputIndex(of: shard)).lowerBound == shard.index
   }
 
   /// Begins the next shard.
@@ -108,14 +99,10 @@ final class PlanOrder {
 
   /// Goes on behind blocks that were appended.
   func advance(past committed: CommittedBlocks) {
-    state = committed.exit
     rowCount += committed.counts.total
     counts += committed.counts
-    block = Int(committed.blocks.end)
-    guard block == blockCount else { return }
+    guard cursor.advance(past: committed) else { return }
     totals.inputDigests.append(Receipt.digest(over: blockDigests))
-    shard += 1
-    block = 0
   }
 
   /// Ends; the plan's last block has been appended.
@@ -124,10 +111,10 @@ final class PlanOrder {
   /// - Returns: What the receipt has of each shard.
   /// - Throws: `inconsistent`; `damaged` with every damaged partial's blocks.
   func finish(_ expected: RecordCounts) throws(DestinationError) -> ShardTotals {
-    guard shard == plan.shardCount, counts == expected else {
+    guard cursor.isAtEnd, counts == expected else {
       throw DestinationError(
         code: .inconsistent,
-        context: "job \(job): the committed blocks end at shard \(shard), block \(block) of "
+        context: "job \(job): the committed blocks end at shard \(shard), block \(cursor.block) of "
           + "\(plan.shardCount) shards with \(counts.total) of \(expected.total) records")
     }
     guard damaged.isEmpty else {

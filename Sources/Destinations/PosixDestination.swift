@@ -28,7 +28,7 @@ package struct PosixDestination: Destination {
     try ErrorsPlace.place(of: input, in: store)
   }
 
-  private var staging: String { input.workFolder + "/staging" }
+  private var staging: String { input.stagingFolder }
 
   /// Writes the whole output into the staging folder, whatever an earlier try left there.
   ///
@@ -62,18 +62,14 @@ package struct PosixDestination: Destination {
   /// - Returns: The published folder.
   /// - Throws: `exists` if the folder is there and is not this job's.
   package func publish() throws(DestinationError) -> String {
-    if let folder = existingPublication() {
-      _ = unsafe unlink(claim)  // left where a crash came right after the last move
+    if existingPublication() != nil {
       try errorsPlace()?.removeStaging()
-      removeWorkFolder()
-      return folder
+    } else {
+      try errorsPlace()?.publish()
     }
-    try errorsPlace()?.publish()
     try onDisk { () throws(FileError) in
-      try Folder.synchronize(staging)
-      let isRenamed = usesRename ? try Folder.renameWithoutReplacing(staging, folder) : false
-      if !isRenamed { try claimAndMove() }
-      try Folder.synchronize(input.destination)
+      var files = PosixFolder(input, usesRename: usesRename)
+      try FolderPublication.publish(&files)
     } orExists: {
       "the output folder \(folder) is there and is not this job's: move it away"
     }
@@ -92,17 +88,7 @@ package struct PosixDestination: Destination {
 
   /// The published folder, if this job has published: after a crash before that was journaled.
   package func existingPublication() -> String? {
-    guard FileManager.default.fileExists(atPath: folder + "/" + OutputName.success),
-      let data = FileManager.default.contents(atPath: folder + "/" + OutputName.receipt),
-      let receipt = try? JSONDecoder().decode(ReceiptOwner.self, from: data),
-      receipt.job == input.job.description
-    else { return nil }
-    return folder
-  }
-
-  /// The one key of a receipt that tells whose it is.
-  private struct ReceiptOwner: Decodable {
-    let job: String
+    PosixFolder(input, usesRename: usesRename).isPublished() ? folder : nil
   }
 
   // MARK: Staging
@@ -126,37 +112,6 @@ package struct PosixDestination: Destination {
   private func removeWorkFolder() {
     try? FileManager.default.removeItem(atPath: staging)
     _ = unsafe rmdir(input.workFolder)
-  }
-
-  // MARK: File systems without a rename that does not replace
-
-  private var claim: String { folder + "/.nightshift-claim" }
-
-  /// Makes the final folder as the claim and moves file by file, `_SUCCESS` last.
-  ///
-  /// A folder with this job's claim in it is the rest of an earlier try and is taken up again.
-  private func claimAndMove() throws(FileError) {
-    do throws(FileError) {
-      try Folder.make(folder, mayExist: false)
-      let file = try File(claim, .create)
-      try file.write(Array(input.job.description.utf8), at: 0)
-      try file.synchronize()
-      try Folder.synchronize(folder)
-      try Folder.synchronize(input.destination)
-    } catch {
-      let owner = FileManager.default.contents(atPath: claim).map { Array($0) }
-      guard error.code == .exists, owner == Array(input.job.description.utf8) else { throw error }
-    }
-    guard let names = try? FileManager.default.contentsOfDirectory(atPath: staging) else {
-      throw FileError("list", staging)  // an empty list would publish nothing but _SUCCESS
-    }
-    for name in names.sorted() where name != OutputName.success {
-      try Folder.rename(staging + "/" + name, folder + "/" + name)
-    }
-    try Folder.synchronize(folder)
-    try Folder.rename(staging + "/" + OutputName.success, folder + "/" + OutputName.success)
-    _ = unsafe unlink(claim)
-    try Folder.synchronize(folder)
   }
 }
 

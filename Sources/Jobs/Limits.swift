@@ -36,6 +36,9 @@ package enum Limits {
   package static let outageRiddenOut = Duration.seconds(600)
   /// After this long without the coordinator a worker ends itself.
   package static let deadManTime = Duration.seconds(660)
+  /// After a destination did not answer, before it is asked again whether a job that is to be
+  /// cancelled was published.
+  package static let publicationRetryTime = Duration.seconds(10)
   /// Failures of a shard that count before it is suspect: a record of it may kill its workers.
   package static let chargeLimit = 3
   /// Failures of a suspect shard, scored in a process apart, before the job fails.

@@ -41,6 +41,7 @@ extension LeaseTable {
   /// Marks a shard as failed, once, if its charges reach a limit and blocks are still open.
   private mutating func fail(_ index: Int, at limit: Int) -> Bool {
     let record = shards[index]
+    let limit = PlantedBug.chargeLimitOffByOne.isPlanted ? limit + 1 : limit
     guard !record.hasFailed, record.charges >= limit, record.committed != record.allBlocks
     else { return false }
     shards[index].hasFailed = true
@@ -70,7 +71,7 @@ extension LeaseTable {
 
   /// Takes up a shard's charges from the journal.
   package mutating func restore(charges: Int, of shard: ShardID) {
-    guard shard.index < shards.count else { return }
+    guard shard.index < shards.count, !PlantedBug.chargesForgotten.isPlanted else { return }
     shards[shard.index].charges = UInt8(clamping: charges)
     hasCharges = hasCharges || charges > 0
     _ = fail(shard.index, at: failureLimit)

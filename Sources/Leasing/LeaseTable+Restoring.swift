@@ -16,7 +16,9 @@ extension LeaseTable {
     shards[index].committed = shards[index].committed.union(BlockMask(committed.blocks))
     committedBlockCount += committed.blocks.count
     recountLeased(index)
-    if !confirmAtEnd(committed, into: &effects) { chain.insert(committed) }
+    if !confirmAtEnd(committed, into: &effects), !PlantedBug.provisionalBlocksLost.isPlanted {
+      chain.insert(committed)
+    }
     revokeFinishedLeases(of: committed.shard, into: &effects)
     followChain(input: plan.inputIndex(of: committed.shard), into: &effects)
     return true

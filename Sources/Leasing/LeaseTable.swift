@@ -109,7 +109,9 @@ package struct LeaseTable: Sendable {
     _ blocks: BlockRange, of index: Int, to worker: WorkerID, _ incarnation: Incarnation,
     isSuspect: Bool = false, now: Instant
   ) -> Lease {
-    shards[index].attempts += 1
+    if !PlantedBug.attemptReused.isPlanted || shards[index].attempts == 0 {
+      shards[index].attempts += 1
+    }
     return Lease(
       shard: ShardID(UInt32(index)), blocks: blocks,
       attempt: Attempt(incarnation: incarnation, counter: shards[index].attempts),
@@ -182,7 +184,8 @@ package struct LeaseTable: Sendable {
   ) -> Renewal {
     guard held.shard.index < shards.count else { return .revoked }
     if let slot = slot(of: held) {
-      slots[slot]?.lease.deadline = now + leaseDuration
+      slots[slot]?.lease.deadline =
+        PlantedBug.leaseBySenderClock.isPlanted ? held.deadline : now + leaseDuration
       if let progress { slots[slot]?.lease.progress = progress }
       return keep(slot, held, progress: progress, report, now: now, into: &effects)
     }
@@ -191,6 +194,7 @@ package struct LeaseTable: Sendable {
     guard report.isScored || report.stalled < stallTime else { return .revoked }
     guard Int(held.blocks.end) <= Int(record.blockCount),
       BlockMask(held.blocks).subtracting(record.pending).isEmpty
+        || PlantedBug.deadLeaseRenewed.isPlanted
     else { return .revoked }
     uncharge(held.shard, worker: held.worker, into: &effects)
     var lease = held
@@ -247,8 +251,12 @@ package struct LeaseTable: Sendable {
       uncharge(result.shard, worker: worker, into: &effects)
     }
     tallies[worker]?.blockCount += result.blocks.count
-    let missing = BlockMask(result.blocks).subtracting(shards[index].committed)
-    guard !missing.isEmpty else { return .already }
+    let committed = PlantedBug.dedupeDropped.isPlanted ? .none : shards[index].committed
+    let missing = BlockMask(result.blocks).subtracting(committed)
+    let takesPart = !PlantedBug.lateBlocksDropped.isPlanted
+    guard !missing.isEmpty, takesPart || missing == BlockMask(result.blocks) else {
+      return .already
+    }
     guard !contradictsChain(result) else { return .wrongState }
     var rest = missing
     while let run = rest.firstRun() {
@@ -291,6 +299,7 @@ package struct LeaseTable: Sendable {
   mutating func revokeFinishedLeases(
     of shard: ShardID, into effects: inout [LeaseEffect]
   ) {
+    guard !PlantedBug.finishedLeaseKept.isPlanted else { return }
     var slot = shards[shard.index].firstSlot
     while slot >= 0, let entry = slots[Int(slot)] {
       slot = entry.next
@@ -305,6 +314,7 @@ package struct LeaseTable: Sendable {
   package mutating func handBack(shard: ShardID, attempt: Attempt, worker: WorkerID) {
     guard shard.index < shards.count else { return }
     endLease(shard: shard, attempt: attempt, worker: worker)
+    if PlantedBug.preemptionCharged.isPlanted { shards[shard.index].charges += 1 }
   }
 
   /// Ends a lease whose worker says that it failed; counts against the shard.
@@ -352,7 +362,9 @@ package struct LeaseTable: Sendable {
   /// kills its worker at once never lets it report that it began, and must not do so for ever.
   private mutating func isLostOnceTooOften(_ lease: Lease) -> Bool {
     shards[lease.shard.index].lossCount += 1
-    guard shards[lease.shard.index].lossCount >= Limits.lossesPerCharge else { return false }
+    guard shards[lease.shard.index].lossCount >= Limits.lossesPerCharge,
+      !PlantedBug.lossNeverCharged.isPlanted
+    else { return false }
     shards[lease.shard.index].lossCount = 0
     return true
   }
@@ -384,7 +396,7 @@ package struct LeaseTable: Sendable {
     let input = plan.inputIndex(of: committed.shard)
     let end = chain[input]
     guard end.shard == committed.shard.index, end.block == Int(committed.blocks.first),
-      end.state == committed.entry
+      end.state == committed.entry || PlantedBug.stateChainUnchecked.isPlanted
     else { return false }
     confirmedBlockCount += committed.blocks.count
     effects.append(
@@ -409,7 +421,7 @@ package struct LeaseTable: Sendable {
       committedBlockCount -= next.blocks.count
       recountLeased(end.shard)
       pendingShards.insert(end.shard)
-      effects.append(.refute(next))
+      if !PlantedBug.refutationForgotten.isPlanted { effects.append(.refute(next)) }
     }
   }
 

@@ -48,6 +48,9 @@ package struct ObjectStatus: Hashable, Sendable {
   package let modificationNanoseconds: Int64
   /// The mark that this process gave with its upload, if the store kept it.
   package var uploadMark: String?
+  /// What a conditional write names, where that is not the version: S3 has no conditions on the
+  /// version ids of versioned buckets.
+  package var tag: ObjectVersion?
 
   /// Makes a status.
   package init(

@@ -54,13 +54,18 @@ package final class ObjectUpload {
 
   /// Makes the object.
   ///
+  /// - Parameter later: What has to hold, where that was not known at the beginning; Google's store
+  ///   takes no condition at the end of a long upload.
   /// - Returns: What the store says of it.
-  /// - Throws: `ObjectError`: `refusedByCondition`, `damaged` where the store has another size.
-  package func finish() throws(ObjectError) -> ObjectStatus {
+  /// - Throws: `ObjectError`: `refusedByCondition`, after which it may be called again; `damaged`
+  ///   where the store has another size.
+  package func finish(condition later: WriteCondition? = nil) throws(ObjectError) -> ObjectStatus {
+    var condition = later ?? self.condition
+    if later != nil, session != nil, uri.scheme == .gs { condition = .none }
     guard session != nil else {
       return try store.put(pending, to: uri, condition: condition)
     }
-    if !pending.isEmpty { try sendPart(isLast: true) }
+    if !pending.isEmpty { try sendPart(isLast: true) }  // not again after a refusal
     guard let session else { fatalError("a part has been sent, so the upload has begun") }
     let status = try store.complete(session, condition: condition)
     guard status.byteCount == byteCount else {

@@ -22,10 +22,12 @@ extension S3Store {
 
   private static func status(_ answer: HTTPAnswer, byteCount: UInt64) -> ObjectStatus {
     let seconds = answer["last-modified"].flatMap(Timestamp.seconds(ofHTTP:)) ?? 0
-    return ObjectStatus(
+    var status = ObjectStatus(
       byteCount: byteCount, version: version(answer),
       modificationNanoseconds: seconds * 1_000_000_000,
       uploadMark: answer["x-amz-meta-nightshift-upload"])
+    status.tag = answer["etag"].flatMap(PinnedRange.tag).map(ObjectVersion.tag)
+    return status
   }
 
   private static func version(_ answer: HTTPAnswer) -> ObjectVersion? {

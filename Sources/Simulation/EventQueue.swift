@@ -6,19 +6,21 @@ enum Event: Sendable {
   case workerStarts(Int)
   case workerTicks(Int, life: Int)
   case blockScored(Int, life: Int, slot: Int, token: Int)
-  case requestArrives(Request)
-  case answerArrives(Answer)
+  // Apart in memory: an event is moved about a few times, and most have no message.
+  indirect case requestArrives(Request)
+  indirect case answerArrives(Answer)
   case requestTimesOut(Int, life: Int, id: Int)
-  case coordinatorStarts
-  case coordinatorTicks(life: Int)
-  case journalSyncs(life: Int)
-  case planEnds(life: Int)
-  case mergeBegins(life: Int)
-  case mergeEnds(life: Int, folder: String)
+  case coordinatorStarts(Int)
+  case coordinatorTicks(Int, life: Int)
+  case journalSyncs(Int, life: Int)
+  case planEnds(Int, life: Int)
+  case mergeBegins(Int, life: Int)
+  indirect case destinationActs(Int, life: Int, DestinationCall)
+  case cleanUp(Int, life: Int)
   case faultStrikes
-  case userActs
+  case userActs(Int)
 
-  /// A number for the trace.
+  /// A number for the digest of the trace.
   var code: UInt64 {
     switch self {
     case .workerStarts(let worker): 0x100 + UInt64(worker)
@@ -27,30 +29,33 @@ enum Event: Sendable {
     case .requestArrives(let request): 0x10_000 + UInt64(request.id) * 8 + UInt64(request.worker)
     case .answerArrives(let answer): 0x20_000 + UInt64(answer.id) * 8 + UInt64(answer.worker)
     case .requestTimesOut(let worker, _, _): 0x400 + UInt64(worker)
-    case .coordinatorStarts: 1
-    case .coordinatorTicks: 2
-    case .journalSyncs: 3
-    case .planEnds: 4
-    case .mergeBegins: 5
-    case .mergeEnds: 6
+    case .coordinatorStarts(let place): 0x10 + UInt64(place)
+    case .coordinatorTicks(let place, _): 0x20 + UInt64(place)
+    case .journalSyncs(let place, _): 0x30 + UInt64(place)
+    case .planEnds(let place, _): 0x40 + UInt64(place)
+    case .mergeBegins(let place, _): 0x50 + UInt64(place)
+    case .destinationActs(let place, _, _): 0x60 + UInt64(place)
+    case .cleanUp(let place, _): 0x70 + UInt64(place)
     case .faultStrikes: 7
-    case .userActs: 8
+    case .userActs(let place): 0x80 + UInt64(place)
     }
   }
 }
 
-/// A message of one worker to the coordinator.
+/// A message of one worker to its coordinator.
 struct Request: Sendable {
   enum Body: Sendable {
     case fleet(FleetRequest)
-    /// One piece of a partial, on the bulk listener.
-    case piece(LeaseKey, PartialName, offset: UInt64)
+    /// One piece of a partial, on the bulk listener; a wire may have flipped a bit of it.
+    case piece(LeaseKey, PartialName, offset: UInt64, isDamaged: Bool)
   }
 
   let worker: Int
   let life: Int
   let sender: WorkerID
   let id: Int
+  /// Which coordinator it is for.
+  let place: Int
   let body: Body
 }
 
@@ -60,22 +65,26 @@ struct Answer: Sendable {
     case fleet(FleetAnswer)
     /// Bytes of the partial that the spool now has.
     case received(UInt64)
+    /// The coordinator cannot take it now.
+    case unavailable
   }
 
   let worker: Int
   let life: Int
   let id: Int
-  let body: Body
+  let place: Int
+  var body: Body
   /// The result that the answer settles, if it does.
   var settled: ShardResult?
 }
 
 /// Events by time, and among equal times in the order in which they were added.
 struct EventQueue: Sendable {
+  /// Small, because a heap moves its entries about; the events stay where they are.
   private struct Entry: Sendable {
     let time: Int64
-    let number: Int
-    let event: Event
+    let number: Int32
+    let slot: Int32
 
     func isBefore(_ other: Entry) -> Bool {
       time != other.time ? time < other.time : number < other.number
@@ -83,13 +92,22 @@ struct EventQueue: Sendable {
   }
 
   private var heap: [Entry] = []
-  private var nextNumber = 0
+  private var events: [Event?] = []
+  private var freeSlots: [Int32] = []
+  private var nextNumber: Int32 = 0
 
   var count: Int { heap.count }
 
   /// Adds an event at a time in nanoseconds.
   mutating func push(_ event: Event, at time: Int64) {
-    heap.append(Entry(time: time, number: nextNumber, event: event))
+    var slot = Int32(events.count)
+    if let free = freeSlots.popLast() {
+      slot = free
+      events[Int(slot)] = event
+    } else {
+      events.append(event)
+    }
+    heap.append(Entry(time: time, number: nextNumber, slot: slot))
     nextNumber += 1
     var child = heap.count - 1
     while child > 0 {
@@ -102,7 +120,7 @@ struct EventQueue: Sendable {
 
   mutating func pop() -> (event: Event, time: Int64)? {
     guard let last = heap.popLast() else { return nil }
-    guard let first = heap.first else { return (last.event, last.time) }
+    guard let first = heap.first else { return take(last) }
     heap[0] = last
     var parent = 0
     while true {
@@ -111,9 +129,16 @@ struct EventQueue: Sendable {
       where child < heap.count && heap[child].isBefore(heap[least]) {
         least = child
       }
-      guard least != parent else { return (first.event, first.time) }
+      guard least != parent else { return take(first) }
       heap.swapAt(parent, least)
       parent = least
     }
+  }
+
+  private mutating func take(_ entry: Entry) -> (event: Event, time: Int64)? {
+    guard let event = events[Int(entry.slot)] else { return nil }
+    events[Int(entry.slot)] = nil
+    freeSlots.append(entry.slot)
+    return (event, entry.time)
   }
 }

@@ -15,8 +15,12 @@ struct JournalState: Equatable, Sendable {
   /// Takes an entry up; says what is wrong with it.
   mutating func apply(_ entry: JournalEntry) -> String? {
     switch entry {
-    case .submitted: state = .queued
-    case .planned: isPlanned = true
+    case .submitted:
+      guard state == nil else { return "the job is submitted twice" }
+      state = .queued
+    case .planned:
+      guard !isPlanned else { return "the job is planned twice" }
+      isPlanned = true
     case .columns, .inputsChecked: break
     case .state(_, let next, _):
       if let state, state.isTerminal { return "the journal leaves \(state.rawValue)" }
@@ -39,7 +43,8 @@ struct JournalState: Equatable, Sendable {
     guard former.intersection(BlockMask(part.blocks)).isEmpty else {
       return "blocks \(part.blocks) of shard \(part.shard) are committed twice"
     }
-    return publicationCount == 0 ? nil : "a commit follows the publication"
+    guard publicationCount == 0 else { return "a commit follows the publication" }
+    return state?.isTerminal == true ? "a commit follows the job's end" : nil
   }
 
   private mutating func refute(_ part: CommittedBlocks) -> String? {
@@ -53,45 +58,46 @@ struct JournalState: Equatable, Sendable {
   }
 }
 
-/// A journal on a disk that loses what was not synced.
+/// A journal on a disk that loses what was not synced: a model of SQLite, whose transactions are
+/// there whole or not at all.
 struct ModelJournal: Sendable {
-  /// Synced entries: they outlive a crash.
+  /// Written entries; they outlive a crash.
   private(set) var durable: [JournalEntry] = []
-  /// What the durable entries say.
+  /// What the written entries say.
   private(set) var folded = JournalState()
   /// Blocks whose commit was durable at some time, by shard.
   private(set) var everCommitted: [ShardID: BlockMask] = [:]
-  private(set) var pending: [JournalEntry] = []
+  /// Places of entries whose sync failed: the page cache has them, the disk has not.
+  private var lossy: [Int] = []
   var incarnation = Incarnation(1)
 
-  mutating func append(_ entry: JournalEntry) { pending.append(entry) }
-
-  /// Makes the pending entries durable, as one transaction; says what is wrong with them.
-  mutating func sync() -> [String] {
+  /// Writes entries as one transaction; says what is wrong with them.
+  mutating func write(_ entries: [JournalEntry], isSynced: Bool = true) -> [String] {
     var found: [String] = []
-    for entry in pending {
+    for entry in entries {
       if let violation = folded.apply(entry) { found.append(violation) }
       if case .commit(_, let part) = entry {
         everCommitted[part.shard] = (everCommitted[part.shard] ?? .none)
           .union(BlockMask(part.blocks))
       }
     }
-    durable += pending
-    pending = []
+    if !isSynced { lossy += durable.count..<durable.count + entries.count }
+    durable += entries
     return found
   }
 
-  /// The machine dies: the transaction under way is lost.
-  mutating func crash() { pending = [] }
-
-  /// What a reader on the same connection sees.
-  var visible: JournalState {
-    var state = folded
-    for entry in pending { _ = state.apply(entry) }
-    return state
+  /// The power fails: what only the page cache had is lost.
+  ///
+  /// - Returns: How many entries.
+  mutating func losePower() -> Int {
+    guard !lossy.isEmpty else { return 0 }
+    defer { lossy = [] }
+    for place in lossy.reversed() { durable.remove(at: place) }
+    folded = replayed
+    return lossy.count
   }
 
-  /// The state that a reader makes of the durable entries alone, from the first.
+  /// The state that a reader makes of the written entries alone, from the first.
   var replayed: JournalState {
     var state = JournalState()
     for entry in durable { _ = state.apply(entry) }

@@ -14,11 +14,13 @@ struct ScoredText: Sendable {
   private let records: [[UInt64]]
 
   /// Draws one to five files of a few blocks; some are longer than one shard.
-  init(insideField: Int, using generator: inout SplitMix64) {
+  init(insideField: Int, inputLimit: Int, using generator: inout SplitMix64) {
     let seed = generator.next()
-    let longFile = generator.below(6) == 0
-    let inputs = (0..<generator.within(1...5)).map { index in
-      let blocks = index == 0 && longFile ? generator.within(65...140) : generator.within(0...16)
+    // Half of the jobs are small, so that most of their time goes into the end of a job.
+    let isSmall = generator.below(2) == 0
+    let longFile = !isSmall && generator.below(6) == 0
+    let inputs = (0..<min(inputLimit, generator.within(1...(isSmall ? 2 : 5)))).map { index in
+      let blocks = index == 0 && longFile ? generator.within(65...140) : generator.within(0...(isSmall ? 3 : 16))
       return PlannedInput(
         path: "/in/\(index)", byteCount: UInt64(blocks) * 256, modifiedNanoseconds: 0, inode: 0,
         compression: .none)

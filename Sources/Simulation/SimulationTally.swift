@@ -1,42 +1,39 @@
 /// How often what happened in a simulated world.
 package struct SimulationTally: Hashable, Sendable {
-  package internal(set) var coordinatorCrashes = 0
-  package internal(set) var workerCrashes = 0
-  package internal(set) var terminations = 0
-  package internal(set) var pauses = 0
-  package internal(set) var partitions = 0
-  package internal(set) var lostMessages = 0
-  package internal(set) var replays = 0
-  package internal(set) var commits = 0
-  package internal(set) var refutations = 0
-  package internal(set) var charges = 0
-  package internal(set) var repeatedResults = 0
-  package internal(set) var wrongStates = 0
-  package internal(set) var damagedMerges = 0
-  package internal(set) var blockedMerges = 0
-  package internal(set) var diedAfterPublishing = 0
-  package internal(set) var succeeded = 0
-  package internal(set) var failed = 0
-  package internal(set) var cancelled = 0
+  /// Faults that struck, by `FaultKind.rawValue`.
+  package internal(set) var faults = Array(repeating: 0, count: FaultKind.allCases.count)
+  /// Worlds in which each kind struck.
+  package internal(set) var worlds = Array(repeating: 0, count: FaultKind.allCases.count)
+  /// What happened, by `Happening.rawValue`.
+  package internal(set) var happenings = Array(
+    repeating: 0, count: Happening.allCases.count)
+
+  /// What faults and ordinary life come to.
+  package enum Happening: Int, CaseIterable, Sendable {
+    case coordinatorCrashes, workerCrashes, lostMessages
+    case commits, refutations, charges, repeatedResults, wrongStates, mergedAhead
+    case damagedMerges, blockedMerges, supersededMerges, diedWhilePublishing
+    case succeeded, failed, cancelled
+  }
 
   package init() {}
 
+  package subscript(_ kind: FaultKind) -> Int { faults[kind.rawValue] }
+
+  package subscript(_ happening: Happening) -> Int { happenings[happening.rawValue] }
+
   /// Adds another world's counts.
   package static func += (left: inout SimulationTally, right: SimulationTally) {
-    for path in all { left[keyPath: path] += right[keyPath: path] }
+    for index in left.faults.indices {
+      left.faults[index] += right.faults[index]
+      left.worlds[index] += right.worlds[index]
+    }
+    for index in left.happenings.indices { left.happenings[index] += right.happenings[index] }
   }
 
   /// Kinds that never happened.
   package var missing: [String] {
-    SimulationTally.all.filter { self[keyPath: $0] == 0 }.map { "\($0)" }
-  }
-
-  private static var all: [WritableKeyPath<SimulationTally, Int>] {
-    [
-      \.coordinatorCrashes, \.workerCrashes, \.terminations, \.pauses, \.partitions,
-      \.lostMessages, \.replays, \.commits, \.refutations, \.charges, \.repeatedResults,
-      \.wrongStates, \.damagedMerges, \.blockedMerges, \.diedAfterPublishing, \.succeeded,
-      \.failed, \.cancelled,
-    ]
+    FaultKind.allCases.filter { self[$0] == 0 }.map(\.name)
+      + Happening.allCases.filter { self[$0] == 0 }.map { "\($0)" }
   }
 }

@@ -2,36 +2,52 @@ import CoordinatorCore
 import Jobs
 import Leasing
 
-/// The coordinator's process.
+/// The coordinators' processes.
 extension World {
-  var coordinatorInstant: Instant { Instant(nanoseconds: now - coordinator.startedAt) }
+  func instant(of place: Int) -> Instant {
+    let error = PlantedBug.wallClockUsed.isPlanted ? clockError : 0
+    return Instant(nanoseconds: now - coordinators[place].startedAt + error)
+  }
+
+  /// Whether an event reaches the process it was meant for; one that is stopped gets it later.
+  mutating func isRunning(_ place: Int, life: Int, else event: Event) -> Bool {
+    guard coordinators[place].core != nil, coordinators[place].life == life else { return false }
+    guard coordinators[place].pausedUntil <= now else {
+      queue.push(event, at: coordinators[place].pausedUntil)
+      return false
+    }
+    return true
+  }
 
   /// Starts a life: the journal is read, then the network is open.
-  mutating func startCoordinator() {
-    guard coordinator.core == nil else { return }
-    if coordinator.life > 0, sabotage != .incarnationReused {
-      coordinator.journal.incarnation = coordinator.journal.incarnation.next
+  mutating func startCoordinator(_ place: Int) {
+    guard coordinators[place].core == nil else { return }
+    if coordinators[place].life > 0, !PlantedBug.incarnationNotJournaled.isPlanted {
+      coordinators[place].journal.incarnation = coordinators[place].journal.incarnation.next
     }
-    coordinator.life += 1
-    coordinator.startedAt = now
-    checkReplay()
+    coordinators[place].life += 1
+    coordinators[place].startedAt = now
+    coordinators[place].pausedUntil = now
+    checkReplay(of: place)
+    let incarnation = coordinators[place].journal.incarnation
     var core = CoordinatorCore(
-      incarnation: coordinator.journal.incarnation,
-      recoveredAt: coordinator.life == 1 ? .start : .start + Limits.recoveryWindow,
+      incarnation: incarnation,
+      recoveredAt: incarnation.rawValue == 1 ? .start : .start + Limits.recoveryWindow,
       chargeLimit: chargeLimit, suspectChargeLimit: suspectChargeLimit)
     var effects: [CoordinatorEffect] = []
-    restore(&core, into: &effects)
-    coordinator.core = core
-    carryOut(effects)
-    scheduleSync()
-    queue.push(.coordinatorTicks(life: coordinator.life), at: now)
+    restore(&core, of: place, into: &effects)
+    coordinators[place].core = core
+    if isTraced { trace("coordinator \(place) starts, incarnation \(incarnation)") }
+    carryOut(effects, of: place)
+    noteEnd()
+    queue.push(.coordinatorTicks(place, life: coordinators[place].life), at: now)
   }
 
   /// Gives the journal's job to a new core; the user submits it (again) where it is not there.
   private mutating func restore(
-    _ core: inout CoordinatorCore, into effects: inout [CoordinatorEffect]
+    _ core: inout CoordinatorCore, of place: Int, into effects: inout [CoordinatorEffect]
   ) {
-    let journaled = coordinator.journal.folded
+    let journaled = coordinators[place].journal.folded
     guard let state = journaled.state else {
       do {
         try core.submit(Self.job, request, createdNanoseconds: 1, into: &effects)
@@ -43,9 +59,16 @@ extension World {
     core.restore(
       CoordinatorCore.Restored(
         id: Self.job, request: request, createdNanoseconds: 1, state: state, reason: "",
-        folder: nil, planned: journaled.isPlanned ? (text.plan, Self.model) : nil),
+        folder: journaled.publicationCount > 0 ? "prediction" : nil,
+        planned: journaled.isPlanned ? (text.plan, Self.model) : nil),
       into: &effects)
-    if journaled.isPlanned { reload(&core, journaled, into: &effects) }
+    if state.isTerminal {
+      let counts = journaled.rows.reduce(into: RecordCounts()) { $0 += $1.counts }
+      let blockCount = journaled.rows.reduce(0) { $0 + $1.blocks.count }
+      core.forgetShards(of: Self.job, counts: counts, committedBlockCount: blockCount)
+    } else if journaled.isPlanned {
+      reload(&core, journaled, into: &effects)
+    }
   }
 
   /// Reads rows as a database gives them: in any order.
@@ -59,223 +82,193 @@ extension World {
       into: &effects)
   }
 
-  mutating func crashCoordinator() {
-    guard coordinator.core != nil else { return }
-    count(\.coordinatorCrashes)
-    if generator.below(3) == 0 {
-      // The transaction was complete, but nobody was told.
-      for violation in coordinator.journal.sync() { violate(violation) }
-    } else {
-      coordinator.journal.crash()
+  /// How a coordinator's process ends.
+  enum CoordinatorEnd {
+    /// `kill -9`: the page cache outlives it.
+    case kill
+    case powerLoss
+    /// SIGTERM: what was decided is written, then the journal is closed.
+    case termination
+    /// A failed fsync: the process ends, and nobody knows what the disk has.
+    case failedSync
+  }
+
+  mutating func endCoordinator(_ place: Int, _ end: CoordinatorEnd, pause: Int? = nil) {
+    guard coordinators[place].core != nil else { return }
+    if isTraced { trace("coordinator \(place) ends: \(end)") }
+    count(.coordinatorCrashes)
+    // A transaction may be complete although nobody was told.
+    if end == .termination || (!coordinators[place].journalIsFull && generator.below(3) == 0) {
+      write(coordinators[place].commit.begin().entries, of: place)
     }
-    coordinator.spool.crash()
-    coordinator.core = nil
-    coordinator.outbox = []
-    coordinator.isSyncScheduled = false
-    coordinator.mergesAfterSync = false
-    coordinator.endsAfterSync = false
-    coordinator.isMerging = false
-    let pause = generator.within(100...(hasHealed ? 1_000 : 14_000))
-    queue.push(.coordinatorStarts, at: now + Int64(pause) * Self.millisecond)
+    coordinators[place].spool.endProcess()
+    if end == .powerLoss { losePower(place) }
+    coordinators[place].core = nil
+    coordinators[place].commit = GroupCommit()
+    coordinators[place].isSyncScheduled = false
+    coordinators[place].journalIsFull = false
+    coordinators[place].publication = nil
+    coordinators[place].ahead = nil
+    coordinators[place].aheadRecords = []
+    let longest = hasHealed ? 1_000 : 14_000
+    let wait = pause ?? generator.within(100...longest)
+    queue.push(.coordinatorStarts(place), at: now + Int64(wait) * Self.millisecond)
   }
 
-  mutating func tickCoordinator(life: Int) {
-    guard coordinator.life == life, coordinator.core != nil else { return }
-    var effects: [CoordinatorEffect] = []
-    let time = coordinatorInstant
-    coordinator.core?.tick(now: time, into: &effects)
-    carryOut(effects)
-    checkTable()
-    queue.push(.coordinatorTicks(life: life), at: now + 500 * Self.millisecond)
+  private mutating func losePower(_ place: Int) {
+    let lostCount = coordinators[place].journal.losePower()
+    if lostCount > 0 { violate("the power failure took \(lostCount) entries of the journal") }
+    let salt = generator.next()
+    let keepsSome = strikes(.tornWrite)
+    coordinators[place].spool.losePower { digest in
+      keepsSome && mixed(digest.words[0] ^ salt) % 2 == 0
+    }
+    // The output is on this machine's disk, unless several machines see it.
+    guard coordinators.count == 1, !keepsSome || generator.below(2) == 0 else { return }
+    folder.losePower()
+    // A rename that was not synced may be undone; nobody was told that the job is published.
+    let isPromised = coordinators[place].journal.folded.publicationCount > 0
+    if folder.visible == nil, !isPromised, !publishesToStore { seen = nil }
   }
 
-  mutating func endPlan(life: Int) {
-    guard coordinator.life == life, coordinator.core != nil else { return }
+  mutating func write(_ entries: [JournalEntry], of place: Int, isSynced: Bool = true) {
+    for violation in coordinators[place].journal.write(entries, isSynced: isSynced) {
+      violate(violation)
+    }
+  }
+
+  mutating func tickCoordinator(_ place: Int, life: Int) {
+    let event = Event.coordinatorTicks(place, life: life)
+    guard isRunning(place, life: life, else: event) else { return }
+    queue.push(event, at: now + 500 * Self.millisecond)
+    guard !coordinators[place].journalIsFull else { return }
     var effects: [CoordinatorEffect] = []
-    coordinator.core?.planned(Self.job, text.plan, Self.model, into: &effects)
-    carryOut(effects)
+    let time = instant(of: place)
+    coordinators[place].core?.tick(now: time, into: &effects)
+    carryOut(effects, of: place)
+    checkTable(of: place)
+  }
+
+  mutating func endPlan(_ place: Int, life: Int) {
+    guard isRunning(place, life: life, else: .planEnds(place, life: life)) else { return }
+    var effects: [CoordinatorEffect] = []
+    coordinators[place].core?.planned(Self.job, text.plan, Self.model, into: &effects)
+    // Only the life that planned a job merges it ahead, and only into a folder.
+    if !publishesToStore, text.plan.shardCount > 0 {
+      coordinators[place].ahead = MergeOrder(text.plan)
+    }
+    carryOut(effects, of: place)
   }
 
   // MARK: Effects
 
-  mutating func carryOut(_ effects: [CoordinatorEffect]) {
-    for effect in effects {
-      switch effect {
-      case .journal(let entry): append(entry)
-      case .plan:
-        queue.push(
-          .planEnds(life: coordinator.life),
-          at: now + Int64(generator.within(1...500)) * Self.millisecond)
-      case .merge:
-        if coordinator.isMerging { violate("a second merge starts beside the first") }
-        coordinator.isMerging = true
-        coordinator.mergesAfterSync = true
-      case .reload:
-        guard var core = coordinator.core else { continue }
-        var more: [CoordinatorEffect] = []
-        reload(&core, coordinator.journal.visible, into: &more)
-        coordinator.core = core
-        carryOut(more)
-      case .ended: coordinator.endsAfterSync = true
-      case .log: break
-      }
-    }
-    if !effects.isEmpty { scheduleSync() }
+  mutating func carryOut(_ effects: [CoordinatorEffect], of place: Int) {
+    for case .journal(let entry) in effects { tally(entry) }
+    for effect in coordinators[place].commit.add(effects) { carryOutNow(effect, of: place) }
+    if coordinators[place].commit.isWaiting { scheduleSync(place) }
   }
 
-  private mutating func append(_ entry: JournalEntry) {
-    tally(entry)
-    switch entry {
-    case .refute where sabotage == .refuteLost: return
-    case .commit where sabotage == .commitLost && generator.below(20) == 0: return
-    default: coordinator.journal.append(entry)
+  /// Carries out what needs no journal any more.
+  private mutating func carryOutNow(_ effect: CoordinatorEffect, of place: Int) {
+    let life = coordinators[place].life
+    switch effect {
+    case .plan:
+      queue.push(.planEnds(place, life: life), at: now + milliseconds(1...500))
+    case .merge:
+      queue.push(
+        .mergeBegins(place, life: life),
+        at: now + milliseconds(0...(generator.below(2) == 0 ? 400 : 10)))
+    case .reload:
+      guard var core = coordinators[place].core else { return }
+      var more: [CoordinatorEffect] = []
+      reload(&core, coordinators[place].journal.folded, into: &more)
+      coordinators[place].core = core
+      carryOut(more, of: place)
+    case .ended: queue.push(.cleanUp(place, life: life), at: now + milliseconds(0...800))
+    case .journal, .log: break
     }
+  }
+
+  func isLive(_ place: Int, life: Int) -> Bool {
+    coordinators[place].core != nil && coordinators[place].life == life
+  }
+
+  mutating func milliseconds(_ range: ClosedRange<Int>) -> Int64 {
+    Int64(generator.within(range)) * Self.millisecond
   }
 
   private mutating func tally(_ entry: JournalEntry) {
     switch entry {
-    case .commit: count(\.commits)
-    case .refute: count(\.refutations)
-    case .charge: count(\.charges)
+    case .commit: count(.commits)
+    case .refute: count(.refutations)
+    case .charge: count(.charges)
     case .submitted, .planned, .columns, .inputsChecked, .state, .published, .deleted: break
     }
+    if isTraced { trace("decided: \(describe(entry))") }
   }
 
-  mutating func scheduleSync() {
-    guard !coordinator.isSyncScheduled else { return }
-    coordinator.isSyncScheduled = true
+  /// Removes what a job that has ended leaves.
+  mutating func cleanUp(_ place: Int, life: Int) {
+    guard isRunning(place, life: life, else: .cleanUp(place, life: life)) else { return }
+    guard coordinators[place].core?.jobs[Self.job]?.state.isTerminal == true else { return }
+    coordinators[place].core?.forgetShards(of: Self.job)
+    coordinators[place].spool.removeAll()
+  }
+
+  // MARK: The journal
+
+  mutating func scheduleSync(_ place: Int) {
+    guard !coordinators[place].isSyncScheduled else { return }
+    coordinators[place].isSyncScheduled = true
+    coordinators[place].commit.isScheduled = true
     queue.push(
-      .journalSyncs(life: coordinator.life),
+      .journalSyncs(place, life: coordinators[place].life),
       at: now + Int64(generator.within(500...20_000)) * 1_000)
   }
 
-  /// The transaction is durable: what waited for it may happen.
-  mutating func syncJournal(life: Int) {
-    guard coordinator.life == life, coordinator.core != nil else { return }
-    coordinator.isSyncScheduled = false
-    for violation in coordinator.journal.sync() { violate(violation) }
-    checkJournal()
-    let answers = coordinator.outbox
-    coordinator.outbox = []
+  /// Writes what was decided; then what waited for it may happen.
+  mutating func syncJournal(_ place: Int, life: Int) {
+    guard isRunning(place, life: life, else: .journalSyncs(place, life: life)) else { return }
+    coordinators[place].isSyncScheduled = false
+    let batch = coordinators[place].commit.begin()
+    var isSynced = true
+    if !batch.entries.isEmpty {
+      if strikes(.journalFull) { return refuse(place) }
+      if strikes(.failedSync, percent: 20) {
+        guard PlantedBug.failedSyncIgnored.isPlanted else {
+          return endCoordinator(place, .failedSync)
+        }
+        isSynced = false
+      }
+      write(batch.entries, of: place, isSynced: isSynced)
+      takeAhead(batch.entries, of: place)
+    }
+    coordinators[place].journalIsFull = false
+    let (answers, effects) = coordinators[place].commit.wrote(batch)
     for answer in answers { release(answer) }
-    if coordinator.mergesAfterSync {
-      coordinator.mergesAfterSync = false
-      queue.push(
-        .mergeBegins(life: life), at: now + Int64(generator.within(1...400)) * Self.millisecond)
-    }
-    if coordinator.endsAfterSync {
-      coordinator.endsAfterSync = false
-      coordinator.spool.removeAll()
-    }
-    if coordinator.journal.folded.state?.isTerminal == true, endedAt == nil { endedAt = now }
-  }
-
-  // MARK: Requests
-
-  mutating func arrive(_ request: Request) {
-    guard coordinator.core != nil else { return }
-    var effects: [CoordinatorEffect] = []
-    var answer = Answer(
-      worker: request.worker, life: request.life, id: request.id,
-      body: answer(request, into: &effects))
-    if case .fleet(.finish(_, let result)) = request.body { answer.settled = result }
-    carryOut(effects)
-    checkTable()
-    if sabotage == .answerBeforeSync { return release(answer) }
-    coordinator.outbox.append(answer)
-    scheduleSync()
-  }
-
-  private mutating func release(_ answer: Answer) {
-    switch answer.body {
-    case .fleet(.finish(.already)): count(\.repeatedResults)
-    case .fleet(.finish(.wrongState)): count(\.wrongStates)
-    default: break
-    }
-    checkDurability(of: answer)
-    send(answer)
-  }
-
-  private mutating func answer(
-    _ request: Request, into effects: inout [CoordinatorEffect]
-  ) -> Answer.Body {
-    switch request.body {
-    case .piece(_, let name, let offset):
-      return .received(coordinator.spool.take(name, pieceAt: offset))
-    case .fleet(let body): return .fleet(answer(body, of: request.sender, into: &effects))
+    for effect in effects where isLive(place, life: life) { carryOutNow(effect, of: place) }
+    checkJournal(of: place)
+    noteEnd()
+    // The moment after the end is as good as any.
+    if endedAt == now, strikes(.coordinatorPowerLoss, percent: publicationStress) {
+      endCoordinator(place, .powerLoss)
     }
   }
 
-  private mutating func answer(
-    _ body: FleetRequest, of worker: WorkerID, into effects: inout [CoordinatorEffect]
-  ) -> FleetAnswer {
-    let time = coordinatorInstant
-    switch body {
-    case .hello(let name, let threadCount):
-      switch coordinator.core?.hello(worker, name: name, threadCount: threadCount, now: time) {
-      case .refused(let reason): return .refused(reason)
-      case .welcome, nil: return .welcome
-      }
-    case .acquire(let leaseLimit):
-      switch coordinator.core?.acquire(
-        worker, leaseLimit: leaseLimit, now: time, into: &effects)
-      {
-      case .grants(let grants): return .grants(noted(grants))
-      case .unknownWorker: return .unknownWorker
-      case .drain: return .drain
-      case .wait, nil: return .wait(.milliseconds(generator.within(200...1_500)))
-      }
-    case .heartbeat(let held):
-      switch coordinator.core?.heartbeat(worker, held: held, now: time, into: &effects) {
-      case .alive(let revoked, let shortened, let drain):
-        return .alive(revoked: revoked, shortened: shortened, drain: drain)
-      case .unknownWorker, nil: return .unknownWorker
-      }
-    case .finish(let job, let result):
-      return .finish(finish(job, result, of: worker, into: &effects))
-    case .handBack(let key): coordinator.core?.handBack(key, worker: worker)
-    case .fail(let key, _, let reason):
-      coordinator.core?.fail(key, worker: worker, reason: reason, now: time, into: &effects)
-    case .goodbye: coordinator.core?.goodbye(worker)
+  /// The journal's disk is full: who waits asks again, and the write is repeated.
+  private mutating func refuse(_ place: Int) {
+    coordinators[place].journalIsFull = true
+    for var answer in coordinators[place].commit.refused() {
+      answer.body = .unavailable
+      answer.settled = nil
+      send(answer)
     }
-    return .done
+    scheduleSync(place)
   }
 
-  /// Notes which leases were given: a name is never given twice.
-  private mutating func noted(_ grants: [Grant]) -> [Grant] {
-    for grant in grants where granted.updateValue(grant.lease, forKey: grant.key) != nil {
-      violate("two leases are named \(grant.lease.shard) \(grant.lease.attempt)")
-    }
-    return grants
-  }
-
-  /// Two steps: the bytes first, and once they are here and synced, the verdict.
-  private mutating func finish(
-    _ job: JobID, _ result: ShardResult, of worker: WorkerID,
-    into effects: inout [CoordinatorEffect]
-  ) -> FinishAnswer {
-    if let answer = coordinator.core?.preview(job, result) {
-      if answer == .already, sabotage == .lateResultReplaces {
-        effects.append(.journal(.commit(job, committed(result))))
-      }
-      return answer
-    }
-    guard coordinator.spool.has(result.partial) else {
-      if !hasHealed, generator.chance(rates.spoolFull) { return .spoolFull }
-      return .sendPieces(from: coordinator.spool.receivedByteCount(of: result.partial))
-    }
-    if sabotage != .commitBeforeFileSync { coordinator.spool.sync(result.partial) }
-    let time = coordinatorInstant
-    return coordinator.core?.finish(
-      job, result, worker: worker, now: time, into: &effects)
-      ?? .refused("no coordinator")
-  }
-
-  private func committed(_ result: ShardResult) -> CommittedBlocks {
-    CommittedBlocks(
-      shard: result.shard, blocks: result.blocks, attempt: result.attempt, entry: result.entry,
-      exit: result.results.last?.exit ?? .recordStart,
-      counts: result.results.reduce(into: RecordCounts()) { $0 += $1.counts },
-      partial: result.partial)
+  /// Notes when every job has durably ended.
+  mutating func noteEnd() {
+    let haveEnded = coordinators.allSatisfy { $0.journal.folded.state?.isTerminal == true }
+    if !haveEnded { endedAt = nil } else if endedAt == nil { endedAt = now }
   }
 }

@@ -9,7 +9,7 @@ extension World {
   }
 
   /// Whether an event reaches the process it was meant for; one that is stopped gets it later.
-  mutating func isRunning(_ worker: Int, life: Int, else event: Event) -> Bool {
+  mutating func isWorking(_ worker: Int, life: Int, else event: Event) -> Bool {
     guard workers[worker].isUp, workers[worker].life == life else { return false }
     guard workers[worker].pausedUntil <= now else {
       queue.push(event, at: workers[worker].pausedUntil)
@@ -20,7 +20,7 @@ extension World {
 
   /// Starts a process in place of the one that ended.
   mutating func startWorker(_ worker: Int) {
-    guard !workers[worker].isUp, endedAt == nil else { return }
+    guard !workers[worker].isUp else { return }
     let life = workers[worker].life + 1
     let slotCount = generator.within(1...3)
     var timing = WorkerTiming()
@@ -31,16 +31,19 @@ extension World {
     fresh.isUp = true
     fresh.startedAt = now
     fresh.scorers = Array(repeating: nil, count: slotCount)
-    let isSlow = !hasHealed && generator.chance(rates.slowWorker)
+    fresh.home = worker % coordinators.count
+    let isSlow = strikes(.slowWorker)
     let blockTime = isSlow ? generator.within(1_000...8_000) : generator.within(20...1_200)
     fresh.blockTime = Int64(blockTime) * Self.millisecond
     workers[worker] = fresh
+    if isTraced { trace("worker \(worker) starts, for coordinator \(fresh.home)") }
     queue.push(.workerTicks(worker, life: life), at: now)
   }
 
   /// The process is gone at once, with what was on its disk.
   mutating func crashWorker(_ worker: Int) {
     guard workers[worker].isUp else { return }
+    if isTraced { trace("worker \(worker) ends") }
     workers[worker].isUp = false
     workers[worker].kept = [:]
     workers[worker].inFlight = [:]
@@ -49,7 +52,7 @@ extension World {
   }
 
   mutating func tickWorker(_ worker: Int, life: Int) {
-    guard isRunning(worker, life: life, else: .workerTicks(worker, life: life)) else { return }
+    guard isWorking(worker, life: life, else: .workerTicks(worker, life: life)) else { return }
     tick(worker)
     queue.push(.workerTicks(worker, life: life), at: now + 200 * Self.millisecond)
   }
@@ -79,7 +82,9 @@ extension World {
       case .shorten(let slot, let end): workers[worker].scorers[slot]?.end = Int(end)
       case .upload(let key, let offset): upload(key, from: offset, worker: worker)
       case .discard(let key): workers[worker].kept[key] = nil
-      case .exit: crashWorker(worker)
+      case .exit(let reason):
+        checkLeaving(worker, reason)
+        crashWorker(worker)
       }
     }
     checkBounds(ofWorker: worker)
@@ -87,10 +92,6 @@ extension World {
 
   private mutating func sendFleet(_ request: FleetRequest, from worker: Int) {
     send(.fleet(request), from: worker)
-    guard sabotage == .discardBeforeAnswer, case .finish(let job, let result) = request else {
-      return
-    }
-    workers[worker].kept[LeaseKey(job: job, shard: result.shard, attempt: result.attempt)] = nil
   }
 
   // MARK: Scoring
@@ -121,7 +122,7 @@ extension World {
 
   mutating func blockScored(_ worker: Int, life: Int, slot: Int, token: Int) {
     let event = Event.blockScored(worker, life: life, slot: slot, token: token)
-    guard isRunning(worker, life: life, else: event),
+    guard isWorking(worker, life: life, else: event),
       var scorer = workers[worker].scorers[slot], scorer.token == token
     else { return }
     guard !scorer.isStopping else { return stop(scorer, slot: slot, worker: worker) }
@@ -174,7 +175,7 @@ extension World {
     let name = name(of: content, lease.attempt)
     contents[name.digest] = content
     var entry = lease.entry
-    if sabotage == .wrongStateAccepted {
+    if PlantedBug.guessDenied.isPlanted {
       entry = text.trueEntry(lease.shard, Int(lease.blocks.first))
     }
     guard
@@ -216,6 +217,6 @@ extension World {
     guard workers[worker].kept[key] != nil else {
       return violate("worker \(worker) has deleted a partial that is asked for")
     }
-    send(.piece(key, name, offset: offset), from: worker)
+    send(.piece(key, name, offset: offset, isDamaged: false), from: worker)
   }
 }

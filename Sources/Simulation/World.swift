@@ -3,34 +3,37 @@ import Jobs
 import Leasing
 import WorkerCore
 
-/// A coordinator and its workers on a simulated network, with everything that can go wrong.
+/// Coordinators and their workers on a simulated network, with everything that can go wrong.
 ///
-/// The cores are the real ones; clock, network, disks, scoring and the user are models. One
-/// generator decides everything, so that a seed replays a world exactly. First come the faults;
-/// then they stop, and the job must come to its end.
+/// Real are the cores of coordinator and worker, the leases, the group commit, the order in which
+/// a partial becomes durable, the order of the merge, and the publication. Models are the clock,
+/// the network, the disks (SQLite among them), the object store, scoring, and the user. One seed
+/// decides everything, so that it replays a world exactly. First come the faults; then they stop,
+/// and the job must come to its end.
 package struct World: Sendable {
   /// What was found wrong, with the time.
-  package private(set) var violations: [String] = []
+  private(set) var violations: [String] = []
   /// A hash over all events in order: equal for equal seeds.
-  package private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+  private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
   /// Events so far.
-  package private(set) var stepCount = 0
-
+  private(set) var stepCount = 0
   /// What happened, so that a test can see that enough does.
-  package private(set) var tally = SimulationTally()
+  var tally = SimulationTally()
+  /// Whether lines are kept for a reader.
+  var isTraced = false
+  private var lines: [String] = []
 
   /// What the job must come to.
-  package enum Ending: Hashable, Sendable {
+  enum Ending: Hashable, Sendable {
     case published
     /// A block can never be scored, or too many records are errors.
     case failed
   }
 
-  let seed: UInt64
-  let sabotage: Sabotage?
+  let schedule: Schedule
   let expectedEnding: Ending
-  let rates: FaultRates
   let text: ScoredText
+  let expectedRecords: [UInt64]
   let poison: Poison?
   let request: JobRequest
   let chargeLimit: Int
@@ -46,25 +49,37 @@ package struct World: Sendable {
     let kind: Kind
   }
 
+  var faults: Faults
   var generator: SplitMix64
   var queue = EventQueue()
   /// Nanoseconds since the world began.
   var now: Int64 = 0
+  /// What the wall clocks are ahead, by nanoseconds.
+  var clockError: Int64 = 0
   var workers: [SimulatedWorker] = []
-  var coordinator = SimulatedCoordinator()
-  var destination = ModelDestination()
+  var coordinators: [SimulatedCoordinator] = []
+  /// Where the output goes: one of the two is used.
+  var folder: ModelFolder
+  var store = ModelStore()
+  let publishesToStore: Bool
+  /// How often a publication is struck, in percent of the rates.
+  let publicationStress: Int
+  /// Milliseconds that a call of the destination may take.
+  let longestCall: Int
+  /// What readers have seen of the output, once they saw anything.
+  var seen: VisibleOutput?
+  /// The store is busy until then.
+  var storeBusyUntil: Int64 = 0
   var hasHealed = false
-  /// The user has asked to cancel, and was not refused.
-  var isCancelled = false
   /// Old requests that the network may bring again.
   var history: [Request] = []
   /// What was in each partial that was ever made.
   var contents: [ContentDigest: PartialContent] = [:]
-  /// Partials that a fault took from the spool on purpose.
+  /// Partials that a fault has damaged on purpose.
   var damaged: Set<ContentDigest> = []
-  /// Every lease ever told to a worker, by its name.
-  var granted: [LeaseKey: Lease] = [:]
-  /// When the job was first seen to have ended.
+  /// Whether a state folder was put back from a copy: what it published since is not in its journal.
+  var hasRestored = false
+  /// When all jobs were first seen to have ended.
   var endedAt: Int64?
 
   static let job = JobID(0x51)
@@ -73,61 +88,87 @@ package struct World: Sendable {
   static let millisecond: Int64 = 1_000_000
 
   /// Draws the world that belongs to a seed.
-  package init(seed: UInt64, sabotage: Sabotage? = nil) {
-    var generator = SplitMix64(seed: mixed(seed))
-    self.seed = seed
-    self.sabotage = sabotage
-    rates = .drawn(using: &generator)
-    text = ScoredText(insideField: rates.insideField, using: &generator)
+  package init(_ schedule: Schedule) {
+    var generator = SplitMix64(seed: mixed(schedule.seed))
+    self.schedule = schedule
+    faults = Faults(allowed: schedule.allowed, using: &generator)
+    text = ScoredText(
+      insideField: faults.insideField, inputLimit: schedule.inputLimit, using: &generator)
+    expectedRecords = text.allRecords
     var request = JobRequest(
       displayName: "simulated", model: "/model", inputConfig: .init(uris: ["/in"]),
       outputConfig: .init(uri: "/out"))
     request.errorThreshold = -1
     let kind = generator.below(20)
-    if kind == 0 {
+    if kind < 2, text.plan.shardCount > 0 {
       let shard = ShardID(UInt32(generator.below(text.plan.shardCount)))
-      let block = generator.below(text.plan.range(of: shard).blockCount)
+      // A first block kills its worker before it can tell that it began.
+      let isFirst = generator.below(2) == 0
+      let block = isFirst ? 0 : generator.below(text.plan.range(of: shard).blockCount)
       let kind = Poison.Kind.allCases[generator.below(Poison.Kind.allCases.count)]
       poison = Poison(shard: shard, block: block, kind: kind)
       expectedEnding = kind == .isolatable ? .published : .failed
     } else {
       poison = nil
-      let isOverThreshold = kind == 1 && text.errorCount > 0
+      let isOverThreshold = kind == 2 && text.errorCount > 0
       if isOverThreshold { request.errorThreshold = Int64(text.errorCount) - 1 }
       expectedEnding = isOverThreshold ? .failed : .published
     }
-    chargeLimit = poison == nil ? 1_000 : Limits.chargeLimit
+    chargeLimit = poison == nil ? 200 : Limits.chargeLimit
     // Bad luck alone fails no shard where the job is to succeed.
-    suspectChargeLimit = poison?.kind == .isolatable ? 1_000 : Limits.suspectChargeLimit
+    suspectChargeLimit = poison?.kind == .isolatable ? 200 : Limits.suspectChargeLimit
     self.request = request
+    publishesToStore = generator.below(2) == 0
+    publicationStress = [60, 60, 200, 500][generator.below(4)]
+    longestCall = [20, 200, 2_000, 8_000][generator.below(4)]
+    folder = ModelFolder(knowsRename: generator.below(3) != 0)
     self.generator = generator
     begin()
   }
 
   /// Runs until the job has ended and a while longer, or until something is found wrong.
-  package mutating func run() {
+  mutating func run(_ tell: (String) -> Void = { _ in }) {
     while violations.isEmpty, let (event, time) = queue.pop() {
       now = time
       stepCount += 1
       note(event.code)
       note(UInt64(bitPattern: time))
+      if isTraced { traceEvent(event) }
       happen(event)
-      if !hasHealed, now >= Int64(rates.faultTime) * Self.millisecond { heal() }
+      if !hasHealed, now >= Int64(faults.faultTime) * Self.millisecond { heal() }
+      for line in lines { tell(line) }
+      lines.removeAll(keepingCapacity: true)
       guard !isOver else { break }
       checkProgress()
     }
     if violations.isEmpty { checkEnding() }
+    for line in lines { tell(line) }
+    lines = []
   }
 
   mutating func note(_ word: UInt64) { digest = mixed(digest ^ word) }
 
-  mutating func count(_ what: WritableKeyPath<SimulationTally, Int>) {
-    tally[keyPath: what] += 1
-  }
+  mutating func count(_ what: SimulationTally.Happening) { tally.happenings[what.rawValue] += 1 }
 
   mutating func violate(_ what: String) {
     guard violations.count < 8 else { return }
     violations.append("\(now / Self.millisecond) ms: \(what)")
+    if isTraced { trace("VIOLATION: \(what)") }
+  }
+
+  /// Tells a reader of the world what happens; asked for only where `isTraced`.
+  mutating func trace(_ what: String) {
+    let time = now / 1_000
+    let fraction = String(time % 1_000_000)
+    let zeros = String(repeating: "0", count: 6 - fraction.count)
+    lines.append("\(time / 1_000_000).\(zeros)\(fraction) s  \(what)")
+  }
+
+  /// Asks whether a fault strikes here, and tells of it.
+  mutating func strikes(_ kind: FaultKind, percent: Int = 100) -> Bool {
+    guard faults.strike(kind, percent: percent) else { return false }
+    if isTraced { trace("fault \(faults.struck.last.map { "\($0)" } ?? "")") }
+    return true
   }
 
   private mutating func happen(_ event: Event) {
@@ -139,18 +180,20 @@ package struct World: Sendable {
     case .requestArrives(let request): arrive(request)
     case .answerArrives(let answer): arrive(answer)
     case .requestTimesOut(let worker, let life, let id): timeOut(worker, life: life, id: id)
-    case .coordinatorStarts: startCoordinator()
-    case .coordinatorTicks(let life): tickCoordinator(life: life)
-    case .journalSyncs(let life): syncJournal(life: life)
-    case .planEnds(let life): endPlan(life: life)
-    case .mergeBegins(let life): beginMerge(life: life)
-    case .mergeEnds(let life, let folder): endMerge(life: life, folder: folder)
+    case .coordinatorStarts(let place): startCoordinator(place)
+    case .coordinatorTicks(let place, let life): tickCoordinator(place, life: life)
+    case .journalSyncs(let place, let life): syncJournal(place, life: life)
+    case .planEnds(let place, let life): endPlan(place, life: life)
+    case .mergeBegins(let place, let life): beginMerge(place, life: life)
+    case .destinationActs(let place, let life, let call):
+      act(on: call, of: place, life: life)
+    case .cleanUp(let place, let life): cleanUp(place, life: life)
     case .faultStrikes: strike()
-    case .userActs: actAsUser()
+    case .userActs(let place): actAsUser(place)
     }
   }
 
-  /// The job has ended durably, and late messages have had their time.
+  /// Every job has ended durably, and late messages have had their time.
   private var isOver: Bool {
     guard let endedAt else { return false }
     return now > endedAt + 8 * Self.second

@@ -166,6 +166,9 @@ package struct WorkerCore: Sendable {
       guard !results[index].isUploading else { continue }
       results[index].timer.isInFlight = true
       effects.append(.send(.finish(results[index].grant.job, results[index].result)))
+      if PlantedBug.discardedWhenSent.isPlanted {
+        effects.append(.discard(results[index].grant.key))
+      }
     }
   }
 
@@ -241,12 +244,14 @@ package struct WorkerCore: Sendable {
   ) {
     switch request {
     case .hello: join.backOff(now, timing, using: &generator)
+    case .acquire where PlantedBug.acquireNotRepeated.isPlanted: break
     case .acquire: acquire.backOff(now, timing, using: &generator)
     case .heartbeat:
       heartbeat.backOff(now, timing, using: &generator)
       if lastWords == .sent { lastWords = .due }
     case .finish(let job, let result):
       guard let index = resultIndex(job, result) else { return }
+      if PlantedBug.resultForgotten.isPlanted { return _ = results.remove(at: index) }
       results[index].timer.backOff(now, timing, using: &generator)
     case .handBack, .fail:
       guard let index = reports.firstIndex(where: { $0.request == request }) else { return }
@@ -380,6 +385,7 @@ package struct WorkerCore: Sendable {
         other.lease.shard == grant.lease.shard
       else { return false }
       return BlockMask(other.lease.blocks).bits & BlockMask(grant.lease.blocks).bits != 0
+        && !PlantedBug.scoredTwiceAtOnce.isPlanted
     }
   }
 
@@ -451,8 +457,8 @@ package struct WorkerCore: Sendable {
   }
 
   private var holdsNothing: Bool {
-    queue.isEmpty && results.isEmpty && reports.isEmpty && lastWords == .none
-      && slots.allSatisfy { $0.grant == nil }
+    queue.isEmpty && (results.isEmpty || PlantedBug.leavesWithResults.isPlanted)
+      && reports.isEmpty && lastWords == .none && slots.allSatisfy { $0.grant == nil }
   }
 
   private mutating func leaveIfDone(now: Instant, into effects: inout [WorkerEffect]) {

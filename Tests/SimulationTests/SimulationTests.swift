@@ -1,3 +1,4 @@
+import Jobs
 import Simulation
 import Testing
 
@@ -25,65 +26,69 @@ private enum Seeds {
 struct SimulationTests {
   @Test func loseNothingAndRepeatNothing() async {
     let seeds = Seeds.all
-    let runnerCount = UInt64(2)
-    let outcomes = await withTaskGroup(of: Part.self) { group in
-      for runner in 0..<runnerCount {
-        group.addTask { Part(seeds: seeds, from: runner, step: runnerCount) }
-      }
-      return await group.reduce(into: Part()) { $0.add($1) }
-    }
-    for failed in outcomes.failed.prefix(10) {
+    let sweep = await Sweep.run(seeds, threadCount: 2)
+    for failed in sweep.failed.prefix(3) {
+      let shrunk = Shrinking(failed).outcome
       Issue.record(
         """
         \(failed.violations.joined(separator: "\n"))
-        SIM_SEED=\(failed.seed) swift test -c release --disable-testable-imports \
-        --filter SimulationTests
+        swift run -c release nightshift-sim --seed \(failed.seed) --trace
+        with \(shrunk.struck.count) faults: \(shrunk.struck.map(\.description))
         """)
     }
-    #expect(outcomes.failed.count == 0, "of \(seeds.count) worlds")
-    #expect(outcomes.stepCount > seeds.count * 50)
-    guard seeds.count >= 1_000 else { return }
-    #expect(outcomes.tally.missing == [], "every kind of fault and of ending happens")
-    #expect(outcomes.tally.coordinatorCrashes > seeds.count, "more than one in each world")
-    #expect(outcomes.tally.workerCrashes > seeds.count)
+    #expect(sweep.failedCount == 0, "of \(seeds.count) worlds")
+    #expect(sweep.stepCount > seeds.count * 50)
+    guard seeds.count >= 10_000 else { return }
+    #expect(sweep.tally.missing == [], "every kind of fault and of ending happens")
+    #expect(sweep.tally[.coordinatorCrashes] > seeds.count, "more than one in each world")
+    #expect(sweep.tally[.workerCrashes] > seeds.count)
+    #expect(sweep.kindCount > 3 * seeds.count, "three kinds of fault in a world on average")
   }
 
-  @Test(arguments: 0..<100 as Range<UInt64>) func replaysExactly(seed: UInt64) {
-    let seed = Seeds.isOne ? Seeds.all.lowerBound : seed &* 7_919
-    let first = SimulationOutcome(seed: seed)
-    #expect(first == SimulationOutcome(seed: seed), "SIM_SEED=\(seed) is not deterministic")
-    #expect(first.digest != SimulationOutcome(seed: seed + 1).digest)
+  @Test func replaysExactly() async {
+    let seeds: Range<UInt64> = Seeds.isOne ? Seeds.all : 0..<1_000
+    let first = await Sweep.run(seeds, threadCount: 2)
+    let second = await Sweep.run(seeds, threadCount: 1)
+    #expect(first.digest == second.digest, "some world of \(seeds) is not deterministic")
+    let other = SimulationOutcome(seed: seeds.lowerBound + 1)
+    #expect(SimulationOutcome(seed: seeds.lowerBound).digest != other.digest)
   }
 
-  @Test(arguments: Sabotage.allCases) func findsAPlantedFault(_ sabotage: Sabotage) {
-    let limit = UInt64(500)
-    let seed = (0..<limit).first { seed in
-      !SimulationOutcome(seed: seed, sabotage: sabotage).violations.isEmpty
+  @Test func tellsTheSameStory() {
+    var lines: [String] = []
+    let traced = SimulationOutcome(tracing: Schedule(seed: 7)) { lines.append($0) }
+    #expect(traced == SimulationOutcome(seed: 7), "a reader changes nothing")
+    #expect(lines.contains { $0.contains("commit shard") })
+  }
+
+  @Test func aFaultThatIsLeftOutLeavesTheOthers() throws {
+    let whole = try #require(
+      (0..<100).lazy.map { SimulationOutcome(seed: $0) }.first { $0.struck.count > 5 })
+    var schedule = whole.schedule
+    schedule.allowed = Set(whole.struck)
+    #expect(SimulationOutcome(schedule).digest == whole.digest, "all that struck may strike")
+    schedule.allowed = []
+    #expect(SimulationOutcome(schedule).struck == [])
+    let first = try #require(whole.struck.first)
+    schedule.allowed = [first]
+    #expect(SimulationOutcome(schedule).struck == [first])
+  }
+
+  @Test func faultsAreNamedAsTheCommandLineHasThem() {
+    for kind in FaultKind.allCases {
+      #expect(FaultKind(kind.name) == kind)
+      #expect(Fault("\(kind.name):17") == Fault(kind, 17))
     }
-    #expect(seed != nil, "\(sabotage) passes \(limit) worlds unseen")
-  }
-}
-
-/// What one runner found.
-private struct Part: Sendable {
-  var failed: [SimulationOutcome] = []
-  var tally = SimulationTally()
-  var stepCount = 0
-
-  init() {}
-
-  init(seeds: Range<UInt64>, from first: UInt64, step: UInt64) {
-    for seed in stride(from: seeds.lowerBound + first, to: seeds.upperBound, by: Int(step)) {
-      let outcome = SimulationOutcome(seed: seed)
-      stepCount += outcome.stepCount
-      tally += outcome.tally
-      if !outcome.violations.isEmpty { failed.append(outcome) }
+    for text in ["", "loss", "loss:", "loss:x", "nothing:1", "loss:1:2"] {
+      #expect(Fault(text) == nil, "\(text)")
     }
   }
 
-  mutating func add(_ other: Part) {
-    failed += other.failed
-    tally += other.tally
-    stepCount += other.stepCount
+  @Test func noFaultIsCompiledIntoARelease() {
+    #if !NIGHTSHIFT_PLANTED_BUGS
+      #expect(!PlantedBug.areCompiledIn)
+      #expect(PlantedBug.allCases.allSatisfy { !$0.isPlanted })
+    #endif
+    #expect(PlantedBug.allCases.count >= 25)
   }
 }

@@ -11,6 +11,8 @@ struct SimulatedWorker: Sendable {
   var life = 0
   var isUp = false
   var startedAt: Int64 = 0
+  /// Which coordinator it works for.
+  var home = 0
   /// Until then the process is stopped, as by SIGSTOP.
   var pausedUntil: Int64 = 0
   /// Nanoseconds for one block.
@@ -42,18 +44,47 @@ struct SimulatedWorker: Sendable {
   }
 }
 
-/// The coordinator's process: the real core, and a model of its journal, spool and outbox.
+/// The coordinator's process: the real core and group commit, and a model of its disk.
 struct SimulatedCoordinator: Sendable {
   var core: CoordinatorCore?
   var life = 0
   var startedAt: Int64 = 0
+  /// Until then the process is stopped.
+  var pausedUntil: Int64 = 0
+  /// Set by SIGTERM or an upgrade: this is how the next life begins.
   var journal = ModelJournal()
   var spool = ModelSpool()
-  /// Answers that wait for the next sync.
-  var outbox: [Answer] = []
+  var commit = GroupCommit<Answer>()
   var isSyncScheduled = false
-  /// Whether a merge was asked for, or the spool may go, once the journal is synced.
-  var mergesAfterSync = false
-  var endsAfterSync = false
-  var isMerging = false
+  /// Whether the journal's disk is full: nothing new is decided.
+  var journalIsFull = false
+  /// Names its staging folder; a copy of a state folder has another.
+  var stager = "a"
+  /// The merge under way.
+  var publication: Publication?
+  /// A merge that goes along with the scoring, and what it has written.
+  var ahead: MergeOrder?
+  var aheadRecords: [UInt64] = []
+  /// A copy of the state folder, made a while ago.
+  var backup: Backup?
+  /// The user has asked to cancel, and was not refused.
+  var isCancelled = false
+  /// Every lease ever told to a worker of this state folder, by its name.
+  var granted: [LeaseKey: Lease] = [:]
+
+  struct Backup: Sendable {
+    let journal: ModelJournal
+    let spool: ModelSpool
+  }
+
+  /// One merge and publication: what its calls were answered, and what it made.
+  struct Publication: Sendable {
+    let life: String
+    /// The journal's commits when the merge began.
+    let rows: [CommittedBlocks]
+    /// Whether it was cancelled by then.
+    let isCancelling: Bool
+    var log = DestinationLog()
+    var output: MergedOutput?
+  }
 }
