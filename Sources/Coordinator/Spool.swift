@@ -111,7 +111,7 @@ package actor Spool {
     }
     var partial = SpooledPartial(
       name: name, path: Spooling.path(of: name, job: job, in: folder),
-      folder: Spooling.folder(of: job, in: folder), isNamed: isNamed, upload: upload)
+      folder: Spooling.folder(of: job, in: folder), hasItsName: isNamed, upload: upload)
     return try PartialCommit.secure(&partial)
   }
 
@@ -144,15 +144,17 @@ package actor Spool {
 
 /// A partial in the spool's folder, as the commit order sees it.
 private struct SpooledPartial: PartialStorage {
+  typealias Failure = Spool.Failure
+
   let name: PartialName
   /// Where it is to be.
   let path: String
   let folder: String
-  let isNamed: Bool
+  let hasItsName: Bool
   /// Its bytes, where they are all here under another name.
   let upload: Upload?
 
-  func isNamed() throws(Spool.Failure) -> Bool { isNamed }
+  func isNamed() throws(Spool.Failure) -> Bool { hasItsName }
 
   func hasArrived() throws(Spool.Failure) -> Bool { upload != nil }
 

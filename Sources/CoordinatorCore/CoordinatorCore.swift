@@ -93,12 +93,12 @@ package struct CoordinatorCore: Sendable {
 
   /// Ends a job that cannot be run, or that broke: nothing is published.
   ///
-  /// A job that is being merged goes on: everything is committed, and only its merge knows whether
-  /// the output is published.
+  /// A job all of whose blocks are committed goes on: only its merge knows whether the output is
+  /// published.
   package mutating func fail(
     _ id: JobID, reason: String, now: Instant, into effects: inout [CoordinatorEffect]
   ) {
-    guard jobs[id]?.phase != .merging else { return }
+    guard tables[id]?.isComplete != true else { return }
     endUnpublished(id, reason: reason, now: now, into: &effects)
   }
 
@@ -252,7 +252,7 @@ package struct CoordinatorCore: Sendable {
     guard let job = jobs[id], !job.state.isTerminal, let table = tables[id] else { return }
     if let failed = table.shards.firstIndex(where: { $0.state == .failed }) {
       let reason = describeFailure(of: ShardID(UInt32(failed)), in: id)
-      fail(id, reason: reason, now: .start, into: &effects)
+      endUnpublished(id, reason: reason, now: .start, into: &effects)
     } else if job.state != .cancelling {
       mergeIfComplete(id, into: &effects)
     } else if table.isComplete, !PlantedBug.publicationNotSought.isPlanted {
@@ -411,7 +411,7 @@ package struct CoordinatorCore: Sendable {
       jobs.values[place].counts += confirmed
       failure = excessOfErrors(jobs.values[place]) ?? failure
     }
-    if let failure { fail(id, reason: failure, now: now, into: &effects) }
+    if let failure { endUnpublished(id, reason: failure, now: now, into: &effects) }
   }
 
   /// Most stored bytes of a shard whose text's size is unknown for the end to be waited for.

@@ -1,4 +1,5 @@
 import CPosix
+import CoordinatorCore
 import Digests
 import Foundation
 import Glibc

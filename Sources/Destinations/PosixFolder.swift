@@ -7,6 +7,8 @@ import Partials
 
 /// A job's staging folder and final folder, as the order of their publication sees them.
 struct PosixFolder: PublicationFolder {
+  typealias Failure = FileError
+
   private let input: MergeInput
   private let usesRename: Bool
 

@@ -20,7 +20,9 @@ struct ScoredText: Sendable {
     let isSmall = generator.below(2) == 0
     let longFile = !isSmall && generator.below(6) == 0
     let inputs = (0..<min(inputLimit, generator.within(1...(isSmall ? 2 : 5)))).map { index in
-      let blocks = index == 0 && longFile ? generator.within(65...140) : generator.within(0...(isSmall ? 3 : 16))
+      let blocks =
+        index == 0 && longFile
+        ? generator.within(65...140) : generator.within(0...(isSmall ? 3 : 16))
       return PlannedInput(
         path: "/in/\(index)", byteCount: UInt64(blocks) * 256, modifiedNanoseconds: 0, inode: 0,
         compression: .none)

@@ -89,7 +89,7 @@ extension World {
   }
 
   /// Starts a copy of the state folder on another machine: same job, same output.
-  private mutating func copyCoordinator() {
+  mutating func copyCoordinator() {
     if isTraced { trace("a copy of the state folder is started beside coordinator 0") }
     var copy = SimulatedCoordinator()
     copy.journal = coordinators[0].journal

@@ -59,7 +59,11 @@ extension World {
     if now < storeBusyUntil, publishesToStore, call != .merge {
       return queue.push(event, at: storeBusyUntil)
     }
-    if strikes(.mergeBlocked, percent: publicationStress / 4) || publishesToStore && strikes(.storeUnavailable) {
+    // A job that is being cancelled is the more delicate one.
+    let isCancelled = coordinators[place].isCancelled
+    if strikes(.mergeBlocked, percent: isCancelled ? 300 : publicationStress / 4)
+      || publishesToStore && strikes(.storeUnavailable)
+    {
       count(.blockedMerges)
       return mergeEnded(.blocked("full"), of: place)
     }
@@ -81,9 +85,10 @@ extension World {
       coordinators[place].pausedUntil = now + milliseconds(100...25_000)
     }
     if strikes(.userCancel, percent: 300) { act(as: .cancel, on: place) }
-    if coordinators.count == 2, strikes(.userCancel, percent: 200) {
+    if coordinators.count == 2, strikes(.userCancel, percent: 300) {
       act(as: .cancel, on: 1 - place)
     }
+    if coordinators.count == 1, strikes(.secondCoordinator) { copyCoordinator() }
     if strikes(.userPause, percent: 80) {
       act(as: .pause, on: place)
       if generator.below(2) == 0 { act(as: .resume, on: place) }

@@ -273,4 +273,19 @@ struct CoordinatorCoreTests {
     for index in 0..<Limits.openJobs { #expect(subject.submit(JobID(UInt64(index))) == "ok") }
     #expect(subject.submit(JobID(.max)) == "tooManyJobs")
   }
+
+  @Test func seeksTheOutputOfACancelledJobWhoseMergeWasStopped() throws {
+    let subject = restarted(.cancelling, commits: [committed(BlockRange(0, 8))])
+    _ = subject.takeEffects()
+    // The store stopped answering: perhaps after it had taken the manifest.
+    subject.mergeEnded(.blocked("no answer"))
+    #expect(subject.core.jobs[job]?.state == .cancelling)
+    #expect(!subject.takeEffects().contains("merge"))
+    subject.core.tick(now: seconds(2) + Limits.publicationRetryTime, into: &subject.effects)
+    #expect(!subject.takeEffects().contains("merge"))
+    subject.core.tick(now: seconds(3) + Limits.publicationRetryTime, into: &subject.effects)
+    #expect(subject.takeEffects().contains("merge"))
+    subject.mergeEnded(.published(folder: "/out/prediction"))
+    #expect(subject.core.jobs[job]?.state == .succeeded)
+  }
 }

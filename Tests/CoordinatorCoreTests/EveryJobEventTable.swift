@@ -137,7 +137,7 @@ let expectedRows: [Situation: Set<String>] = [
   .merging: [
     "submit: alreadyExists; ; RUNNING/MERGING",
     "plan: -; ; RUNNING/MERGING",
-    "breakDown: -; +FAILED, ended; FAILED/MERGING",
+    "breakDown: -; ; RUNNING/MERGING",
     "cancel: ok; +CANCELLING; CANCELLING/MERGING",
     "pause: ok; +PAUSED; PAUSED/MERGING",
     "resume: state(Jobs.JobState.running); ; RUNNING/MERGING",
@@ -159,7 +159,7 @@ let expectedRows: [Situation: Set<String>] = [
   .pausedMerging: [
     "submit: alreadyExists; ; PAUSED/MERGING",
     "plan: -; ; PAUSED/MERGING",
-    "breakDown: -; +FAILED, ended; FAILED/MERGING",
+    "breakDown: -; ; PAUSED/MERGING",
     "cancel: ok; +CANCELLING; CANCELLING/MERGING",
     "pause: state(Jobs.JobState.paused); ; PAUSED/MERGING",
     "resume: ok; +RUNNING; RUNNING/MERGING",
@@ -181,7 +181,7 @@ let expectedRows: [Situation: Set<String>] = [
   .blocked: [
     "submit: alreadyExists; ; PAUSED/SCORING",
     "plan: -; ; PAUSED/SCORING",
-    "breakDown: -; +FAILED, ended; FAILED/SCORING",
+    "breakDown: -; ; PAUSED/SCORING",
     "cancel: ok; +CANCELLING, merge; CANCELLING/MERGING",
     "pause: state(Jobs.JobState.paused); ; PAUSED/SCORING",
     "resume: ok; +RUNNING, merge; RUNNING/MERGING",
@@ -203,7 +203,7 @@ let expectedRows: [Situation: Set<String>] = [
   .cancelling: [
     "submit: alreadyExists; ; CANCELLING/MERGING",
     "plan: -; ; CANCELLING/MERGING",
-    "breakDown: -; +CANCELLED, ended; CANCELLED/MERGING",
+    "breakDown: -; ; CANCELLING/MERGING",
     "cancel: ok; +CANCELLING; CANCELLING/MERGING",
     "pause: state(Jobs.JobState.cancelling); ; CANCELLING/MERGING",
     "resume: state(Jobs.JobState.cancelling); ; CANCELLING/MERGING",
@@ -217,7 +217,7 @@ let expectedRows: [Situation: Set<String>] = [
     "failThrice: -; ; CANCELLING/MERGING",
     "overdue: -; ; CANCELLING/MERGING",
     "published: -; +published, +SUCCEEDED, ended; SUCCEEDED/MERGING",
-    "blocked: -; +CANCELLED, ended; CANCELLED/MERGING",
+    "blocked: -; +CANCELLING; CANCELLING/SCORING",
     "damaged: -; +CANCELLED, ended; CANCELLED/MERGING",
     "mergeFailed: -; +CANCELLED, ended; CANCELLED/MERGING",
     "goodbye: -; ; CANCELLING/MERGING",
