@@ -89,6 +89,7 @@ extension LeaseTable {
     let other = secondsPerBlock(of: entry, now: now)
     // As fast as the holder, as long as nobody has finished anything.
     let own = pace ?? other
+    guard own + other > 0 else { return nil }  // nothing is known of anybody
     let wait = entry.pace == nil ? delay : 0
     let left = wait + (Double(count) - position) * other
     // The block at work stays with its holder, one that waits may go.
@@ -96,7 +97,7 @@ extension LeaseTable {
     if first < count {
       // Both end together: wait + (cut - position) * other = (count - cut) * own.
       let even = (Double(count) * own + position * other - wait) / (own + other)
-      let cut = min(max(Int(even.rounded()), first), count - 1)
+      let cut = Int(min(max(even.rounded(), Double(first)), Double(count - 1)))
       let kept = cut == 0 ? 0 : wait + max(0, Double(cut) - position) * other
       let gain = left - max(kept, Double(count - cut) * own)
       let begin = Int(lease.blocks.first) + cut
