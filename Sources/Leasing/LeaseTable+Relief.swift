@@ -90,13 +90,15 @@ extension LeaseTable {
     // As fast as the holder, as long as nobody has finished anything.
     let own = pace ?? other
     let wait = entry.pace == nil ? delay : 0
+    // Nothing is known of anybody, or a worker says what cannot be.
+    guard own + other > 0, (own + other + wait).isFinite else { return nil }
     let left = wait + (Double(count) - position) * other
     // The block at work stays with its holder, one that waits may go.
     let first = entry.pace == nil ? 0 : Int(position) + 1
     if first < count {
       // Both end together: wait + (cut - position) * other = (count - cut) * own.
       let even = (Double(count) * own + position * other - wait) / (own + other)
-      let cut = min(max(Int(even.rounded()), first), count - 1)
+      let cut = Int(min(max(even.rounded(), Double(first)), Double(count - 1)))
       let kept = cut == 0 ? 0 : wait + max(0, Double(cut) - position) * other
       let gain = left - max(kept, Double(count - cut) * own)
       let begin = Int(lease.blocks.first) + cut

@@ -139,6 +139,15 @@ struct ReliefTests {
     #expect(relief?.blocks == BlockRange(9, 16))
   }
 
+  @Test func doesNothingWhereNothingIsKnown() throws {
+    let subject = LeaseTableSubject(plan(16))
+    _ = try #require(subject.acquire(limit: 16))
+    #expect(
+      subject.table.relieve(
+        for: Asker(other), incarnation: Incarnation(1), now: seconds(0), into: &subject.effects)
+        == nil)
+  }
+
   @Test func leavesOneAloneThatIsFastEnough() throws {
     _ = try slowLease(finished: 15, elapsed: 8, at: 16)
     #expect(relieve(at: 16) == nil)
