@@ -105,8 +105,9 @@ extension World {
     for lease in table.leases where lease.deadline - now > Limits.leaseDuration {
       violate("a lease of shard \(lease.shard) lasts longer than a lease does")
     }
+    let limit = chargeLimit + suspectChargeLimit
     for (index, shard) in table.shards.enumerated()
-    where Int(shard.charges) >= chargeLimit && shard.state != .failed && shard.state != .committed {
+    where Int(shard.charges) >= limit && shard.state != .failed && shard.state != .committed {
       violate("shard \(index) is charged \(shard.charges) times and goes on")
     }
   }
