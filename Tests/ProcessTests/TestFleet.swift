@@ -16,8 +16,10 @@ final class TestFleet {
   /// The control and the bulk listener.
   var ports: [Int] { [port, port + 1] }
 
+  private let timing: [String]
+
   /// Short times, so that an expiry takes a second and not ten.
-  private static let timing = ["--lease-duration", "2", "--heartbeat-interval", "0.3"]
+  static let shortTiming = ["--lease-duration", "2", "--heartbeat-interval", "0.3"]
 
   /// Starts a coordinator.
   ///
@@ -27,12 +29,15 @@ final class TestFleet {
   ///   - store: What takes the output, and has the input as well where `readsStore`.
   ///   - readsStore: Whether the table is an object.
   ///   - environment: More variables for the coordinator.
+  ///   - timing: Options of the coordinator.
   /// - Throws: `TestFailure` where it does not start.
   init(
     rowCount: Int = 6_000, badRows: Set<Int> = [5, 3_000], store: StoreServers? = nil,
-    readsStore: Bool = false, environment: [String: String] = [:]
+    readsStore: Bool = false, environment: [String: String] = [:],
+    timing: [String] = TestFleet.shortTiming
   ) async throws {
     sandbox = try Sandbox()
+    self.timing = timing
     self.store = store
     table = sandbox.path("table.csv")
     let name = UUID().uuidString
@@ -42,16 +47,16 @@ final class TestFleet {
     try text.write(toFile: table, atomically: true, encoding: .utf8)
     if readsStore { try store?.put(table, at: "tables/\(name).csv") }
     (port, coordinator) = try await Self.startOnFreePorts(
-      sandbox, environment.merging(store?.variables ?? [:]) { $1 })
+      sandbox, environment.merging(store?.variables ?? [:]) { $1 }, timing)
   }
 
   /// Starts a coordinator; where another process takes a port first, on other ones.
   private static func startOnFreePorts(
-    _ sandbox: Sandbox, _ environment: [String: String]
+    _ sandbox: Sandbox, _ environment: [String: String], _ timing: [String]
   ) async throws -> (Int, Program) {
     while true {
       let port = try freePorts()
-      let coordinator = try startCoordinator(sandbox, port, environment)
+      let coordinator = try startCoordinator(sandbox, port, environment, timing)
       do {
         try await wait(for: coordinator)
         return (port, coordinator)
@@ -85,7 +90,7 @@ final class TestFleet {
   }
 
   private static func startCoordinator(
-    _ sandbox: Sandbox, _ port: Int, _ environment: [String: String]
+    _ sandbox: Sandbox, _ port: Int, _ environment: [String: String], _ timing: [String]
   ) throws -> Program {
     try Program(
       ["coordinator", "--state", sandbox.state, "--listen", "tcp://127.0.0.1:\(port)"] + timing,
@@ -95,7 +100,7 @@ final class TestFleet {
   /// Starts the coordinator again on the same state folder.
   func restartCoordinator(environment: [String: String] = [:]) async throws {
     coordinator = try Self.startCoordinator(
-      sandbox, port, environment.merging(store?.variables ?? [:]) { $1 })
+      sandbox, port, environment.merging(store?.variables ?? [:]) { $1 }, timing)
     try await Self.wait(for: coordinator)
   }
 
