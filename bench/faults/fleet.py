@@ -173,12 +173,12 @@ class Fleet:
     """A coordinator on loopback or elsewhere, its workers, and one job."""
 
     def __init__(self, sandbox, tables=None, timing=SHORT, host="127.0.0.1", state=None,
-                 output=None):
+                 output=None, ports=(20_000, 32_000)):
         self.sandbox = sandbox
         self.bench = sandbox.bench
         self.timing = timing
         self.host = host
-        self.port = free_ports()
+        self.port = free_ports(*ports)
         self.tables = tables or self.bench.tables
         self.state = state or sandbox.state
         self.output = output or sandbox.folder / "predictions"
@@ -239,7 +239,8 @@ class Fleet:
         """Files below the output, the spool and the scratch folder that should be gone."""
         found = [path for path in self.output.iterdir() if path.name.startswith(".")]
         for folder in (self.state / "spool", self.scratch):
-            found += [path for path in folder.rglob("*")] if folder.is_dir() else []
+            found += [pathlib.Path(below) / name for below, folders, files in os.walk(folder)
+                      for name in folders + files]  # what is being removed is passed over
         return [str(path.relative_to(self.sandbox.folder)) for path in found]
 
     def check_leftovers(self):
@@ -260,10 +261,10 @@ class Fleet:
         return time.monotonic() - begin
 
 
-def free_ports():
+def free_ports(first, end):
     """A port that is free together with the next one, for the bulk listener."""
     while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
+        port = random.SystemRandom().randrange(first, end)
         try:
             for number in (port, port + 1):
                 with socket.socket() as test:
