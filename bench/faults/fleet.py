@@ -14,6 +14,8 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 MODEL = REPOSITORY / "bench/models/flights.txt"
 # Short times, so that an expiry takes a second and not ten.
 SHORT = ["--lease-duration", "2", "--heartbeat-interval", "0.3"]
+# A trace of a process that ends itself takes longer than the rest of the run.
+ENVIRONMENT = {"SWIFT_BACKTRACE": "enable=no"}
 # Some records are in the error file: a job of these tables ends with this.
 PARTLY = 2
 HEADER = ("id,month,day,dep_time,sched_dep_time,dep_delay,sched_arr_time,carrier,flight,origin,"
@@ -83,7 +85,8 @@ class Program:
             self.process = subprocess.Popen(
                 [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=errors, preexec_fn=before,
-                env=os.environ | {"NIGHTSHIFT_STATE": str(sandbox.state)} | (environment or {}))
+                env=os.environ | ENVIRONMENT | {"NIGHTSHIFT_STATE": str(sandbox.state)}
+                | (environment or {}))
         sandbox.programs.append(self)
 
     @property

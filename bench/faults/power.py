@@ -94,6 +94,8 @@ def lose_power_once(bench, mode, failpoint, seconds):
             # One that had not read its token yet has ended with the disk.
             workers = [worker if worker.is_running or "joined" in worker.errors
                        else fleet.start_worker() for worker in workers]
+            if not submit.is_running and "token file" in submit.errors:
+                submit = fleet.submit()
             fleet.check(submit)
             fleet.check_leftovers()
             fleet.end(*workers)
