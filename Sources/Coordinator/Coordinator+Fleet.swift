@@ -65,7 +65,7 @@ extension Coordinator {
     else { return }
     // Without the journal nothing is decided; the lease then ends by itself.
     try? await decide { [options] core, now, _ in
-      core.lostConnection(of: worker, time: options.heartbeatInterval * 1.2, now: now)
+      core.lostConnection(of: worker, time: options.heartbeatInterval * 1.1, now: now)
     }
   }
 
