@@ -18,6 +18,22 @@ let unsafeSettings = settings + [.strictMemorySafety()]
 
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
+/// The fuzzer of the parsers: only where `Tests/fuzz` asks for it, for it needs libFuzzer's runtime.
+let fuzzTargets: [Target] =
+  Context.environment["NIGHTSHIFT_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "nightshift-fuzz",
+      dependencies: [
+        "Columnar", "Compression", "CoordinatorCore", "Destinations", "Digests", "Features", "Jobs",
+        "Journal", "Leasing", "Models", "ObjectStore", "Partials", "Scoring", "Tables", "Wire",
+      ],
+      path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: unsafeSettings,
+      // libFuzzer brings a `main` too.
+      linkerSettings: [.unsafeFlags(["-Xlinker", "--allow-multiple-definition"])])
+  ]
+
 let package = Package(
   name: "nightshift",
   products: [.executable(name: "nightshift", targets: ["nightshift"])],
@@ -118,7 +134,8 @@ let package = Package(
     .target(
       name: "Worker",
       dependencies: [
-        "Compression", "Digests", "Executors", "Failpoints", "Features", "Jobs", "Leasing",
+        "CPosix", "Compression", "Digests", "Executors", "Failpoints", "Features", "Jobs",
+        "Leasing",
         "Models", "ObjectStore", "Partials", "Scoring", "Tables", "Transport", "Wire",
         "WorkerCore", log,
       ],
@@ -274,6 +291,6 @@ let package = Package(
       dependencies: ["CWire", "Jobs", "Leasing", "Wire"],
       path: "Tests/WireTests",
       swiftSettings: unsafeSettings),
-  ],
+  ] + fuzzTargets,
   cxxLanguageStandard: .cxx20
 )

@@ -44,6 +44,22 @@ void File::check_group_count(int64_t count) {
   }
 }
 
+void File::check_sizes() const {
+  const int64_t size = take(input->GetSize());
+  int64_t rows = 0;
+  for (size_t i = 0; i < groups.size(); i++) {
+    const ns_columnar_group &group = groups[i];
+    if (group.row_count < 0 || group.row_count > NS_COLUMNAR_ROW_LIMIT - rows ||
+        group.stored_byte_count < 0 || group.stored_byte_count > size) {
+      throw Failure{ns_columnar_damaged,
+                    std::string(group_name()) + " " + std::to_string(i) + " has " +
+                        std::to_string(group.row_count) + " rows in " +
+                        std::to_string(group.stored_byte_count) + " bytes"};
+    }
+    rows += group.row_count;
+  }
+}
+
 namespace {
 
 /// Bytes of a batch that its columns' values share, when nobody says how many rows it has: a row
@@ -176,6 +192,7 @@ ns_columnar_file *ns_columnar_open(int32_t format, const ns_columnar_input *inpu
   return guarded(error, static_cast<ns_columnar_file *>(nullptr), [&] {
     auto file = std::make_unique<ns_columnar_file>();
     file->file = open(format, *input, memory_limit);
+    file->file->check_sizes();
     return file.release();
   });
 }

@@ -180,6 +180,9 @@ class File {
   /// What messages call a row group of the format.
   virtual const char *group_name() const = 0;
 
+  /// Throws where the sizes of the row groups, or their sums, cannot be those of a file.
+  void check_sizes() const;
+
   const LimitedPool::Owner pool;
   const std::shared_ptr<Input> input;
   std::vector<Column> columns;

@@ -167,6 +167,7 @@ ParquetFile::ParquetFile(const ns_columnar_input &source, int64_t memory_limit)
     }
   }
   check_group_count(metadata->num_row_groups());
+  const int64_t size = take(input->GetSize());
   for (int i = 0; i < metadata->num_row_groups(); i++) {
     const auto group = metadata->RowGroup(i);
     // What old writers leave out of it is the sum of the columns.
@@ -174,14 +175,12 @@ ParquetFile::ParquetFile(const ns_columnar_input &source, int64_t memory_limit)
     if (byte_count <= 0) {
       byte_count = 0;
       for (int k = 0; k < group->num_columns(); k++) {
-        byte_count += std::max<int64_t>(0, group->ColumnChunk(k)->total_compressed_size());
+        const int64_t stored = group->ColumnChunk(k)->total_compressed_size();
+        byte_count = std::min(size, byte_count + std::clamp<int64_t>(stored, 0, size));
       }
     }
-    if (group->num_rows() < 0) {
-      throw Failure{ns_columnar_damaged, "row group " + std::to_string(i) + " has " +
-                                             std::to_string(group->num_rows()) + " rows"};
-    }
-    groups.push_back({group->num_rows(), byte_count});
+    // It only decides where shards are cut: a writer that counts otherwise does no harm.
+    groups.push_back({group->num_rows(), std::min(size, byte_count)});
   }
 }
 

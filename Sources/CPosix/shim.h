@@ -8,3 +8,9 @@ int mallopt(int option, int value);
 
 // sync_file_range(2); flag 2 is SYNC_FILE_RANGE_WRITE: begins to write and waits for nothing.
 int sync_file_range(int file, long offset, long byte_count, unsigned int flags);
+
+#include <signal.h>
+#include <sys/prctl.h>
+
+// Has the kernel end this process when the thread that started it does; prctl(2).
+static inline int ns_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }

@@ -211,7 +211,7 @@ const ProtobufCMessageDescriptor wire__refusal__descriptor =
   (ProtobufCMessageInit) wire__refusal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__lease__field_descriptors[9] =
+static const ProtobufCFieldDescriptor wire__lease__field_descriptors[10] =
 {
   {
     "job",
@@ -321,6 +321,18 @@ static const ProtobufCFieldDescriptor wire__lease__field_descriptors[9] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "suspect",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Wire__Lease, suspect),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__lease__field_indices_by_name[] = {
   5,   /* field[5] = attempt_counter */
@@ -331,12 +343,13 @@ static const unsigned wire__lease__field_indices_by_name[] = {
   0,   /* field[0] = job */
   8,   /* field[8] = seal */
   1,   /* field[1] = shard */
+  9,   /* field[9] = suspect */
   6,   /* field[6] = worker */
 };
 static const ProtobufCIntRange wire__lease__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor wire__lease__descriptor =
 {
@@ -346,7 +359,7 @@ const ProtobufCMessageDescriptor wire__lease__descriptor =
   "Wire__Lease",
   "wire",
   sizeof(Wire__Lease),
-  9,
+  10,
   wire__lease__field_descriptors,
   wire__lease__field_indices_by_name,
   1,  wire__lease__number_ranges,

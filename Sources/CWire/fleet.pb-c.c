@@ -727,6 +727,51 @@ void   wire__alive__free_unpacked
   assert(message->base.descriptor == &wire__alive__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   wire__shortened_lease__init
+                     (Wire__ShortenedLease         *message)
+{
+  static const Wire__ShortenedLease init_value = WIRE__SHORTENED_LEASE__INIT;
+  *message = init_value;
+}
+size_t wire__shortened_lease__get_packed_size
+                     (const Wire__ShortenedLease *message)
+{
+  assert(message->base.descriptor == &wire__shortened_lease__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t wire__shortened_lease__pack
+                     (const Wire__ShortenedLease *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &wire__shortened_lease__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t wire__shortened_lease__pack_to_buffer
+                     (const Wire__ShortenedLease *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &wire__shortened_lease__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Wire__ShortenedLease *
+       wire__shortened_lease__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Wire__ShortenedLease *)
+     protobuf_c_message_unpack (&wire__shortened_lease__descriptor,
+                                allocator, len, data);
+}
+void   wire__shortened_lease__free_unpacked
+                     (Wire__ShortenedLease *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &wire__shortened_lease__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   wire__lease_key__init
                      (Wire__LeaseKey         *message)
 {
@@ -1372,7 +1417,7 @@ const ProtobufCMessageDescriptor wire__fleet_request__descriptor =
   (ProtobufCMessageInit) wire__fleet_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__hello__field_descriptors[3] =
+static const ProtobufCFieldDescriptor wire__hello__field_descriptors[4] =
 {
   {
     "name",
@@ -1410,8 +1455,21 @@ static const ProtobufCFieldDescriptor wire__hello__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "host",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Wire__Hello, host),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__hello__field_indices_by_name[] = {
+  3,   /* field[3] = host */
   0,   /* field[0] = name */
   1,   /* field[1] = thread_count */
   2,   /* field[2] = version_text */
@@ -1419,7 +1477,7 @@ static const unsigned wire__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange wire__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor wire__hello__descriptor =
 {
@@ -1429,7 +1487,7 @@ const ProtobufCMessageDescriptor wire__hello__descriptor =
   "Wire__Hello",
   "wire",
   sizeof(Wire__Hello),
-  3,
+  4,
   wire__hello__field_descriptors,
   wire__hello__field_indices_by_name,
   1,  wire__hello__number_ranges,
@@ -1577,7 +1635,7 @@ const ProtobufCMessageDescriptor wire__heartbeat__descriptor =
   (ProtobufCMessageInit) wire__heartbeat__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__held_lease__field_descriptors[2] =
+static const ProtobufCFieldDescriptor wire__held_lease__field_descriptors[7] =
 {
   {
     "lease",
@@ -1603,15 +1661,80 @@ static const ProtobufCFieldDescriptor wire__held_lease__field_descriptors[2] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "finished_blocks",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Wire__HeldLease, finished_blocks),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "elapsed_milliseconds",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Wire__HeldLease, elapsed_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stalled_milliseconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Wire__HeldLease, stalled_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scored",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Wire__HeldLease, scored),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_block",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Wire__HeldLease, end_block),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__held_lease__field_indices_by_name[] = {
+  3,   /* field[3] = elapsed_milliseconds */
+  6,   /* field[6] = end_block */
+  2,   /* field[2] = finished_blocks */
   0,   /* field[0] = lease */
   1,   /* field[1] = progress */
+  5,   /* field[5] = scored */
+  4,   /* field[4] = stalled_milliseconds */
 };
 static const ProtobufCIntRange wire__held_lease__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor wire__held_lease__descriptor =
 {
@@ -1621,7 +1744,7 @@ const ProtobufCMessageDescriptor wire__held_lease__descriptor =
   "Wire__HeldLease",
   "wire",
   sizeof(Wire__HeldLease),
-  2,
+  7,
   wire__held_lease__field_descriptors,
   wire__held_lease__field_indices_by_name,
   1,  wire__held_lease__number_ranges,
@@ -2208,7 +2331,7 @@ const ProtobufCMessageDescriptor wire__fleet_answer__descriptor =
   (ProtobufCMessageInit) wire__fleet_answer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__welcome__field_descriptors[6] =
+static const ProtobufCFieldDescriptor wire__welcome__field_descriptors[7] =
 {
   {
     "incarnation",
@@ -2282,6 +2405,18 @@ static const ProtobufCFieldDescriptor wire__welcome__field_descriptors[6] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stall_milliseconds",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Wire__Welcome, stall_milliseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__welcome__field_indices_by_name[] = {
   4,   /* field[4] = bulk_port */
@@ -2289,12 +2424,13 @@ static const unsigned wire__welcome__field_indices_by_name[] = {
   1,   /* field[1] = heartbeat_milliseconds */
   0,   /* field[0] = incarnation */
   2,   /* field[2] = lease_milliseconds */
+  6,   /* field[6] = stall_milliseconds */
   5,   /* field[5] = version_text */
 };
 static const ProtobufCIntRange wire__welcome__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor wire__welcome__descriptor =
 {
@@ -2304,7 +2440,7 @@ const ProtobufCMessageDescriptor wire__welcome__descriptor =
   "Wire__Welcome",
   "wire",
   sizeof(Wire__Welcome),
-  6,
+  7,
   wire__welcome__field_descriptors,
   wire__welcome__field_indices_by_name,
   1,  wire__welcome__number_ranges,
@@ -2633,7 +2769,7 @@ const ProtobufCMessageDescriptor wire__grant__descriptor =
   (ProtobufCMessageInit) wire__grant__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__alive__field_descriptors[2] =
+static const ProtobufCFieldDescriptor wire__alive__field_descriptors[3] =
 {
   {
     "revoked",
@@ -2659,15 +2795,28 @@ static const ProtobufCFieldDescriptor wire__alive__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "shortened",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Wire__Alive, n_shortened),
+    offsetof(Wire__Alive, shortened),
+    &wire__shortened_lease__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__alive__field_indices_by_name[] = {
   1,   /* field[1] = drain */
   0,   /* field[0] = revoked */
+  2,   /* field[2] = shortened */
 };
 static const ProtobufCIntRange wire__alive__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor wire__alive__descriptor =
 {
@@ -2677,11 +2826,62 @@ const ProtobufCMessageDescriptor wire__alive__descriptor =
   "Wire__Alive",
   "wire",
   sizeof(Wire__Alive),
-  2,
+  3,
   wire__alive__field_descriptors,
   wire__alive__field_indices_by_name,
   1,  wire__alive__number_ranges,
   (ProtobufCMessageInit) wire__alive__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor wire__shortened_lease__field_descriptors[2] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Wire__ShortenedLease, key),
+    &wire__lease_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_block",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Wire__ShortenedLease, end_block),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned wire__shortened_lease__field_indices_by_name[] = {
+  1,   /* field[1] = end_block */
+  0,   /* field[0] = key */
+};
+static const ProtobufCIntRange wire__shortened_lease__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor wire__shortened_lease__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "wire.ShortenedLease",
+  "ShortenedLease",
+  "Wire__ShortenedLease",
+  "wire",
+  sizeof(Wire__ShortenedLease),
+  2,
+  wire__shortened_lease__field_descriptors,
+  wire__shortened_lease__field_indices_by_name,
+  1,  wire__shortened_lease__number_ranges,
+  (ProtobufCMessageInit) wire__shortened_lease__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor wire__lease_key__field_descriptors[4] =
@@ -3443,19 +3643,21 @@ const ProtobufCMessageDescriptor wire__content__descriptor =
   (ProtobufCMessageInit) wire__content__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue wire__failure_code__enum_values_by_number[5] =
+static const ProtobufCEnumValue wire__failure_code__enum_values_by_number[6] =
 {
   { "FAILURE_UNSPECIFIED", "WIRE__FAILURE_CODE__FAILURE_UNSPECIFIED", 0 },
   { "FAILURE_INPUT_CHANGED", "WIRE__FAILURE_CODE__FAILURE_INPUT_CHANGED", 1 },
   { "FAILURE_INPUT_UNREADABLE", "WIRE__FAILURE_CODE__FAILURE_INPUT_UNREADABLE", 2 },
   { "FAILURE_MODEL_UNUSABLE", "WIRE__FAILURE_CODE__FAILURE_MODEL_UNUSABLE", 3 },
   { "FAILURE_ENVIRONMENT", "WIRE__FAILURE_CODE__FAILURE_ENVIRONMENT", 4 },
+  { "FAILURE_CRASHED", "WIRE__FAILURE_CODE__FAILURE_CRASHED", 5 },
 };
 static const ProtobufCIntRange wire__failure_code__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex wire__failure_code__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex wire__failure_code__enum_values_by_name[6] =
 {
+  { "FAILURE_CRASHED", 5 },
   { "FAILURE_ENVIRONMENT", 4 },
   { "FAILURE_INPUT_CHANGED", 1 },
   { "FAILURE_INPUT_UNREADABLE", 2 },
@@ -3469,9 +3671,9 @@ const ProtobufCEnumDescriptor wire__failure_code__descriptor =
   "FailureCode",
   "Wire__FailureCode",
   "wire",
-  5,
+  6,
   wire__failure_code__enum_values_by_number,
-  5,
+  6,
   wire__failure_code__enum_values_by_name,
   1,
   wire__failure_code__value_ranges,

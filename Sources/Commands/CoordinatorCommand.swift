@@ -54,7 +54,22 @@ struct CoordinatorCommand: AsyncParsableCommand {
       visibility: .hidden))
   var deadManTime: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "Failures of a shard before it is scored in a process apart.", valueName: "count",
+      visibility: .hidden))
+  var chargeLimit: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Records at work for so long (at most 1024 of them) are stuck, and their lease is over.",
+      valueName: "seconds"))
+  var stallTime: Double?
+
   func validate() throws {
+    if let stallTime, !(stallTime > 0 && stallTime < 1e6) {
+      throw ValidationError("--stall-time: a positive number of seconds, not \(stallTime)")
+    }
     let address = try parsedAddress(listen)
     try tls.check(for: listen)
     guard address.usesTLS || address.isLoopback || tls.insecure else {
@@ -121,6 +136,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
       options.recoveryWindow = .seconds(heartbeatInterval * 1.5 + 1)
     }
     if let deadManTime { options.deadManTime = .seconds(deadManTime) }
+    if let stallTime { options.stallTime = .seconds(stallTime) }
+    if let chargeLimit { options.chargeLimit = max(0, chargeLimit) }
     do {
       return try await CoordinatorService(options, logger: makeLogger(logLevel))
     } catch {

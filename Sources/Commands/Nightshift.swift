@@ -37,6 +37,7 @@ package struct Nightshift: AsyncParsableCommand {
         name: "Other",
         subcommands: [
           FeaturesCommand.self, ModelsCommand.self, SweepCommand.self, VersionCommand.self,
+          ScoreSuspectCommand.self,
         ]),
     ])
 

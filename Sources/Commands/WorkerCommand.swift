@@ -47,6 +47,12 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("A name for people; by default host:process.", valueName: "text"))
   var name: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Memory, above that of the model, in which records that ended a worker are scored again.",
+      valueName: "MiB"))
+  var suspectMemory: UInt64 = 512
+
   @Flag(help: "Exit at once when standard input closes.")
   var exitWithParent = false
 
@@ -71,6 +77,9 @@ struct WorkerCommand: AsyncParsableCommand {
     }
     if let threads, !(1...1_000).contains(threads) {
       throw ValidationError("--threads: from 1 to 1000, not \(threads)")
+    }
+    if !(16...(1 << 20)).contains(suspectMemory) {
+      throw ValidationError("--suspect-memory: from 16 to 1048576, not \(suspectMemory)")
     }
     if let idleTimeout, !(idleTimeout > 0 && idleTimeout < 1e9) {
       throw ValidationError("--idle-timeout: a positive number of seconds, not \(idleTimeout)")
@@ -114,6 +123,9 @@ struct WorkerCommand: AsyncParsableCommand {
     case .deadMan:
       "the coordinator at \(address) was silent for \(Figures.words(Limits.deadManTime)): "
         + "check that it runs and that this machine can reach it"
+    case .stuck:
+      "a record keeps a thread of this worker from coming back: start the worker again (its job "
+        + "goes on elsewhere, and leaves the record out in the end)"
     case .unfit(let reason): "this machine cannot score: \(reason)"
     case .refused(let reason): "the coordinator at \(address) refused this worker: \(reason)"
     }
@@ -134,6 +146,8 @@ struct WorkerCommand: AsyncParsableCommand {
       threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount,
       scratchFolder: try scratchFolder(),
       name: name ?? "\(Self.hostName()):\(getpid())")
+    options.host = Self.hostName()
+    options.suspectByteCount = suspectMemory << 20
     options.tls = tls.identity
     options.insecure = tls.insecure
     options.alwaysFetchesInput = fetchInput

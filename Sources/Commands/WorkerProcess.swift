@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Synchronization
 import Transport
+import Worker
 
 /// A worker process beside this one, which ends when this one does.
 ///
@@ -30,8 +31,9 @@ final class WorkerProcess: Sendable {
       close(ends.readEnd)
       if logFile >= 0 { close(logFile) }
     }
-    let spawned = Self.spawn(
-      ["nightshift"] + arguments, input: ends.readEnd, output: logFile >= 0 ? logFile : 2)
+    let output = logFile >= 0 ? logFile : 2
+    let spawned = spawnAgain(
+      ["nightshift"] + arguments, descriptors: [ends.readEnd, output, output])
     guard spawned.status == 0 else {
       close(ends.writeEnd)
       throw Self.failure("posix_spawn", spawned.status)
@@ -96,55 +98,8 @@ final class WorkerProcess: Sendable {
   /// How an exit code reads among the ways to end.
   static func description(ofExit code: Int32) -> String { "exit code \(code)" }
 
-  private static func spawn(
-    _ arguments: [String], input: Int32, output: Int32
-  ) -> (status: Int32, processID: pid_t) {
-    var actions = unsafe posix_spawn_file_actions_t()
-    var attributes = posix_spawnattr_t()
-    unsafe posix_spawn_file_actions_init(&actions)
-    unsafe posix_spawnattr_init(&attributes)
-    defer {
-      unsafe posix_spawn_file_actions_destroy(&actions)
-      unsafe posix_spawnattr_destroy(&attributes)
-    }
-    unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
-    unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
-    unsafe posix_spawn_file_actions_adddup2(&actions, output, 2)
-    // Threads of this process block signals; a worker has to hear them.
-    var signals = sigset_t()
-    unsafe sigemptyset(&signals)
-    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
-    unsafe sigaddset(&signals, SIGPIPE)
-    unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
-    unsafe posix_spawnattr_setpgroup(&attributes, 0)
-    let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
-    unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
-    let variables = ProcessInfo.processInfo.environment.map { "\($0)=\($1)" }
-    var processID: pid_t = 0
-    let status = unsafe withCStrings(arguments) { arguments in
-      unsafe withCStrings(variables) { variables in
-        unsafe posix_spawn(
-          &processID, "/proc/self/exe", &actions, &attributes, arguments, variables)
-      }
-    }
-    return (status, processID)
-  }
-
   private static func failure(_ call: String, _ code: Int32) -> CommandError {
     CommandError(
       "cannot start a worker process: \(call): \(unsafe String(cString: strerror(code)))")
-  }
-}
-
-/// Calls `body` with a null-terminated list of C strings that live as long as the call.
-private func withCStrings<Value>(
-  _ texts: [String], _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Value
-) -> Value {
-  var pointers = unsafe texts.map { text in unsafe strdup(text) }
-  unsafe pointers.append(nil)
-  defer { for index in texts.indices { unsafe free(pointers[index]) } }
-  return unsafe pointers.withUnsafeMutableBufferPointer { buffer in
-    guard let start = buffer.baseAddress else { fatalError("the list has an end") }
-    return unsafe body(start)
   }
 }

@@ -19,8 +19,8 @@ extension Coordinator {
     if let connection = Server.connection { note(connection, of: worker) }
     do {
       switch envelope.body {
-      case .hello(let name, let threadCount, _):
-        return try await hello(worker, name: name, threadCount: threadCount)
+      case .hello(let name, let host, let threadCount, _):
+        return try await hello(worker, name: name, host: host, threadCount: threadCount)
       case .acquire(let limit): return try await acquire(worker, limit: limit)
       case .heartbeat(let heartbeat): return try await note(heartbeat, from: worker)
       case .finish(let leases): return .finish(try await finish(leases, worker: worker))
@@ -70,10 +70,10 @@ extension Coordinator {
   }
 
   private func hello(
-    _ worker: WorkerID, name: String, threadCount: Int
+    _ worker: WorkerID, name: String, host: String, threadCount: Int
   ) async throws -> FleetAnswerBody {
     let answer = try await decide { core, now, _ in
-      core.hello(worker, name: name, threadCount: threadCount, now: now)
+      core.hello(worker, name: name, host: host, threadCount: threadCount, now: now)
     }
     switch answer {
     case .refused(let reason): return .refusal(Refusal(code: .limit, text: reason))
@@ -82,7 +82,8 @@ extension Coordinator {
         Welcome(
           incarnation: incarnation, heartbeatInterval: options.heartbeatInterval,
           leaseDuration: options.leaseDuration, deadManTime: options.deadManTime,
-          bulkPort: bulkPort, versionText: CoordinatorOptions.versionText))
+          stallTime: options.stallTime, bulkPort: bulkPort,
+          versionText: CoordinatorOptions.versionText))
     }
   }
 
@@ -164,8 +165,9 @@ extension Coordinator {
     }
     switch answer {
     case .unknownWorker: return .unknownWorker
-    case .alive(let revoked, let drain):
-      return .alive(revoked: revoked + forged.map(\.lease.grant.key), drain: drain)
+    case .alive(let revoked, let shortened, let drain):
+      return .alive(
+        revoked: revoked + forged.map(\.lease.grant.key), shortened: shortened, drain: drain)
     }
   }
 

@@ -97,8 +97,8 @@ package actor Coordinator {
     spools = (0..<4).map { [spoolFolder] in Spool(folder: spoolFolder, lane: $0) }
     let window = incarnation.rawValue == 1 ? Duration.zero : options.recoveryWindow
     core = CoordinatorCore(
-      incarnation: incarnation, recoveredAt: .start + window,
-      leaseDuration: options.leaseDuration)
+      incarnation: incarnation, recoveredAt: .start + window, chargeLimit: options.chargeLimit,
+      leaseDuration: options.leaseDuration, stallTime: options.stallTime)
   }
 
   /// Where partials lie in a state folder.

@@ -16,6 +16,10 @@ package struct CoordinatorOptions: Sendable {
   package var leaseDuration = Limits.leaseDuration
   package var heartbeatInterval = Limits.heartbeatInterval
   package var deadManTime = Limits.deadManTime
+  /// Records that a worker has at work for this long are stuck.
+  package var stallTime = Limits.stallTime
+  /// Failures of a shard before it is scored in a process apart; 0 for a test of that.
+  package var chargeLimit = Limits.chargeLimit
   /// A submission that is still planned is dropped after this long without a question about it.
   package var submissionPatience = Duration.seconds(60)
   /// For the benchmark of leases alone: takes results without a partial.

@@ -40,6 +40,7 @@ package struct LeaseSeal: Sendable {
     add(UInt64(lease.attempt.counter))
     add(lease.worker.rawValue)
     add(UInt64(bitPattern: lease.entry.code))
+    if lease.isSuspect { add(1) }
     return message
   }
 }

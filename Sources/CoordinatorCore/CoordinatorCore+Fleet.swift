@@ -10,16 +10,38 @@ extension CoordinatorCore {
 
   /// A worker introduces itself, at its start and after each restart of the coordinator.
   package mutating func hello(
-    _ worker: WorkerID, name: String, threadCount: Int, now: Instant
+    _ worker: WorkerID, name: String, host: String = "", threadCount: Int, now: Instant
   ) -> HelloAnswer {
     guard sessions[worker] != nil || sessions.count < Limits.workers else {
       return .refused("the coordinator already has \(Limits.workers) workers")
     }
     sessionThreadCount += max(1, threadCount) - (sessions[worker]?.threadCount ?? 0)
     sessions[worker] = Session(
-      worker: worker, name: name, threadCount: max(1, threadCount), lastSeen: now,
-      joined: sessions[worker]?.joined ?? now)
+      worker: worker, name: name, host: Self.number(ofHost: host),
+      threadCount: max(1, threadCount), lastSeen: now, joined: sessions[worker]?.joined ?? now)
     return .welcome
+  }
+
+  /// FNV-1a (Fowler, Noll, Vo), 32 bits; 0 for an empty name alone.
+  private static func number(ofHost name: String) -> UInt32 {
+    guard !name.isEmpty else { return 0 }
+    return max(1, name.utf8.reduce(0x811C_9DC5) { ($0 ^ UInt32($1)) &* 0x0100_0193 })
+  }
+
+  /// A worker as the shards know it.
+  private func asker(_ session: Session, now: Instant) -> Asker {
+    Asker(
+      session.worker, slotCount: session.threadCount, host: session.host,
+      isOnlyHost: !hasCharges || isOnlyHost(session.host, now: now))
+  }
+
+  /// Whether some shard has failed before, so that it matters who asks.
+  private var hasCharges: Bool { openOrder.contains { tables[$0]?.hasCharges == true } }
+
+  private func isOnlyHost(_ host: UInt32, now: Instant) -> Bool {
+    !sessions.values.contains {
+      $0.host != host && $0.host != 0 && !$0.isDraining && now - $0.lastSeen < leaseDuration
+    }
   }
 
   package enum AcquireAnswer: Hashable, Sendable {
@@ -43,10 +65,15 @@ extension CoordinatorCore {
     let room = Limits.leasesPerWorker - sessions.values[place].leaseCount
     let limit = min(leaseLimit, Limits.leasesPerGrant, room)
     var grants: [Grant] = []
+    let asker = asker(sessions.values[place], now: now)
     for id in openOrder {
       guard grants.count < limit else { break }
       guard jobs[id]?.canLease == true else { continue }
-      grant(id, to: worker, limit: limit, now: now, grants: &grants, into: &effects)
+      grant(id, to: asker, limit: limit, now: now, grants: &grants, into: &effects)
+    }
+    let isIdle = sessions.values[place].leaseCount < asker.slotCount
+    if grants.isEmpty, isIdle, limit > 0, let relief = relief(by: asker, now: now, into: &effects) {
+      grants.append(relief)
     }
     sessions.values[place].leaseCount += grants.count
     return grants.isEmpty ? .wait : .grants(grants)
@@ -59,15 +86,31 @@ extension CoordinatorCore {
     }
   }
 
+  /// What an idle worker takes over from a slow one, if there is something to gain.
+  private mutating func relief(
+    by asker: Asker, now: Instant, into effects: inout [CoordinatorEffect]
+  ) -> Grant? {
+    for id in openOrder where jobs[id]?.canLease == true {
+      leaseEffects.removeAll(keepingCapacity: true)
+      let lease = tables[id]?.relieve(
+        for: asker, incarnation: incarnation, now: now, into: &leaseEffects)
+      carryOut(id, now: now, into: &effects)
+      guard let lease else { continue }
+      jobs[id]?.grantCount += 1
+      return Grant(job: id, lease: lease)
+    }
+    return nil
+  }
+
   /// Adds leases of one job until there are `limit` grants, or the job has no more.
   private mutating func grant(
-    _ id: JobID, to worker: WorkerID, limit: Int, now: Instant, grants: inout [Grant],
+    _ id: JobID, to asker: Asker, limit: Int, now: Instant, grants: inout [Grant],
     into effects: inout [CoordinatorEffect]
   ) {
     let threadCount = sessionThreadCount
     let before = grants.count
     tables[id]?.acquire(
-      for: worker, incarnation: incarnation, leaseLimit: limit - before, now: now,
+      for: asker, incarnation: incarnation, leaseLimit: limit - before, now: now,
       blockLimit: { pending in Self.blockLimit(pending: pending, threadCount: threadCount) },
       each: { lease in grants.append(Grant(job: id, lease: lease)) })
     guard grants.count > before else { return }
@@ -87,8 +130,8 @@ extension CoordinatorCore {
   }
 
   package enum HeartbeatAnswer: Hashable, Sendable {
-    /// The leases to stop, and whether to leave after the rest.
-    case alive(revoked: [LeaseKey], drain: Bool)
+    /// The leases to stop, those to stop early, and whether to leave after the rest.
+    case alive(revoked: [LeaseKey], shortened: [ShortenedLease] = [], drain: Bool)
     case unknownWorker
   }
 
@@ -103,26 +146,36 @@ extension CoordinatorCore {
     sessions[worker]?.lastSeen = now
     sessions[worker]?.leaseCount = held.count
     var revoked: [LeaseKey] = []
-    for lease in held where !renew(lease, of: worker, now: now, into: &effects) {
-      revoked.append(lease.grant.key)
+    var shortened: [ShortenedLease] = []
+    for lease in held {
+      switch renew(lease, of: worker, now: now, into: &effects) {
+      case .renewed: break
+      case .shortened(let end): shortened.append(ShortenedLease(key: lease.grant.key, end: end))
+      case .revoked: revoked.append(lease.grant.key)
+      }
     }
     let drain = isDraining || sessions[worker]?.isDraining == true
-    return .alive(revoked: revoked, drain: drain)
+    return .alive(revoked: revoked, shortened: shortened, drain: drain)
   }
 
   private mutating func renew(
     _ held: HeldLease, of worker: WorkerID, now: Instant,
     into effects: inout [CoordinatorEffect]
-  ) -> Bool {
+  ) -> LeaseTable.Renewal {
     let id = held.grant.job
     guard let job = jobs[id], job.phase == .scoring, !job.state.isTerminal,
       job.state != .cancelling, held.grant.lease.worker == worker
-    else { return false }
+    else { return .revoked }
     leaseEffects.removeAll(keepingCapacity: true)
     let renewal = tables[id]?.renew(
-      held.grant.lease, progress: held.progress, now: now, into: &leaseEffects)
-    carryOut(id, now: now, into: &effects)
-    return renewal == .renewed
+      held.lease, progress: held.progress, report: held.report,
+      host: sessions[worker]?.host ?? 0, now: now, into: &leaseEffects)
+    let isStuck = held.report.stalled >= stallTime
+    carryOut(
+      id, now: now,
+      because: isStuck ? "its worker made no progress for \(held.report.stalled)" : nil,
+      into: &effects)
+    return renewal ?? .revoked
   }
 
   /// Whether a result is of use, before its bytes are asked for; changes nothing.

@@ -21,19 +21,25 @@ package struct CoordinatorCore: Sendable {
   /// No leases are given before this: living workers of the last incarnation report first.
   let recoveredAt: Instant
   private let chargeLimit: Int
+  private let suspectChargeLimit: Int
   let leaseDuration: Duration
+  let stallTime: Duration
   /// Lease effects of one event; kept to spare an allocation for each.
   var leaseEffects: [LeaseEffect] = []
   package var isDraining = false
 
   package init(
     incarnation: Incarnation, recoveredAt: Instant = .start,
-    chargeLimit: Int = Limits.chargeLimit, leaseDuration: Duration = Limits.leaseDuration
+    chargeLimit: Int = Limits.chargeLimit,
+    suspectChargeLimit: Int = Limits.suspectChargeLimit,
+    leaseDuration: Duration = Limits.leaseDuration, stallTime: Duration = Limits.stallTime
   ) {
     self.incarnation = incarnation
     self.recoveredAt = recoveredAt
     self.chargeLimit = chargeLimit
+    self.suspectChargeLimit = suspectChargeLimit
     self.leaseDuration = leaseDuration
+    self.stallTime = stallTime
   }
 
   // MARK: Jobs, as users see them
@@ -80,7 +86,9 @@ package struct CoordinatorCore: Sendable {
   }
 
   private func table(for plan: Plan) -> LeaseTable {
-    LeaseTable(plan: plan, chargeLimit: chargeLimit, leaseDuration: leaseDuration)
+    LeaseTable(
+      plan: plan, chargeLimit: chargeLimit, suspectChargeLimit: suspectChargeLimit,
+      leaseDuration: leaseDuration, stallTime: stallTime)
   }
 
   /// Ends a job that cannot be run, or that broke: nothing is published.
@@ -355,6 +363,8 @@ package struct CoordinatorCore: Sendable {
       case .charge(let shard, let charges):
         effects.append(.journal(.charge(id, shard, charges: charges)))
       case .revoke: break  // the worker learns of it at its next heartbeat
+      case .suspect(let shard):
+        effects.append(.log(id, .warning, describeSuspicion(of: shard, in: id, because: cause)))
       case .fail(let shard):
         failure = failure ?? describeFailure(of: shard, in: id, because: cause)
       }
@@ -402,15 +412,36 @@ package struct CoordinatorCore: Sendable {
   private func describeFailure(
     of shard: ShardID, in id: JobID, because cause: String? = nil
   ) -> String {
-    guard let plan = tables[id]?.plan else { return "shard \(shard) failed" }
-    let range = plan.range(of: shard)
-    let path = plan.inputs[range.inputIndex].path
-    let end = range.end.map(String.init) ?? "the end"
-    // The cause names the same file.
-    let reason = (cause ?? "its worker fell silent").replacing(": \(path): ", with: ": ")
+    guard let count = tables[id]?.shards[shard.index].charges else {
+      return "shard \(shard) failed"
+    }
     return
-      "shard \(shard) (\(path), \(unit(of: id)) \(range.offset) to \(end)) failed \(chargeLimit) "
-      + "times, the last time because \(reason); `nightshift logs \(id)` shows more"
+      "\(place(of: shard, in: id)) failed \(count) times, the last time because "
+      + "\(reason(cause, shard, in: id)); `nightshift logs \(id)` shows more"
+  }
+
+  private func describeSuspicion(
+    of shard: ShardID, in id: JobID, because cause: String?
+  ) -> String {
+    "\(place(of: shard, in: id)) failed \(chargeLimit) times, the last time because "
+      + "\(reason(cause, shard, in: id)): it is scored in a process apart from now on, to isolate "
+      + "records that end their worker"
+  }
+
+  /// A shard with its range, for people.
+  private func place(of shard: ShardID, in id: JobID) -> String {
+    guard let plan = tables[id]?.plan else { return "shard \(shard)" }
+    let range = plan.range(of: shard)
+    let end = range.end.map(String.init) ?? "the end"
+    return
+      "shard \(shard) (\(plan.inputs[range.inputIndex].path), \(unit(of: id)) \(range.offset) to "
+      + "\(end))"
+  }
+
+  /// Why a lease ended, without the shard's own path.
+  private func reason(_ cause: String?, _ shard: ShardID, in id: JobID) -> String {
+    guard let cause, let plan = tables[id]?.plan else { return "its worker fell silent" }
+    return cause.replacing(": \(plan.inputs[plan.inputIndex(of: shard)].path): ", with: ": ")
   }
 
   /// What a job's offsets count.

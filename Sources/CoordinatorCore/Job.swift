@@ -86,6 +86,8 @@ package struct Session: Hashable, Sendable {
   package let worker: WorkerID
   /// Host and process, for people.
   package let name: String
+  /// Its machine, as a number; 0 where that is not known.
+  package let host: UInt32
   package let threadCount: Int
   package internal(set) var lastSeen: Instant
   package let joined: Instant

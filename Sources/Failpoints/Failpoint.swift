@@ -49,6 +49,7 @@ private struct Setting: Sendable {
   static let current: Setting? = {
     guard let text = unsafe getenv("NIGHTSHIFT_FAILPOINT") else { return nil }
     let setting = unsafe String(cString: text)
+    guard !setting.hasPrefix(RecordFailpoint.place) else { return nil }
     guard let parsed = Setting(setting) else { fatalError("NIGHTSHIFT_FAILPOINT: \(setting)?") }
     return parsed
   }()

@@ -13,6 +13,8 @@ package enum Limits {
   package static let largestBlockByteCount: UInt64 = 1 << 24
   /// What the blocks between two cuts are a multiple of: records in a tile.
   package static let blockLengthUnit: UInt64 = 1_024
+  /// Bytes of all inputs of a job, as stored: beyond it a listing lies, and sums would overflow.
+  package static let inputByteCount: UInt64 = 1 << 60
   /// Shards in one job: 32-bit numbers, and 64 bytes each in memory (640 MB at the limit).
   package static let shardsPerJob = 10_000_000
   /// Shards whose blocks go to one result file: about 1 GiB of input.
@@ -34,8 +36,17 @@ package enum Limits {
   package static let outageRiddenOut = Duration.seconds(600)
   /// After this long without the coordinator a worker ends itself.
   package static let deadManTime = Duration.seconds(660)
-  /// Failures of a shard that count before the job fails.
+  /// Failures of a shard that count before it is suspect: a record of it may kill its workers.
   package static let chargeLimit = 3
+  /// Failures of a suspect shard, scored in a process apart, before the job fails.
+  package static let suspectChargeLimit = 3
+  /// A worker at the same records (1,024 at most) for this long is stuck.
+  package static let stallTime = Duration.seconds(60)
+  /// Records of one lease that are isolated one by one; more of them are no accident.
+  package static let isolatedRecordsPerLease = 16
+  /// Time that dividing a lease, or trying its blocks twice, must save: less is lost again to a
+  /// heartbeat and a second start.
+  package static let reliefGain = Duration.milliseconds(500)
   /// Leases of a shard that run out before their worker reports to have begun, for one charge: a
   /// lost message must not cost a charge, a record that kills at once must.
   package static let lossesPerCharge = 3
@@ -46,7 +57,7 @@ package enum Limits {
   /// Shards and parts of shards in one grant: they fit in one frame unless paths are very long.
   package static let leasesPerGrant = 128
   /// Leases one worker may hold: all of them fit in one heartbeat.
-  package static let leasesPerWorker = 448
+  package static let leasesPerWorker = 384
   /// Results in one message, for the same frame limit.
   package static let resultsPerMessage = 256
   /// Workers with a session; each costs about a kilobyte.

@@ -83,6 +83,8 @@ package struct Plan: Hashable, Sendable {
     case noInputs
     case tooManyInputs(Int)
     case tooManyShards(UInt64)
+    /// With the input of this number there are more bytes than any store has.
+    case tooManyBytes(Int)
     case blockByteCount(UInt64)
     /// The input of this number has cuts that do not ascend.
     case cuts(Int)
@@ -105,7 +107,10 @@ package struct Plan: Hashable, Sendable {
     self.blockByteCount = blockByteCount
     var firstShards: [UInt32] = [0]
     var total: UInt64 = 0
+    var byteCount: UInt64 = 0
     for (index, input) in inputs.enumerated() {
+      guard input.byteCount <= Limits.inputByteCount - byteCount else { throw .tooManyBytes(index) }
+      byteCount += input.byteCount
       let shardByteCount = blockByteCount * UInt64(Limits.blocksPerShard)
       if !input.cuts.isEmpty {
         guard Self.ascend(input.cuts) else { throw .cuts(index) }

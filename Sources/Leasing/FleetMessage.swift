@@ -22,6 +22,8 @@ package enum FailureCode: String, Hashable, Sendable, CaseIterable {
   case modelUnusable = "MODEL_UNUSABLE"
   /// The worker's own machine: disk full, no memory.
   case environment = "ENVIRONMENT"
+  /// Scoring ends the process, and the records that do it could not be isolated.
+  case crashed = "SCORING_CRASHED"
 }
 
 /// What the coordinator answers.
@@ -31,7 +33,7 @@ package enum FleetAnswer: Hashable, Sendable {
   case grants([Grant])
   /// Nothing to do: ask again after this.
   case wait(Duration)
-  case alive(revoked: [LeaseKey], drain: Bool)
+  case alive(revoked: [LeaseKey], shortened: [ShortenedLease] = [], drain: Bool)
   case finish(FinishAnswer)
   case done
   case unknownWorker

@@ -5,18 +5,22 @@ package import Jobs
 /// For efficiency only: who should work, never what counts.
 package struct Lease: Hashable, Sendable {
   package let shard: ShardID
-  package let blocks: BlockRange
+  package internal(set) var blocks: BlockRange
   package let attempt: Attempt
   package let worker: WorkerID
   /// What the parser is told about the first block's cut: known, or the best guess.
   package let entry: RangeState
+  /// Scored in a process apart: the shard may hold a record that ends its worker.
+  package let isSuspect: Bool
+  /// Whether another lease has the same blocks, of which this is the second try.
+  package internal(set) var isBackup = false
   package var deadline: Instant
   /// Records scored so far, from the last heartbeat; `nil` while the worker has not begun.
   package var progress: UInt64?
 
   package init(
     shard: ShardID, blocks: BlockRange, attempt: Attempt, worker: WorkerID, entry: RangeState,
-    deadline: Instant, progress: UInt64? = nil
+    deadline: Instant, progress: UInt64? = nil, isSuspect: Bool = false
   ) {
     self.shard = shard
     self.blocks = blocks
@@ -25,6 +29,7 @@ package struct Lease: Hashable, Sendable {
     self.entry = entry
     self.deadline = deadline
     self.progress = progress
+    self.isSuspect = isSuspect
   }
 }
 
@@ -123,6 +128,8 @@ package enum LeaseEffect: Hashable, Sendable {
   case revoke(Lease)
   /// A failure counts against the shard (or is taken back): journal its charges.
   case charge(ShardID, charges: Int)
+  /// The shard has so many charges that it is scored in a process apart from now on.
+  case suspect(ShardID)
   /// The shard reached the charge limit and cannot be committed.
   case fail(ShardID)
 }

@@ -7,36 +7,58 @@ package import Jobs
 /// timer per lease: `tick` compares deadlines.
 package struct LeaseTable: Sendable {
   package let plan: Plan
-  package private(set) var shards: [ShardRecord]
+  package internal(set) var shards: [ShardRecord]
   /// Blocks in all shards.
   package let blockCount: Int
-  package private(set) var committedBlockCount = 0
+  package internal(set) var committedBlockCount = 0
   package private(set) var confirmedBlockCount = 0
   package private(set) var leasedBlockCount = 0
-  package private(set) var failedShardCount = 0
+  package internal(set) var failedShardCount = 0
   package private(set) var leaseCount = 0
 
-  private let chargeLimit: Int
-  private let leaseDuration: Duration
-  private var pendingShards: ShardSet
-  private var chain: StateChain
+  /// Whether a shard was ever charged.
+  package internal(set) var hasCharges = false
+
+  let chargeLimit: Int
+  let suspectChargeLimit: Int
+  let stallTime: Duration
+  let leaseDuration: Duration
+  var pendingShards: ShardSet
+  var chain: StateChain
   /// Living leases; a free slot has `nil`.
-  private var slots: [Slot?] = []
+  var slots: [Slot?] = []
   private var freeSlots: [Int32] = []
 
-  private struct Slot: Sendable {
+  struct Slot: Sendable {
     var lease: Lease
     /// The shard's next living lease.
     var next: Int32
+    /// Of its worker; 0 where that is not known.
+    let host: UInt32
+    let granted: Instant
+    /// How far and how fast its worker is, as of its last heartbeat; `nil` before the first one.
+    var pace: Pace?
   }
+
+  /// What each worker did, for guesses about what it will do.
+  var tallies: [WorkerID: WorkTally] = [:]
+  var allTallies = WorkTally()
+  /// Blocks that were committed, and their records.
+  var talliedBlockCount = 0
+  var talliedRecordCount: UInt64 = 0
+  /// Nobody is relieved before this: it was looked at just now, and there was nothing to gain.
+  var nextRelief = Instant.start
 
   package init(
     plan: Plan, chargeLimit: Int = Limits.chargeLimit,
-    leaseDuration: Duration = Limits.leaseDuration
+    suspectChargeLimit: Int = Limits.suspectChargeLimit,
+    leaseDuration: Duration = Limits.leaseDuration, stallTime: Duration = Limits.stallTime
   ) {
     self.plan = plan
     self.chargeLimit = chargeLimit
+    self.suspectChargeLimit = suspectChargeLimit
     self.leaseDuration = leaseDuration
+    self.stallTime = stallTime
     shards = []
     shards.reserveCapacity(plan.shardCount)
     var blockCount = 0
@@ -66,50 +88,71 @@ package struct LeaseTable: Sendable {
 
   /// Leases the lowest pending blocks, at most `blockLimit` of one shard; `nil` if none is left.
   ///
-  /// Amortised O(1), and O(log inputs) for the plan.
+  /// All blocks at once of a suspect shard, because each such lease searches anew. Amortised O(1),
+  /// and O(log inputs) for the plan.
   package mutating func acquire(
-    for worker: WorkerID, incarnation: Incarnation, blockLimit: Int = Limits.blocksPerShard,
+    for asker: Asker, incarnation: Incarnation, blockLimit: Int = Limits.blocksPerShard,
     now: Instant
   ) -> Lease? {
-    guard let index = lowestPendingShard(),
-      let blocks = shards[index].pending.firstRun(limit: blockLimit)
-    else { return nil }
-    shards[index].attempts += 1
-    let attempt = Attempt(incarnation: incarnation, counter: shards[index].attempts)
-    let lease = Lease(
-      shard: ShardID(UInt32(index)), blocks: blocks, attempt: attempt, worker: worker,
-      entry: entryState(shard: index, block: Int(blocks.first)), deadline: now + leaseDuration)
-    add(lease)
+    guard let index = lowestPendingShard(for: asker) else { return nil }
+    let isSuspect = isSuspect(index)
+    let limit = isSuspect ? Limits.blocksPerShard : blockLimit
+    guard let blocks = shards[index].pending.firstRun(limit: limit) else { return nil }
+    let lease = lease(
+      blocks, of: index, to: asker.worker, incarnation, isSuspect: isSuspect, now: now)
+    add(lease, host: asker.host, now: now)
     return lease
+  }
+
+  /// Names a new lease.
+  mutating func lease(
+    _ blocks: BlockRange, of index: Int, to worker: WorkerID, _ incarnation: Incarnation,
+    isSuspect: Bool = false, now: Instant
+  ) -> Lease {
+    shards[index].attempts += 1
+    return Lease(
+      shard: ShardID(UInt32(index)), blocks: blocks,
+      attempt: Attempt(incarnation: incarnation, counter: shards[index].attempts),
+      worker: worker, entry: entryState(shard: index, block: Int(blocks.first)),
+      deadline: now + leaseDuration, isSuspect: isSuspect)
   }
 
   /// Leases up to `leaseLimit` runs of pending blocks, lowest first, and gives them to `each`.
   ///
   /// `blockLimit` says the most blocks of the next lease, given the number of pending blocks.
   package mutating func acquire(
-    for worker: WorkerID, incarnation: Incarnation, leaseLimit: Int, now: Instant,
+    for asker: Asker, incarnation: Incarnation, leaseLimit: Int, now: Instant,
     blockLimit: (Int) -> Int, each: (Lease) -> Void
   ) {
+    note(asker, now: now)
     for _ in 0..<max(0, leaseLimit) {
       guard
         let lease = acquire(
-          for: worker, incarnation: incarnation, blockLimit: blockLimit(pendingBlockCount),
+          for: asker, incarnation: incarnation, blockLimit: blockLimit(pendingBlockCount),
           now: now)
       else { return }
       each(lease)
     }
   }
 
-  private mutating func lowestPendingShard() -> Int? {
-    while let index = pendingShards.lowest() {
-      guard shards[index].pending.isEmpty else { return index }
-      pendingShards.remove(index)
+  /// The lowest shard with pending blocks that may go to an asker: one that failed on its host, and
+  /// only there, goes to another host while there is one.
+  private mutating func lowestPendingShard(for asker: Asker) -> Int? {
+    var start = 0
+    while let index = start == 0 ? pendingShards.lowest() : pendingShards.next(from: start) {
+      if shards[index].pending.isEmpty {
+        pendingShards.remove(index)
+      } else if asker.isOnlyHost || !hasFailedOnly(index, on: asker.host) {
+        return index
+      } else {
+        start = index + 1
+      }
     }
     return nil
   }
 
   /// What is known, or best guessed, about the cut before a block.
-  private func entryState(shard: Int, block: Int) -> RangeState {
+  func entryState(shard: Int, block: Int) -> RangeState {
     let input = plan.inputIndex(of: ShardID(UInt32(shard)))
     let end = chain[input]
     if end.shard == shard, end.block == block { return end.state }
@@ -122,6 +165,8 @@ package struct LeaseTable: Sendable {
 
   package enum Renewal: Hashable, Sendable {
     case renewed
+    /// Renewed, but the worker is to stop before this block of the shard.
+    case shortened(UInt8)
     /// Committed by another, cancelled, or given to another: stop.
     case revoked
   }
@@ -130,17 +175,20 @@ package struct LeaseTable: Sendable {
   ///
   /// A lease this table does not know (expired, or given before a restart) is taken up again where
   /// its blocks are free; the caller has checked its MAC. A charge made when it expired is taken
-  /// back: its worker lives.
+  /// back: its worker lives. One whose worker is stuck is over, and counts against its shard.
   package mutating func renew(
-    _ held: Lease, progress: UInt64?, now: Instant, into effects: inout [LeaseEffect]
+    _ held: Lease, progress: UInt64?, report: ScoringReport = ScoringReport(), host: UInt32 = 0,
+    now: Instant, into effects: inout [LeaseEffect]
   ) -> Renewal {
     guard held.shard.index < shards.count else { return .revoked }
     if let slot = slot(of: held) {
       slots[slot]?.lease.deadline = now + leaseDuration
       if let progress { slots[slot]?.lease.progress = progress }
-      return .renewed
+      return keep(slot, held, progress: progress, report, now: now, into: &effects)
     }
     let record = shards[held.shard.index]
+    // A stuck worker lives, but shows nothing by it.
+    guard report.isScored || report.stalled < stallTime else { return .revoked }
     guard Int(held.blocks.end) <= Int(record.blockCount),
       BlockMask(held.blocks).subtracting(record.pending).isEmpty
     else { return .revoked }
@@ -148,8 +196,30 @@ package struct LeaseTable: Sendable {
     var lease = held
     lease.deadline = now + leaseDuration
     lease.progress = progress
-    add(lease)
+    add(lease, host: host, now: now)
     return .renewed
+  }
+
+  /// Ends a lease whose worker is stuck, or notes how fast it is and what was taken from it.
+  private mutating func keep(
+    _ slot: Int, _ held: Lease, progress: UInt64?, _ report: ScoringReport, now: Instant,
+    into effects: inout [LeaseEffect]
+  ) -> Renewal {
+    guard let lease = slots[slot]?.lease else { return .revoked }
+    guard report.isScored || report.stalled < stallTime else {
+      let host = host(ofSlot: slot)
+      remove(lease)
+      effects.append(.revoke(lease))
+      if !lease.isBackup { charge(lease, host: host, into: &effects) }
+      return .revoked
+    }
+    if let progress { notePace(ofSlot: slot, records: progress, report, now: now) }
+    // Of blocks that another has committed at its end, the holder needs to finish none.
+    let end = openEnd(of: lease) ?? Int(lease.blocks.end)
+    if end < lease.blocks.end {
+      slots[slot]?.lease.blocks = BlockRange(Int(lease.blocks.first), end)
+    }
+    return end < held.blocks.end ? .shortened(UInt8(end)) : .renewed
   }
 
   // MARK: Ending
@@ -176,6 +246,7 @@ package struct LeaseTable: Sendable {
     if endLease(shard: result.shard, attempt: result.attempt, worker: worker) == nil {
       uncharge(result.shard, worker: worker, into: &effects)
     }
+    tallies[worker]?.blockCount += result.blocks.count
     let missing = BlockMask(result.blocks).subtracting(shards[index].committed)
     guard !missing.isEmpty else { return .already }
     guard !contradictsChain(result) else { return .wrongState }
@@ -198,7 +269,7 @@ package struct LeaseTable: Sendable {
     return result.state(before: end.block) != end.state
   }
 
-  private mutating func commit(
+  mutating func commit(
     _ run: BlockRange, of result: ShardResult, into effects: inout [LeaseEffect]
   ) {
     let index = result.shard.index
@@ -209,13 +280,15 @@ package struct LeaseTable: Sendable {
     shards[index].committed = shards[index].committed.union(BlockMask(run))
     recountLeased(index)
     committedBlockCount += run.count
+    talliedBlockCount += run.count
+    talliedRecordCount += committed.counts.total
     if shards[index].committed == shards[index].allBlocks { recover(index) }
     effects.append(.commit(committed))
     if !confirmAtEnd(committed, into: &effects) { chain.insert(committed) }
   }
 
   /// Ends the leases all of whose blocks are committed by now.
-  private mutating func revokeFinishedLeases(
+  mutating func revokeFinishedLeases(
     of shard: ShardID, into effects: inout [LeaseEffect]
   ) {
     var slot = shards[shard.index].firstSlot
@@ -239,19 +312,38 @@ package struct LeaseTable: Sendable {
     shard: ShardID, attempt: Attempt, worker: WorkerID, into effects: inout [LeaseEffect]
   ) {
     guard shard.index < shards.count,
-      let lease = endLease(shard: shard, attempt: attempt, worker: worker)
+      let slot = slot(shard: shard, attempt: attempt, worker: worker),
+      let lease = slots[slot]?.lease
     else { return }
-    charge(lease, into: &effects)
+    let host = host(ofSlot: slot)
+    remove(lease)
+    guard !lease.isBackup else { return }
+    charge(lease, host: host, isReported: true, into: &effects)
   }
 
-  /// Ends overdue leases; those whose worker had begun count against their shard.
+  /// Ends overdue leases; those whose worker had begun count against their shard, unless they were
+  /// a second try, and several of one worker as one: it fell silent once.
   package mutating func tick(now: Instant, into effects: inout [LeaseEffect]) {
+    var counted: Set<Silence> = []
     for slot in slots.indices {
       guard let lease = slots[slot]?.lease, lease.deadline <= now else { continue }
+      let host = host(ofSlot: slot)
       remove(lease)
       effects.append(.revoke(lease))
-      if lease.progress != nil || isLostOnceTooOften(lease) { charge(lease, into: &effects) }
+      let hasBegun = lease.progress != nil
+      let silence = Silence(worker: lease.worker, shard: lease.shard, hasBegun: hasBegun)
+      guard !lease.isBackup, counted.insert(silence).inserted,
+        hasBegun || isLostOnceTooOften(lease)
+      else { continue }
+      charge(lease, host: host, into: &effects)
     }
+  }
+
+  /// A worker that is not heard of, while it holds leases of a shard.
+  private struct Silence: Hashable {
+    let worker: WorkerID
+    let shard: ShardID
+    let hasBegun: Bool
   }
 
   /// Whether a lease that ran out unbegun is the last straw.
@@ -271,6 +363,7 @@ package struct LeaseTable: Sendable {
       guard let lease = slots[slot]?.lease, lease.worker == worker else { continue }
       remove(lease)
     }
+    tallies[worker] = nil
   }
 
   /// Shortens a worker's leases, because its connection is gone: it may be dead.
@@ -292,51 +385,10 @@ package struct LeaseTable: Sendable {
     }
   }
 
-  // MARK: Charges
-
-  private mutating func charge(_ lease: Lease, into effects: inout [LeaseEffect]) {
-    let index = lease.shard.index
-    shards[index].charges = UInt8(clamping: Int(shards[index].charges) + 1)
-    shards[index].chargedWorker = lease.worker.rawValue
-    effects.append(.charge(lease.shard, charges: Int(shards[index].charges)))
-    guard failAtLimit(index) else { return }
-    effects.append(.fail(lease.shard))
-  }
-
-  /// Marks a shard as failed, once, if its charges reach the limit and blocks are still open.
-  private mutating func failAtLimit(_ index: Int) -> Bool {
-    let record = shards[index]
-    guard !record.hasFailed, record.charges >= chargeLimit, record.committed != record.allBlocks
-    else { return false }
-    shards[index].hasFailed = true
-    failedShardCount += 1
-    return true
-  }
-
-  /// Takes the last charge back: the worker it was made for has shown that it lives.
-  private mutating func uncharge(
-    _ shard: ShardID, worker: WorkerID, into effects: inout [LeaseEffect]
-  ) {
-    let index = shard.index
-    guard shards[index].charges > 0, shards[index].chargedWorker == worker.rawValue else { return }
-    shards[index].charges -= 1
-    shards[index].chargedWorker = 0
-    recover(index)
-    effects.append(.charge(shard, charges: Int(shards[index].charges)))
-  }
-
-  /// Makes a failed shard an ordinary one again.
-  private mutating func recover(_ index: Int) {
-    guard shards[index].hasFailed else { return }
-    shards[index].hasFailed = false
-    failedShardCount -= 1
-    pendingShards.insert(index)
-  }
-
   // MARK: The chain of states
 
   /// Confirms blocks that begin at the end of the chain, in its state.
-  private mutating func confirmAtEnd(
+  mutating func confirmAtEnd(
     _ committed: CommittedBlocks, into effects: inout [LeaseEffect]
   ) -> Bool {
     let input = plan.inputIndex(of: committed.shard)
@@ -355,7 +407,7 @@ package struct LeaseTable: Sendable {
   }
 
   /// Confirms or refutes the provisional blocks that the chain now reaches.
-  private mutating func followChain(input: Int, into effects: inout [LeaseEffect]) {
+  mutating func followChain(input: Int, into effects: inout [LeaseEffect]) {
     let inputEnd = plan.shards(ofInput: input).upperBound
     while case let end = chain[input], end.shard < inputEnd,
       let next = chain.provisional(at: end.shard, end.block)
@@ -368,51 +420,6 @@ package struct LeaseTable: Sendable {
       recountLeased(end.shard)
       pendingShards.insert(end.shard)
       effects.append(.refute(next))
-    }
-  }
-
-  // MARK: Restoring from the journal
-
-  /// Takes up committed blocks from the journal, in any order, before the first lease.
-  ///
-  /// Returns the effects that the chain of states has: confirmations, and refutations that a
-  /// crash kept from the journal.
-  package mutating func restore(
-    _ committed: CommittedBlocks, into effects: inout [LeaseEffect]
-  ) -> Bool {
-    let index = committed.shard.index
-    guard index < shards.count, committed.blocks.end <= shards[index].blockCount,
-      BlockMask(committed.blocks).intersection(shards[index].committed).isEmpty
-    else { return false }
-    shards[index].committed = shards[index].committed.union(BlockMask(committed.blocks))
-    committedBlockCount += committed.blocks.count
-    recountLeased(index)
-    if !confirmAtEnd(committed, into: &effects) { chain.insert(committed) }
-    revokeFinishedLeases(of: committed.shard, into: &effects)
-    followChain(input: plan.inputIndex(of: committed.shard), into: &effects)
-    return true
-  }
-
-  /// Takes up a shard's charges from the journal.
-  package mutating func restore(charges: Int, of shard: ShardID) {
-    guard shard.index < shards.count else { return }
-    shards[shard.index].charges = UInt8(clamping: charges)
-    _ = failAtLimit(shard.index)
-  }
-
-  /// Goes on counting attempts where another table of the same plan stopped.
-  ///
-  /// A table rebuilt within one incarnation would otherwise give two leases one name.
-  package mutating func continueAttempts(of other: LeaseTable) {
-    for index in shards.indices { shards[index].attempts = other.shards[index].attempts }
-  }
-
-  /// Forgets all charges: the user asks for another try.
-  package mutating func forgiveCharges(into effects: inout [LeaseEffect]) {
-    for index in shards.indices where shards[index].charges > 0 {
-      shards[index].charges = 0
-      recover(index)
-      effects.append(.charge(ShardID(UInt32(index)), charges: 0))
     }
   }
 
@@ -431,9 +438,9 @@ package struct LeaseTable: Sendable {
     return nil
   }
 
-  private mutating func add(_ lease: Lease) {
+  mutating func add(_ lease: Lease, host: UInt32, now: Instant) {
     let index = lease.shard.index
-    let entry = Slot(lease: lease, next: shards[index].firstSlot)
+    let entry = Slot(lease: lease, next: shards[index].firstSlot, host: host, granted: now)
     if let free = freeSlots.popLast() {
       slots[Int(free)] = entry
       shards[index].firstSlot = free
@@ -442,10 +449,13 @@ package struct LeaseTable: Sendable {
       shards[index].firstSlot = Int32(slots.count - 1)
     }
     let newlyLeased = BlockMask(lease.blocks).subtracting(shards[index].committed)
+      .subtracting(shards[index].leased)
     shards[index].leased = shards[index].leased.union(newlyLeased)
     leasedBlockCount += newlyLeased.count
     leaseCount += 1
   }
+
+  func host(ofSlot slot: Int) -> UInt32 { slots[slot]?.host ?? 0 }
 
   @discardableResult
   private mutating func endLease(shard: ShardID, attempt: Attempt, worker: WorkerID) -> Lease? {
@@ -457,7 +467,7 @@ package struct LeaseTable: Sendable {
   }
 
   /// Unlinks a lease; blocks of it that are not committed are pending again.
-  private mutating func remove(_ lease: Lease) {
+  mutating func remove(_ lease: Lease) {
     let index = lease.shard.index
     guard let slot = slot(of: lease), let entry = slots[slot] else { return }
     if shards[index].firstSlot == Int32(slot) {
@@ -474,7 +484,7 @@ package struct LeaseTable: Sendable {
     if !shards[index].pending.isEmpty { pendingShards.insert(index) }
   }
 
-  private mutating func recountLeased(_ index: Int) {
+  mutating func recountLeased(_ index: Int) {
     var leased = BlockMask.none
     var slot = shards[index].firstSlot
     while slot >= 0, let entry = slots[Int(slot)] {

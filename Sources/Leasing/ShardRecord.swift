@@ -24,6 +24,9 @@ package struct ShardRecord: Sendable {
   var hasFailed = false
   /// Leases that ran out unbegun since the last one that was charged for it.
   var lossCount: UInt8 = 0
+  /// Host of the first charge, 0 where that is not known, and whether another one has one too.
+  var chargedHost: UInt32 = 0
+  var isChargedByTwoHosts = false
 
   init(blockCount: Int) {
     self.blockCount = UInt8(blockCount)

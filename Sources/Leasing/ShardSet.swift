@@ -22,6 +22,19 @@ struct ShardSet: Sendable {
     return nil
   }
 
+  /// The lowest member from a number on; O(numbers between them / 64).
+  func next(from start: Int) -> Int? {
+    var index = start / 64
+    guard index < words.count else { return nil }
+    var word = words[index] & (~0 << UInt64(start % 64))
+    while word == 0 {
+      index += 1
+      guard index < words.count else { return nil }
+      word = words[index]
+    }
+    return index * 64 + word.trailingZeroBitCount
+  }
+
   mutating func insert(_ member: Int) {
     words[member / 64] |= 1 << UInt64(member % 64)
     firstWord = min(firstWord, member / 64)

@@ -273,7 +273,7 @@ final class GoogleStore: StoreBackend {
         break
       }
       let kept = answer["range"].flatMap { $0.split(separator: "-").last }.flatMap { UInt64($0) }
-      guard answer.status == 308, let kept, kept + 1 > start, kept < end else {
+      guard answer.status == 308, let kept, kept < end, kept + 1 > start else {
         throw failure(answer, "\(errand.name), from byte \(start) on")
       }
       start = kept + 1

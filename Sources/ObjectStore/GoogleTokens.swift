@@ -144,7 +144,9 @@ struct GoogleTokens: Sendable {
     guard let token = try? JSONDecoder().decode(Token.self, from: Data(answer.body)) else {
       throw denied("the answer holds no token")
     }
-    let expiry = token.expires_in.map { environment.wallClock() + min($0, 86_400) * 1_000_000_000 }
+    let expiry = token.expires_in.map {
+      environment.wallClock() + min(max($0, 0), 86_400) * 1_000_000_000
+    }
     return (token.access_token, expiry: expiry)
   }
 

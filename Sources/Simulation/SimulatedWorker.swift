@@ -35,6 +35,8 @@ struct SimulatedWorker: Sendable {
     var results: [BlockResult] = []
     var isStopping = false
     var keepsBlocks = false
+    /// The block before which it stops.
+    var end: Int
 
     var nextBlock: Int { Int(grant.lease.blocks.first) + results.count }
   }

@@ -18,7 +18,7 @@ extension World {
     var core = CoordinatorCore(
       incarnation: coordinator.journal.incarnation,
       recoveredAt: coordinator.life == 1 ? .start : .start + Limits.recoveryWindow,
-      chargeLimit: chargeLimit)
+      chargeLimit: chargeLimit, suspectChargeLimit: suspectChargeLimit)
     var effects: [CoordinatorEffect] = []
     restore(&core, into: &effects)
     coordinator.core = core
@@ -227,7 +227,8 @@ extension World {
       }
     case .heartbeat(let held):
       switch coordinator.core?.heartbeat(worker, held: held, now: time, into: &effects) {
-      case .alive(let revoked, let drain): return .alive(revoked: revoked, drain: drain)
+      case .alive(let revoked, let shortened, let drain):
+        return .alive(revoked: revoked, shortened: shortened, drain: drain)
       case .unknownWorker, nil: return .unknownWorker
       }
     case .finish(let job, let result):

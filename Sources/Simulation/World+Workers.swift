@@ -76,6 +76,7 @@ extension World {
       case .stop(let slot, let keepBlocks):
         workers[worker].scorers[slot]?.isStopping = true
         workers[worker].scorers[slot]?.keepsBlocks = keepBlocks
+      case .shorten(let slot, let end): workers[worker].scorers[slot]?.end = Int(end)
       case .upload(let key, let offset): upload(key, from: offset, worker: worker)
       case .discard(let key): workers[worker].kept[key] = nil
       case .exit: crashWorker(worker)
@@ -105,7 +106,9 @@ extension World {
       violate("worker \(worker) scores blocks of shard \(lease.shard) twice at once")
     }
     workers[worker].scorers[slot] = SimulatedWorker.Scorer(
-      grant: grant, token: token, state: grant.lease.entry)
+      grant: grant, token: token, state: grant.lease.entry, end: Int(grant.lease.blocks.end))
+    workers[worker].core.progressed(
+      slot: slot, records: 0, mark: 2, now: instant(ofWorker: worker))
     scheduleBlock(worker, slot: slot, token: token)
   }
 
@@ -124,7 +127,13 @@ extension World {
     guard !scorer.isStopping else { return stop(scorer, slot: slot, worker: worker) }
     let shard = scorer.grant.lease.shard
     if let poison, poison.shard == shard, poison.block == scorer.nextBlock {
-      return hitPoison(slot: slot, worker: worker, isFatal: poison.isFatal)
+      switch poison.kind {
+      case .reported, .fatal:
+        return hitPoison(slot: slot, worker: worker, isFatal: poison.kind == .fatal)
+      case .isolatable where !scorer.grant.lease.isSuspect:
+        return hitPoison(slot: slot, worker: worker, isFatal: true)
+      case .isolatable: break  // a process apart leaves the record out, and scores the others
+      }
     }
     let (records, result) = text.score(shard, scorer.nextBlock, from: scorer.state)
     scorer.state = result.exit
@@ -132,8 +141,9 @@ extension World {
     scorer.results.append(result)
     workers[worker].scorers[slot] = scorer
     workers[worker].core.progressed(
-      slot: slot, records: scorer.results.reduce(0) { $0 + $1.counts.total })
-    if scorer.results.count == scorer.grant.lease.blocks.count {
+      slot: slot, records: scorer.results.reduce(0) { $0 + $1.counts.total },
+      blocks: scorer.results.count, mark: 2, now: instant(ofWorker: worker))
+    if scorer.nextBlock >= scorer.end {
       deliver(scorer, slot: slot, worker: worker)
     } else {
       scheduleBlock(worker, slot: slot, token: token)

@@ -31,9 +31,20 @@ package struct World: Sendable {
   let expectedEnding: Ending
   let rates: FaultRates
   let text: ScoredText
-  let poison: (shard: ShardID, block: Int, isFatal: Bool)?
+  let poison: Poison?
   let request: JobRequest
   let chargeLimit: Int
+  let suspectChargeLimit: Int
+
+  /// A block that cannot be scored like others.
+  struct Poison: Sendable {
+    enum Kind: CaseIterable { case reported, fatal, isolatable }
+
+    let shard: ShardID
+    let block: Int
+    /// Its workers report it, die of it always, or die of it unless they score it apart.
+    let kind: Kind
+  }
 
   var generator: SplitMix64
   var queue = EventQueue()
@@ -76,8 +87,9 @@ package struct World: Sendable {
     if kind == 0 {
       let shard = ShardID(UInt32(generator.below(text.plan.shardCount)))
       let block = generator.below(text.plan.range(of: shard).blockCount)
-      poison = (shard, block, generator.below(2) == 0)
-      expectedEnding = .failed
+      let kind = Poison.Kind.allCases[generator.below(Poison.Kind.allCases.count)]
+      poison = Poison(shard: shard, block: block, kind: kind)
+      expectedEnding = kind == .isolatable ? .published : .failed
     } else {
       poison = nil
       let isOverThreshold = kind == 1 && text.errorCount > 0
@@ -85,6 +97,8 @@ package struct World: Sendable {
       expectedEnding = isOverThreshold ? .failed : .published
     }
     chargeLimit = poison == nil ? 1_000 : Limits.chargeLimit
+    // Bad luck alone fails no shard where the job is to succeed.
+    suspectChargeLimit = poison?.kind == .isolatable ? 1_000 : Limits.suspectChargeLimit
     self.request = request
     self.generator = generator
     begin()

@@ -122,7 +122,7 @@ extension RecordTile {
     case .unterminatedQuote: return "has a quote that is never closed"
     case .recordTooLong: return unsafe "is too long" + (holdsLoneCR(text) ? Self.loneCR : "")
     case .invalidUTF8: return "is not UTF-8"
-    case .invalidJSON, .notAnObject, .fieldCount, nil: break
+    case .invalidJSON, .notAnObject, .fieldCount, .leftOut, nil: break
     }
     for index in 0..<min(Int(record.field_count), CSVHeader.columnLimit) {
       let name = unsafe field(at: Int(record.first_field) + index)

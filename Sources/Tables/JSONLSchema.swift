@@ -177,7 +177,8 @@ extension RecordTile {
   fileprivate func holdsJSON(_ record: Int) -> Bool {
     switch error(of: record) {
     case nil, .fieldCount, .notAnObject: true
-    case .textAfterQuote, .unterminatedQuote, .recordTooLong, .invalidUTF8, .invalidJSON: false
+    case .textAfterQuote, .unterminatedQuote, .recordTooLong, .invalidUTF8, .invalidJSON, .leftOut:
+      false
     }
   }
 }

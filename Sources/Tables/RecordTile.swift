@@ -16,6 +16,8 @@ package enum RecordError: Hashable, Sendable {
   case invalidJSON
   /// The line is JSON, but no object.
   case notAnObject
+  /// It is not to be looked at, see `RecordTile.leaveOut`.
+  case leftOut
 }
 
 /// Up to 1,024 consecutive records of one block, as spans in a parser's window.
@@ -160,6 +162,7 @@ package enum RecordError: Hashable, Sendable {
     case NS_CSV_RECORD_TOO_LONG: .recordTooLong
     case NS_JSON_INVALID: .invalidJSON
     case NS_JSON_NOT_AN_OBJECT: .notAnObject
+    case Self.leftOutCode: .leftOut
     default: .invalidUTF8
     }
   }
@@ -187,6 +190,15 @@ package enum RecordError: Hashable, Sendable {
     let span = checked(record)
     precondition(Int(span.error) == NS_CSV_OK && column >= 0 && column < expectedFieldCount)
     unsafe fields[Int(span.first_field) + column].length_and_flags = 0
+  }
+
+  /// The error of a record that is left out; none of the kernels' own.
+  private static let leftOutCode = 255
+
+  /// Makes a record one that is an error: nothing but its text and its place is read from now on.
+  package func leaveOut(_ record: Int) {
+    _ = checked(record)
+    unsafe records[record].error = UInt32(Self.leftOutCode)
   }
 
   /// Makes room for the fields of one more record, keeping what is there.

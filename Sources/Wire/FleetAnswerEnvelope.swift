@@ -22,7 +22,7 @@ package enum FleetAnswerBody: Hashable, Sendable {
   case grants([SealedGrant])
   /// Nothing to do: ask again after this.
   case wait(Duration)
-  case alive(revoked: [LeaseKey], drain: Bool)
+  case alive(revoked: [LeaseKey], shortened: [ShortenedLease] = [], drain: Bool)
   /// One for each lease of the request, in its order.
   case finish([FinishAnswer])
   case done
@@ -84,7 +84,10 @@ extension FleetAnswerBody {
       let revoked = try unsafe Field.messages(
         alive.revoked, count: alive.n_revoked, limit: WireLimits.leasesPerHeartbeat,
         "alive.revoked", LeaseKey.init(reading:))
-      self = unsafe .alive(revoked: revoked, drain: alive.drain != 0)
+      let shortened = try unsafe Field.messages(
+        alive.shortened, count: alive.n_shortened, limit: WireLimits.leasesPerHeartbeat,
+        "alive.shortened", ShortenedLease.init(reading:))
+      self = unsafe .alive(revoked: revoked, shortened: shortened, drain: alive.drain != 0)
     case WIRE__FLEET_ANSWER__BODY_FINISHED:
       let finished = try unsafe Field.required(message.finished, "finished")
       self = .finish(
@@ -146,12 +149,16 @@ extension FleetAnswerBody {
 
   private func fillReport(_ message: inout Wire__FleetAnswer, _ arena: MessageArena) {
     switch self {
-    case .alive(let revoked, let drain):
+    case .alive(let revoked, let shortened, let drain):
       unsafe message.body_case = WIRE__FLEET_ANSWER__BODY_ALIVE
       unsafe message.alive = arena.message(wire__alive__init) { alive in
         unsafe alive.n_revoked = revoked.count
         unsafe alive.revoked = arena.messages(
           revoked, limit: WireLimits.leasesPerHeartbeat, "alive.revoked"
+        ) { unsafe $0.packed(in: arena) }
+        unsafe alive.n_shortened = shortened.count
+        unsafe alive.shortened = arena.messages(
+          shortened, limit: WireLimits.leasesPerHeartbeat, "alive.shortened"
         ) { unsafe $0.packed(in: arena) }
         unsafe alive.drain = drain ? 1 : 0
       }
@@ -192,6 +199,22 @@ extension FleetAnswerBody {
       unsafe message.inputs = arena.messages(
         inputs, limit: Limits.leasesPerGrant, "grants.inputs"
       ) { unsafe $0.packed(in: arena) }
+    }
+  }
+}
+
+extension ShortenedLease {
+  init(reading message: Wire__ShortenedLease) throws(WireError) {
+    let end = try unsafe Field.number(
+      message.end_block, in: 1...Limits.blocksPerShard, "shortened.end_block")
+    self = unsafe ShortenedLease(
+      key: try LeaseKey(reading: Field.required(message.key, "shortened.key")), end: UInt8(end))
+  }
+
+  func packed(in arena: MessageArena) -> UnsafeMutablePointer<Wire__ShortenedLease> {
+    unsafe arena.message(wire__shortened_lease__init) { message in
+      unsafe message.key = key.packed(in: arena)
+      unsafe message.end_block = UInt32(end)
     }
   }
 }

@@ -24,7 +24,7 @@ package struct FleetEnvelope: Hashable, Sendable {
 /// What a worker asks or reports: `FleetRequest` of `Leasing`, with seals.
 package enum FleetBody: Hashable, Sendable {
   /// The name is the host's and the process's; both texts are for people.
-  case hello(name: String, threadCount: Int, versionText: String)
+  case hello(name: String, host: String = "", threadCount: Int, versionText: String)
   case acquire(leaseLimit: Int)
   case heartbeat(Heartbeat)
   /// At most as many as `FrameFit.count(of:)` allows.
@@ -109,6 +109,8 @@ extension FleetBody {
     .hello(
       name: try unsafe Field.text(
         message.name, limit: WireLimits.nameByteCount, "hello.name"),
+      host: try unsafe Field.text(
+        message.host, limit: WireLimits.nameByteCount, "hello.host"),
       threadCount: try unsafe Field.number(
         message.thread_count, in: 1...WireLimits.threadsPerWorker, "hello.thread_count"),
       versionText: try unsafe Field.text(
@@ -170,10 +172,11 @@ extension FleetBody {
   /// The requests without leases.
   private func fillQuestion(_ message: inout Wire__FleetRequest, _ arena: MessageArena) {
     switch self {
-    case .hello(let name, let threadCount, let versionText):
+    case .hello(let name, let host, let threadCount, let versionText):
       unsafe message.body_case = WIRE__FLEET_REQUEST__BODY_HELLO
       unsafe message.hello = arena.message(wire__hello__init) { hello in
         unsafe hello.name = arena.remark(name, limit: WireLimits.nameByteCount)
+        unsafe hello.host = arena.remark(host, limit: WireLimits.nameByteCount)
         unsafe hello.thread_count = UInt32(clamping: threadCount)
         unsafe hello.version_text = arena.remark(versionText, limit: WireLimits.nameByteCount)
       }
@@ -203,6 +206,7 @@ extension FailureCode {
     case .inputUnreadable: WIRE__FAILURE_CODE__FAILURE_INPUT_UNREADABLE
     case .modelUnusable: WIRE__FAILURE_CODE__FAILURE_MODEL_UNUSABLE
     case .environment: WIRE__FAILURE_CODE__FAILURE_ENVIRONMENT
+    case .crashed: WIRE__FAILURE_CODE__FAILURE_CRASHED
     }
   }
 }

@@ -20,14 +20,24 @@ package struct HeldSealedLease: Hashable, Sendable {
   package let lease: SealedLease
   /// Records scored so far; `nil` while it waits its turn.
   package let progress: UInt64?
+  package let report: ScoringReport
+  /// The block before which the worker stops because it was told to; `nil`: after the last one.
+  package let end: UInt8?
 
-  package init(lease: SealedLease, progress: UInt64?) {
+  package init(
+    lease: SealedLease, progress: UInt64?, report: ScoringReport = ScoringReport(),
+    end: UInt8? = nil
+  ) {
     self.lease = lease
     self.progress = progress
+    self.report = report
+    self.end = end
   }
 
   /// The lease as `Leasing` knows it.
-  package var held: HeldLease { HeldLease(grant: lease.grant, progress: progress) }
+  package var held: HeldLease {
+    HeldLease(grant: lease.grant, progress: progress, report: report, end: end)
+  }
 }
 
 extension SealedLease {
@@ -42,7 +52,8 @@ extension SealedLease {
         incarnation: unsafe Incarnation(message.incarnation),
         counter: unsafe message.attempt_counter),
       worker: unsafe WorkerID(message.worker),
-      entry: try unsafe Field.state(message.entry, "lease.entry"), deadline: deadline)
+      entry: try unsafe Field.state(message.entry, "lease.entry"), deadline: deadline,
+      isSuspect: unsafe message.suspect != 0)
     grant = unsafe Grant(job: JobID(message.job), lease: lease)
     seal = try unsafe Field.digest(message.seal, "lease.seal")
   }
@@ -59,6 +70,7 @@ extension SealedLease {
       unsafe message.worker = lease.worker.rawValue
       unsafe message.entry = lease.entry.wireCode
       unsafe message.seal = arena.digest(seal)
+      unsafe message.suspect = lease.isSuspect ? 1 : 0
     }
   }
 }
@@ -71,11 +83,25 @@ extension HeldSealedLease {
       unsafe message.optional_progress_case
       == WIRE__HELD_LEASE__OPTIONAL_PROGRESS_PROGRESS
     progress = hasProgress ? try unsafe Field.count(message.progress, "held.progress") : nil
+    report = ScoringReport(
+      finishedBlockCount: try unsafe Field.number(
+        message.finished_blocks, in: 0...Limits.blocksPerShard, "held.finished_blocks"),
+      elapsed: unsafe .milliseconds(message.elapsed_milliseconds),
+      stalled: unsafe .milliseconds(message.stalled_milliseconds),
+      isScored: unsafe message.scored != 0)
+    let end = try unsafe Field.number(
+      message.end_block, in: 0...Limits.blocksPerShard, "held.end_block")
+    self.end = end == 0 ? nil : UInt8(end)
   }
 
   func packed(in arena: MessageArena) -> UnsafeMutablePointer<Wire__HeldLease> {
     unsafe arena.message(wire__held_lease__init) { message in
       unsafe message.lease = lease.packed(in: arena)
+      unsafe message.finished_blocks = UInt32(clamping: report.finishedBlockCount)
+      unsafe message.elapsed_milliseconds = report.elapsed.wireMilliseconds
+      unsafe message.stalled_milliseconds = report.stalled.wireMilliseconds
+      unsafe message.scored = report.isScored ? 1 : 0
+      unsafe message.end_block = UInt32(end ?? 0)
       guard let progress else { return }
       unsafe message.optional_progress_case = WIRE__HELD_LEASE__OPTIONAL_PROGRESS_PROGRESS
       unsafe message.progress = progress

@@ -7,18 +7,21 @@ package struct Welcome: Hashable, Sendable {
   package let heartbeatInterval: Duration
   package let leaseDuration: Duration
   package let deadManTime: Duration
+  package let stallTime: Duration
   package let bulkPort: UInt16
   /// The coordinator program's version, for people.
   package let versionText: String
 
   package init(
     incarnation: Incarnation, heartbeatInterval: Duration, leaseDuration: Duration,
-    deadManTime: Duration, bulkPort: UInt16, versionText: String
+    deadManTime: Duration, stallTime: Duration = Limits.stallTime, bulkPort: UInt16,
+    versionText: String
   ) {
     self.incarnation = incarnation
     self.heartbeatInterval = heartbeatInterval
     self.leaseDuration = leaseDuration
     self.deadManTime = deadManTime
+    self.stallTime = stallTime
     self.bulkPort = bulkPort
     self.versionText = versionText
   }
@@ -34,6 +37,8 @@ extension Welcome {
       try unsafe Field.number(message.lease_milliseconds, in: times, "welcome.lease"))
     deadManTime = .milliseconds(
       try unsafe Field.number(message.dead_man_milliseconds, in: times, "welcome.dead_man"))
+    let stall = unsafe message.stall_milliseconds
+    stallTime = stall == 0 ? Limits.stallTime : .milliseconds(stall)
     bulkPort = UInt16(
       try unsafe Field.number(message.bulk_port, in: 0...65_535, "welcome.bulk_port"))
     versionText = try unsafe Field.text(
@@ -46,6 +51,7 @@ extension Welcome {
       unsafe message.heartbeat_milliseconds = heartbeatInterval.wireMilliseconds
       unsafe message.lease_milliseconds = leaseDuration.wireMilliseconds
       unsafe message.dead_man_milliseconds = deadManTime.wireMilliseconds
+      unsafe message.stall_milliseconds = stallTime.wireMilliseconds
       unsafe message.bulk_port = UInt32(bulkPort)
       unsafe message.version_text = arena.remark(versionText, limit: WireLimits.nameByteCount)
     }

@@ -52,7 +52,7 @@ package enum WireLimits {
   /// A job's whole configuration; it names every column of the inputs.
   package static let configurationByteCount: UInt64 = 64 << 20
   /// Leases in one heartbeat: all of the largest kind fit beside a full share of log events.
-  package static let leasesPerHeartbeat = 448
+  package static let leasesPerHeartbeat = 384
   /// Ranges of one shard's input that a worker checks.
   package static let probesPerGrant = 8
   package static let jobsPerPage = 100

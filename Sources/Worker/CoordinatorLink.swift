@@ -74,7 +74,8 @@ final class CoordinatorLink: Sendable {
       return (.welcome, [])
     case .grants(let grants): return (.grants(grants.map(\.grant)), grants)
     case .wait(let duration): return (.wait(duration), [])
-    case .alive(let revoked, let drain): return (.alive(revoked: revoked, drain: drain), [])
+    case .alive(let revoked, let shortened, let drain):
+      return (.alive(revoked: revoked, shortened: shortened, drain: drain), [])
     case .finish(let answers):
       guard let first = answers.first else { throw WorkerError("an empty answer to a result") }
       return (.finish(first), [])
@@ -91,12 +92,14 @@ final class CoordinatorLink: Sendable {
     switch request {
     case .hello(let name, let threadCount):
       return .hello(
-        name: name, threadCount: threadCount, versionText: WorkerOptions.versionText)
+        name: name, host: options.host, threadCount: threadCount,
+        versionText: WorkerOptions.versionText)
     case .acquire(let limit): return .acquire(leaseLimit: limit)
     case .heartbeat(let held):
       let sealed = held.compactMap { held in
         seals[held.grant.key].map {
-          HeldSealedLease(lease: $0.lease, progress: held.progress)
+          HeldSealedLease(
+            lease: $0.lease, progress: held.progress, report: held.report, end: held.end)
         }
       }
       return .heartbeat(

@@ -70,6 +70,11 @@ final class ScratchFile: Sendable {
     }
   }
 
+  /// Takes over a descriptor that this process was started with.
+  init(inherited descriptor: Int32) {
+    self.descriptor = descriptor
+  }
+
   deinit { close(descriptor) }
 }
 

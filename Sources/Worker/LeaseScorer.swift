@@ -15,9 +15,22 @@ func scoreLease(
   do {
     guard slot.command == .goOn else { return .stopped }  // while the model was on its way
     Failpoint.workerReading.hit()
+    let file = try ScratchFile(in: options.scratchFolder)
     let scorer = try LeaseScorer(
-      sealed, context: context, slot: slot, link: link, options: options)
+      sealed, context: context, slot: slot, file: file, folder: options.scratchFolder
+    ) {
+      try openInput(sealed, slot: slot, link: link, alwaysFetches: options.alwaysFetchesInput)
+    }
     return try scorer.run()
+  } catch {
+    return scoringEnd(of: error, sealed, scratchFolder: options.scratchFolder)
+  }
+}
+
+/// How a lease ends whose scoring failed.
+func scoringEnd(of error: any Error, _ sealed: SealedGrant, scratchFolder: String) -> ScoringEnd {
+  do {
+    throw error
   } catch is Interrupted {
     return .stopped
   } catch let error as TableError where error.code == .cancelled {
@@ -33,7 +46,7 @@ func scoreLease(
   } catch let error as WorkerError {
     return .failed(.environment, error.context)
   } catch let error as PartialError where error.code == .file(.diskFull) {
-    return .failed(.environment, fullScratch(options.scratchFolder))
+    return .failed(.environment, fullScratch(scratchFolder))
   } catch let error as PartialError where error.code == .tooLarge {
     return .failed(.inputUnreadable, error.context)  // on every machine
   } catch let error as PartialError {
@@ -45,7 +58,7 @@ func scoreLease(
 }
 
 /// The state of scoring one lease.
-private struct LeaseScorer: ~Copyable {
+struct LeaseScorer: ~Copyable {
   private let grant: Grant
   private let slot: ScoringSlot
   private let file: ScratchFile
@@ -60,10 +73,23 @@ private struct LeaseScorer: ~Copyable {
   private var recordCount: UInt64 = 0
   /// Records of the block under way that the filter spared reading, as far as they are counted.
   private var prunedCount: UInt64 = 0
+  /// Records of all tiles before the next one.
+  private var position: UInt64 = 0
+  /// In a process apart, what is scored there.
+  private let part: SuspectPart?
 
+  /// - Parameters:
+  ///   - sealed: The lease.
+  ///   - context: Its job.
+  ///   - slot: Where progress is noted, and commands are looked for.
+  ///   - file: Takes the partial; empty.
+  ///   - folder: Where the file is, for messages.
+  ///   - part: What of the lease is scored; nil for all.
+  ///   - open: Gives the input's stored bytes.
+  /// - Throws: What the input or the scratch file fails with.
   init(
-    _ sealed: SealedGrant, context: JobContext, slot: ScoringSlot, link: CoordinatorLink,
-    options: WorkerOptions
+    _ sealed: SealedGrant, context: JobContext, slot: ScoringSlot, file: ScratchFile,
+    folder: String, part: SuspectPart? = nil, open: () throws -> any ByteSource
   ) throws {
     let (lease, details) = (sealed.grant.lease, sealed.details)
     let begin = details.rangeOffset + UInt64(lease.blocks.first) * details.blockLength
@@ -74,19 +100,16 @@ private struct LeaseScorer: ~Copyable {
       shardOffset: details.rangeOffset, places: details.places, shardEnd: details.rangeEnd,
       entry: lease.entry)
     let reader = try context.table.reader(
-      of: range, compression: details.input.compression, goesOn: { slot.command == .goOn }
-    ) {
-      try openInput(
-        sealed, slot: slot, link: link, alwaysFetches: options.alwaysFetchesInput)
-    }
-    let file = try ScratchFile(in: options.scratchFolder)
+      of: range, compression: details.input.compression, goesOn: { slot.command == .goOn },
+      open: open)
     scorer = try TileScorer(context: context, inputPath: details.input.path)
     grant = sealed.grant
+    self.part = part
     self.slot = slot
     self.reader = reader
     self.file = file
     writer = PartialWriter(
-      descriptor: file.descriptor, path: options.scratchFolder, job: grant.job,
+      descriptor: file.descriptor, path: folder, job: grant.job,
       shard: lease.shard, attempt: lease.attempt, firstBlock: Int(lease.blocks.first),
       entry: lease.entry)
   }
@@ -117,15 +140,37 @@ private struct LeaseScorer: ~Copyable {
       let block = min(tile.blockIndex, grant.lease.blocks.count - 1)
       while blockResults.count < block {
         try endBlock()
-        if slot.command != .goOn { return false }
+        if isToStop { return false }
       }
+      // In the middle of a block that nobody needs of it.
+      if slot.command == .stop || hasReachedEnd { return false }
       try score()
     }
     while blockResults.count < grant.lease.blocks.count {
       try endBlock()
-      if slot.command != .goOn { return false }
+      if isToStop { return false }
     }
     return true
+  }
+
+  /// Whether the block that has just ended is the last one for now.
+  private var isToStop: Bool { slot.command != .goOn || hasReachedEnd }
+
+  /// Whether another worker has all that follows.
+  private var hasReachedEnd: Bool {
+    !blockResults.isEmpty
+      && Int(grant.lease.blocks.first) + blockResults.count >= slot.endBlock
+  }
+
+  /// Scores the records of a part, for nothing but to see whether that goes well.
+  consuming func probe() throws {
+    guard let end = part?.records.upperBound else { return }
+    while position < end, try reader.readTile(into: &tile) {
+      try score()
+      results.removeAll()
+      errors.removeAll()
+      counts = RecordCounts()
+    }
   }
 
   /// Counts the records that were passed over since this was asked last.
@@ -137,8 +182,18 @@ private struct LeaseScorer: ~Copyable {
 
   private mutating func score() throws {
     countPruned()
+    let records = position..<position + UInt64(tile.count)
+    position = records.upperBound
+    if let part {
+      guard part.records.overlaps(records) else { return }
+      scorer.leftOut = part.leaveOut(of: tile, records)
+    }
+    slot.passMark()
+    let begin = RecordFailpoint.current == nil ? nil : ContinuousClock.now
     let added = try scorer.score(
       tile, firstOrdinal: counts.total, results: &results, errors: &errors)
+    if let begin { RecordFailpoint.current?.linger(since: begin, recordCount: tile.count) }
+    slot.passMark()
     counts += added
     recordCount += added.total
     slot.note(records: recordCount)
@@ -173,12 +228,14 @@ private struct LeaseScorer: ~Copyable {
     results.removeAll()
     errors.removeAll()
     blockResults.append(result)
+    slot.note(blocks: blockResults.count)
     counts = RecordCounts()
   }
 
   /// Ends early: with the blocks that are done where they are to be kept.
   private consuming func stop() throws -> ScoringEnd {
-    slot.command == .keepBlocks && !blockResults.isEmpty ? try finish() : .stopped
+    let keepsBlocks = slot.command == .keepBlocks || slot.command == .goOn && hasReachedEnd
+    return keepsBlocks && !blockResults.isEmpty ? try finish() : .stopped
   }
 
   private consuming func finish() throws -> ScoringEnd {

@@ -9,6 +9,8 @@ enum RecordProblem {
   case notFinite
   /// The filter cannot tell, and why.
   case filter(String)
+  /// Scoring it ends the process, and how.
+  case isolated(String)
 
   /// A code for programs, and a sentence for people.
   var description: (code: String, message: String) {
@@ -21,6 +23,7 @@ enum RecordProblem {
       ("WRONG_TYPE", "column \(column) holds a value that is no \(type.rawValue)")
     case .notFinite: ("NOT_FINITE", "the prediction is not a finite number")
     case .filter(let reason): ("FILTER", reason)
+    case .isolated(let reason): ("SCORING_CRASHED", reason)
     case .record(let error): error.description
     }
   }
@@ -41,6 +44,7 @@ extension RecordError {
       )
     case .invalidUTF8: ("INVALID_UTF8", "the record is not UTF-8")
     case .invalidJSON: ("INVALID_JSON", "the line is not one JSON object and nothing else")
+    case .leftOut: ("SCORING_CRASHED", "scoring it ends the process")
     case .notAnObject: ("NOT_AN_OBJECT", "the line is JSON, but no object")
     }
   }

@@ -19,6 +19,9 @@ final class ScoringSlot: Sendable {
   }
 
   private let records = Atomic<UInt64>(0)
+  private let blocks = Atomic<Int>(0)
+  private let marks = Atomic<UInt64>(0)
+  private let end = Atomic<Int>(.max)
   private let commandCode = Atomic<Int>(0)
   private let hasBegun = Atomic<Bool>(false)
 
@@ -26,6 +29,29 @@ final class ScoringSlot: Sendable {
   var recordCount: UInt64 { records.load(ordering: .relaxed) }
 
   func note(records count: UInt64) { records.store(count, ordering: .relaxed) }
+
+  /// Blocks finished so far.
+  var blockCount: Int { blocks.load(ordering: .relaxed) }
+
+  func note(blocks count: Int) { blocks.store(count, ordering: .relaxed) }
+
+  /// Odd while records are being scored; two more for each tile.
+  var mark: UInt64 { marks.load(ordering: .relaxed) }
+
+  /// Said right before and right after a tile is scored.
+  func passMark() { marks.add(1, ordering: .relaxed) }
+
+  /// The block of the shard before which the thread stops and keeps what it has.
+  var endBlock: Int { end.load(ordering: .relaxed) }
+
+  func shorten(to block: Int) { end.store(block, ordering: .relaxed) }
+
+  /// What people should know of the scoring.
+  private let remarked = Mutex<[String]>([])
+
+  var remarks: [String] { remarked.withLock { $0 } }
+
+  func remark(_ text: String) { remarked.withLock { $0.append(text) } }
 
   /// What the thread is to do after the block it is at.
   var command: Command { Command(rawValue: commandCode.load(ordering: .relaxed)) ?? .stop }

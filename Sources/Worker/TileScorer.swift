@@ -1,4 +1,5 @@
 import Compression
+import Failpoints
 import Features
 import Jobs
 import Models
@@ -41,6 +42,8 @@ import Tables
   private var fit: FitState?
   /// Whether the block under way has records that were gathered.
   private var hasLine = false
+  /// Records of the next tile that are left out of it, and why.
+  var leftOut: [Int: String] = [:]
 
   /// - Throws: `WorkerError` where there is no memory.
   init(context: JobContext, inputPath: String) throws(WorkerError) {
@@ -284,6 +287,12 @@ import Tables
   // MARK: Features
 
   private mutating func readFeatures(_ tile: borrowing RecordTile) {
+    if let failpoint = RecordFailpoint.current, failpoint.wantsRecords {
+      for record in 0..<tile.count where tile.error(of: record) == nil {
+        unsafe failpoint.pass(tile.text(of: record))
+      }
+    }
+    defer { forgetLeftOut() }
     for index in failures.indices { failures[index] = 0 }
     defer { if context.takesWrongValuesAsNull { forgetFailures() } }
     for run in numericRuns { readNumbers(tile, columns: run.columns, firstInput: run.firstInput) }
@@ -293,6 +302,19 @@ import Tables
       case .numeric, .categorical(nil): break
       case .categorical(let table?): readCodes(tile, column: column, input: index, table)
       case .text: readTexts(tile, column: column, input: index)
+      }
+    }
+  }
+
+  /// Lets nothing of records that are left out come to the model: readers of columns give numbers
+  /// of every record.
+  private mutating func forgetLeftOut() {
+    for record in leftOut.keys {
+      for input in context.model.inputs.indices {
+        features[input * RecordTile.recordLimit + record] = .nan
+        failures[input * RecordSet.wordCount + record / 64] &= ~(1 << UInt64(record % 64))
+        if unsafe texts.isEmpty { continue }
+        unsafe texts[input * RecordTile.recordLimit + record] = .missing
       }
     }
   }
@@ -435,6 +457,7 @@ import Tables
   }
 
   private func problem(of record: Int, in tile: borrowing RecordTile) -> RecordProblem? {
+    if let reason = leftOut[record] { return .isolated(reason) }
     if let error = tile.error(of: record) { return .record(error) }
     for index in context.model.inputs.indices where isNotANumber(record, input: index) {
       return .notANumber(column: context.model.inputs[index].name)

@@ -63,7 +63,9 @@ package actor Worker {
   private func tickUntilExit() async {
     while exit == nil, !Task.isCancelled {
       for index in slots.indices {
-        core.progressed(slot: index, records: slots[index].recordCount)
+        core.progressed(
+          slot: index, records: slots[index].recordCount, blocks: slots[index].blockCount,
+          mark: slots[index].mark, now: now)
       }
       update { core, now, generator, effects in
         core.tick(now: now, using: &generator, into: &effects)
@@ -111,6 +113,7 @@ package actor Worker {
     case .send(let request): Task { await send(request) }
     case .score(let slot, let grant): start(grant, on: slot)
     case .stop(let slot, let keepBlocks): stop(slot, keepBlocks: keepBlocks)
+    case .shorten(let slot, let end): slots[slot].shorten(to: Int(end))
     case .upload(let key, let offset): Task { await upload(key, from: offset) }
     case .discard(let key):
       Failpoint.workerAcknowledged.hit()
@@ -134,7 +137,8 @@ package actor Worker {
       if case .finish = request { Failpoint.workerSent.hit() }
       if answer == .welcome, let welcome = link.welcome {
         core.adopt(
-          heartbeatInterval: welcome.heartbeatInterval, deadManTime: welcome.deadManTime)
+          heartbeatInterval: welcome.heartbeatInterval, deadManTime: welcome.deadManTime,
+          stallTime: welcome.stallTime)
         logger.info("joined \(options.join)", metadata: ["worker": "\(link.worker)"])
       }
       update { core, now, generator, effects in
@@ -231,7 +235,11 @@ package actor Worker {
     guard let sealed = seals[grant.key] else {
       return ended(index, grant, .failed(.environment, "the lease's details are missing"))
     }
-    Task { await score(sealed, on: slot, index) }
+    if grant.lease.isSuspect {
+      Task { await scoreApart(sealed, on: slot, index) }
+    } else {
+      Task { await score(sealed, on: slot, index) }
+    }
   }
 
   private func score(_ sealed: SealedGrant, on slot: ScoringSlot, _ index: Int) async {
@@ -251,6 +259,40 @@ package actor Worker {
       end = .failed(.modelUnusable, "\(error)")
     }
     ended(index, sealed.grant, end)
+  }
+
+  /// Scores a suspect lease in processes of its own.
+  private func scoreApart(_ sealed: SealedGrant, on slot: ScoringSlot, _ index: Int) async {
+    let job: FetchedJob
+    do {
+      job = try await fetch(sealed.grant.job)
+    } catch {
+      guard slot.begin() else { return }
+      return ended(
+        index, sealed.grant, .failed(.environment, "no model from the coordinator: \(error)"))
+    }
+    guard slot.begin() else { return }
+    let (link, options, stallTime) = (link, options, core.stallTime)
+    let end = await slot.run(named: "suspect \(index)") {
+      scoreSuspect(
+        sealed, of: job, slot: slot, link: link, options: options, stallTime: stallTime)
+    }
+    noteIsolation(slot.remarks, of: sealed.grant)
+    ended(index, sealed.grant, end)
+  }
+
+  /// What a process apart has to know of a job.
+  private func fetch(_ job: JobID) async throws -> FetchedJob {
+    let fetched = try await link.configuration(of: job)
+    let model = try await link.model(fetched.modelDigest, byteCount: fetched.modelByteCount)
+    return FetchedJob(configuration: fetched.content, model: model)
+  }
+
+  private func noteIsolation(_ remarks: [String], of grant: Grant) {
+    for remark in remarks {
+      outgoingLogs.append(job: grant.job, level: .warning, "shard \(grant.lease.shard): \(remark)")
+      logger.warning("shard \(grant.lease.shard): \(remark)")
+    }
   }
 
   /// Stops a lease at its next block, or at once while its model is on its way.

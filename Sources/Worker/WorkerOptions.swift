@@ -16,6 +16,10 @@ package struct WorkerOptions: Sendable {
   package var scratchFolder: String
   /// Host and process, for people.
   package var name: String
+  /// Names the machine for the coordinator: workers of one machine say the same.
+  package var host = ""
+  /// What scoring a suspect lease may take above what the model takes, in bytes.
+  package var suspectByteCount: UInt64 = 512 << 20
   /// Takes the bytes of every input from the coordinator although the path may be readable.
   package var alwaysFetchesInput = false
 

@@ -18,8 +18,8 @@ package struct WorkerCore: Sendable {
   /// Set once no new leases are asked for.
   package private(set) var leaving: WorkerExit?
   /// Granted and waiting for a slot, in the order granted.
-  package private(set) var queue: [Grant] = []
-  package private(set) var slots: [Slot]
+  package internal(set) var queue: [Grant] = []
+  package internal(set) var slots: [Slot]
   /// Scored and not yet acknowledged.
   package private(set) var results: [PendingResult] = []
 
@@ -31,7 +31,7 @@ package struct WorkerCore: Sendable {
   /// chance, more would only keep the leases from machines that can score them.
   package static let environmentFailureLimit = 2
 
-  private var timing: WorkerTiming
+  var timing: WorkerTiming
   private let name: String
   private var lastContact: Instant
   private var lastBusy: Instant
@@ -44,11 +44,19 @@ package struct WorkerCore: Sendable {
   private var heartbeat = Timer()
   /// Leases to give back or to report as failed, until the coordinator has heard.
   private var reports: [Report] = []
+  /// Where leases end of which another worker has the rest.
+  var ends: [LeaseKey: UInt8] = [:]
 
   package struct Slot: Hashable, Sendable {
     package internal(set) var grant: Grant?
     package internal(set) var progress: UInt64 = 0
+    package internal(set) var report = ScoringReport()
     var isStopping = false
+    /// Whether its result is of no use any more.
+    var isRevoked = false
+    /// What the scoring thread said last, and when.
+    var mark: UInt64 = 0
+    var marked: Instant?
   }
 
   package struct PendingResult: Hashable, Sendable {
@@ -87,10 +95,17 @@ package struct WorkerCore: Sendable {
   }
 
   /// Takes the coordinator's times, which it tells each worker that joins.
-  package mutating func adopt(heartbeatInterval: Duration, deadManTime: Duration) {
+  package mutating func adopt(
+    heartbeatInterval: Duration, deadManTime: Duration, stallTime: Duration = Limits.stallTime
+  ) {
     timing.heartbeatInterval = heartbeatInterval
     timing.deadManTime = deadManTime
+    timing.stallTime = stallTime
+    timing.stuckTime = min(timing.stuckTime, stallTime)
   }
+
+  /// How long records may be at work before their lease is given up.
+  package var stallTime: Duration { timing.stallTime }
 
   // MARK: Time
 
@@ -101,6 +116,7 @@ package struct WorkerCore: Sendable {
   ) {
     guard phase != .ended else { return }
     if now - lastContact > timing.deadManTime { return end(.deadMan, into: &effects) }
+    abandonStuckSlots(now: now, into: &effects)
     fillSlots(into: &effects)
     if phase == .joining { return sendHello(now: now, into: &effects) }
     sendResults(now: now, into: &effects)
@@ -131,17 +147,6 @@ package struct WorkerCore: Sendable {
     if lastWords == .due { lastWords = .sent }
     heartbeat.isInFlight = true
     effects.append(.send(.heartbeat(held)))
-  }
-
-  /// Everything the worker wants renewed: waiting, being scored, not yet acknowledged.
-  package var held: [HeldLease] {
-    queue.map { HeldLease(grant: $0, progress: nil) }
-      + slots.compactMap { slot in slot.grant.map { HeldLease(grant: $0, progress: slot.progress) }
-      }
-      + results.map {
-        HeldLease(
-          grant: $0.grant, progress: $0.result.results.reduce(0) { $0 + $1.counts.total })
-      }
   }
 
   /// Leases that some request may still name.
@@ -202,8 +207,9 @@ package struct WorkerCore: Sendable {
     case .refused: break  // above
     case .grants(let grants): take(grants, now: now)
     case .wait(let duration): acquire.next = now + duration
-    case .alive(let revoked, let drain):
+    case .alive(let revoked, let shortened, let drain):
       for key in revoked { revoke(key, into: &effects) }
+      for lease in shortened { shorten(lease, into: &effects) }
       if drain { leave(.drained) }
     case .unknownWorker: phase = .joining
     case .drain: leave(.drained)
@@ -265,7 +271,7 @@ package struct WorkerCore: Sendable {
     lastBusy = now
   }
 
-  private func holds(_ key: LeaseKey) -> Bool {
+  func holds(_ key: LeaseKey) -> Bool {
     queue.contains { $0.key == key } || slots.contains { $0.grant?.key == key }
       || results.contains { $0.grant.key == key }
   }
@@ -344,7 +350,9 @@ package struct WorkerCore: Sendable {
 
   private mutating func revoke(_ key: LeaseKey, into effects: inout [WorkerEffect]) {
     queue.removeAll { $0.key == key }
-    for index in slots.indices where slots[index].grant?.key == key && !slots[index].isStopping {
+    for index in slots.indices where slots[index].grant?.key == key {
+      slots[index].isRevoked = true
+      guard !slots[index].isStopping else { continue }
       slots[index].isStopping = true
       effects.append(.stop(slot: index, keepBlocks: false))
     }
@@ -359,7 +367,9 @@ package struct WorkerCore: Sendable {
       let grant = queue.remove(at: next)
       slots[index] = Slot(grant: grant)
       effects.append(.score(slot: index, grant))
+      if let end = ends[grant.key] { effects.append(.shorten(slot: index, end: end)) }
     }
+    if !ends.isEmpty { ends = ends.filter { holds($0.key) } }
   }
 
   /// Whether a slot works on blocks of the grant: a lease that ran out unnoticed may be granted
@@ -371,11 +381,6 @@ package struct WorkerCore: Sendable {
       else { return false }
       return BlockMask(other.lease.blocks).bits & BlockMask(grant.lease.blocks).bits != 0
     }
-  }
-
-  /// Records scored so far on a slot.
-  package mutating func progressed(slot: Int, records: UInt64) {
-    slots[slot].progress = records
   }
 
   /// A slot has ended with a result: the whole lease, or its first blocks after `stop`.
@@ -428,7 +433,7 @@ package struct WorkerCore: Sendable {
     giveBack(.terminated, now: now, into: &effects)
   }
 
-  private mutating func giveBack(
+  mutating func giveBack(
     _ reason: WorkerExit, now: Instant, into effects: inout [WorkerEffect]
   ) {
     terminatedAt = now
@@ -469,20 +474,6 @@ package struct WorkerCore: Sendable {
   private mutating func end(_ reason: WorkerExit, into effects: inout [WorkerEffect]) {
     phase = .ended
     effects.append(.exit(reason))
-  }
-}
-
-extension WorkerCore.Timer {
-  /// Full jitter below a limit that doubles with each failure (Brooker, "Exponential Backoff and
-  /// Jitter", 2015).
-  mutating func backOff(
-    _ now: Instant, _ timing: WorkerTiming, using generator: inout some RandomNumberGenerator
-  ) {
-    isInFlight = false
-    failureCount = min(failureCount + 1, 16)
-    let ceiling = min(
-      timing.retryLimit.nanoseconds, timing.retryBase.nanoseconds << Int64(failureCount - 1))
-    next = now + .nanoseconds(Int64.random(in: 0...ceiling, using: &generator))
   }
 }
 

@@ -9,6 +9,8 @@ package enum WorkerEffect: Hashable, Sendable {
   case score(slot: Int, Grant)
   /// Stop scoring: keep the finished blocks (hand-back) or none (revoked).
   case stop(slot: Int, keepBlocks: Bool)
+  /// Stop scoring before this block of the shard: another worker has the rest.
+  case shorten(slot: Int, end: UInt8)
   /// Send the partial's bytes from an offset on, then call `uploaded` or `uploadFailed`.
   case upload(LeaseKey, from: UInt64)
   /// The partial is no longer needed.
@@ -26,6 +28,8 @@ package enum WorkerExit: Hashable, Sendable {
   /// The coordinator was silent for the dead-man time.
   case deadMan
   case refused(String)
+  /// A thread does not come back from scoring: only a new process can use it again.
+  case stuck
   /// This machine cannot score: its scratch folder is full, for example.
   case unfit(String)
 }
@@ -49,6 +53,10 @@ package struct WorkerTiming: Hashable, Sendable {
   /// Between two tries of one request: full jitter below the first, doubling up to the second.
   package var retryBase = Duration.milliseconds(100)
   package var retryLimit = Duration.seconds(2)
+  /// How long records may be at work before their lease is given up.
+  package var stallTime = Limits.stallTime
+  /// How long a thread that was told to stop may be at the same records.
+  package var stuckTime = Duration.seconds(10)
   /// After SIGTERM, before the worker leaves whatever is unfinished.
   package var terminationTime = Duration.seconds(20)
 

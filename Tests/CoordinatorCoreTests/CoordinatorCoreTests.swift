@@ -88,9 +88,9 @@ struct CoordinatorCoreTests {
   }
 
   @Test func failsAJobWhoseShardFailedJustBeforeTheRestart() {
-    let subject = restarted(.running, commits: [], charges: [(ShardID(0), 3)])
+    let subject = restarted(.running, commits: [], charges: [(ShardID(0), 6)])
     #expect(subject.takeEffects() == "+FAILED, ended")
-    #expect(subject.core.jobs[job]?.reason.contains("failed 3 times") == true)
+    #expect(subject.core.jobs[job]?.reason.contains("failed 6 times") == true)
   }
 
   @Test func journalsTheRefutationOfRowsThatDoNotFit() {

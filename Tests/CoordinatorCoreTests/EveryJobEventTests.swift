@@ -116,7 +116,7 @@ enum Event: String, CaseIterable {
     let held = [HeldLease(grant: Grant(job: job, lease: lease), progress: 1)]
     let answer = subject.core.heartbeat(
       me, held: held, now: seconds(2), into: &subject.effects)
-    guard case .alive(let revoked, drain: false) = answer else { return "\(answer)" }
+    guard case .alive(let revoked, shortened: [], drain: false) = answer else { return "\(answer)" }
     return revoked.isEmpty ? "kept" : "revoked"
   }
 }

@@ -109,6 +109,7 @@ func describe(_ effect: WorkerEffect) -> String {
   case .send(let request): describe(request)
   case .score(let slot, let grant): "score \(grant.lease.shard) on \(slot)"
   case .stop(let slot, let keepBlocks): "stop \(slot)\(keepBlocks ? " keeping" : "")"
+  case .shorten(let slot, let end): "shorten \(slot) to \(end)"
   case .upload(let key, let offset): "upload \(key.shard) from \(offset)"
   case .discard(let key): "discard \(key.shard)"
   case .exit(let reason): "exit \(reason)"

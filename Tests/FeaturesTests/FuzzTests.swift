@@ -61,6 +61,29 @@ struct FuzzTests {
     #expect(refused > 10)
   }
 
+  /// Counts that no table has would overflow once several states are added up.
+  @Test(arguments: [
+    #"[{"rows":281474976710657,"sketch":{"exact":[],"weights":[],"levels":[],"turns":[]}}]"#,
+    #"[{"rows":1,"sketch":{"exact":[1],"weights":[2],"levels":[],"turns":[]}}]"#,
+    #"[{"rows":9,"sketch":{"exact":[1,2],"weights":[9007199254740991,9007199254740991],"#
+      + #""levels":[],"turns":[]}}]"#,
+    #"[{"rows":9,"sketch":{"exact":[],"weights":[],"levels":[[],[],[],[1,2]],"#
+      + #""turns":[0,0,0,0]}}]"#,
+  ]) func statesOfImpossibleCountsAreRefused(state: String) throws {
+    let plan = #"{"version":1,"steps":[{"op":"scale","inputs":["a"],"method":"robust"}]}"#
+    var total = try #require(try Fitting(PreprocessPlan(Array(plan.utf8)))).emptyState
+    #expect(throws: ModelError.self) { try total.merge(encoded: Array(state.utf8)) }
+  }
+
+  @Test func statesOfTooManyRowsTogetherAreRefused() throws {
+    let plan = #"{"version":1,"steps":[{"op":"scale","inputs":["a"],"method":"robust"}]}"#
+    var total = try #require(try Fitting(PreprocessPlan(Array(plan.utf8)))).emptyState
+    let state =
+      #"[{"rows":281474976710656,"sketch":{"exact":[1],"weights":[9],"levels":[],"turns":[]}}]"#
+    try total.merge(encoded: Array(state.utf8))
+    #expect(throws: ModelError.self) { try total.merge(encoded: Array(state.utf8)) }
+  }
+
   @Test func damagedBundlesNeverCrash() throws {
     let bytes = try BundleTests.sample().bytes
     var generator = SplitMix(state: 5)

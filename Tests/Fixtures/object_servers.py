@@ -296,8 +296,10 @@ class AuthorityHandler(Handler):
             key, secret, session, hour = self.keys()
             keys = {"AccessKeyId": key, "SecretAccessKey": secret, "Token": session, "Expiration": hour}
             return self.answer(200, json.dumps(keys).encode())
-        if path == "/oauth":
-            return self.answer(200, json.dumps({"access_token": "ya29.token", "expires_in": 3600}).encode())
+        if path in ("/oauth", "/oauth-long-ago"):
+            left = 3600 if path == "/oauth" else -(2**63)
+            token = {"access_token": "ya29.token", "expires_in": left}
+            return self.answer(200, json.dumps(token).encode())
         if path == "/":
             key, secret, session, hour = self.keys()
             return self.answer(

@@ -154,6 +154,13 @@ struct PlanTests {
     #expect(throws: Plan.Refusal.tooManyShards(UInt64(Limits.shardsPerJob) + 1)) {
       try Plan(inputs: [Self.input(most), Self.input(0)], blockByteCount: Self.unit)
     }
+    // What a store says of its objects: no sum of it may overflow.
+    let half = PlannedInput(
+      path: "/a.gz", byteCount: Limits.inputByteCount / 2 + 1, modifiedNanoseconds: 0, inode: 0,
+      compression: .gzip)
+    #expect(try Plan(inputs: [half]).shardCount == 1)
+    #expect(throws: Plan.Refusal.tooManyBytes(1)) { try Plan(inputs: [half, half]) }
+    #expect(throws: Plan.Refusal.tooManyBytes(0)) { try Plan(inputs: [Self.input(.max)]) }
     let many = Array(repeating: Self.input(0), count: Limits.inputsPerJob + 1)
     #expect(throws: Plan.Refusal.tooManyInputs(many.count)) { try Plan(inputs: many) }
     #expect(try Plan(inputs: Array(many.dropLast())).shardCount == Limits.inputsPerJob)
@@ -166,7 +173,8 @@ struct PlanTests {
     #expect(throws: Plan.Refusal.self) {
       try Plan(inputs: [Self.input(.max)], blockByteCount: Limits.largestBlockByteCount)
     }
-    let compressed = try Plan(inputs: [Self.input(.max, .zstd)]).range(of: ShardID(0))
+    let largest = Self.input(Limits.inputByteCount, .zstd)
+    let compressed = try Plan(inputs: [largest]).range(of: ShardID(0))
     #expect(compressed.blockOffset(63) == 63 * compressed.blockLength)
   }
 }

@@ -36,6 +36,18 @@ struct ChargeTests {
     #expect(subject.table.violations() == [])
   }
 
+  @Test func countsTheSilenceOfAWorkerWithSeveralLeasesOnce() {
+    let subject = LeaseTableSubject(plan(8))
+    for _ in 0..<4 {
+      guard let lease = subject.acquire(me, limit: 2) else { continue }
+      _ = subject.renew(lease)
+    }
+    subject.tick(20)
+    #expect(subject.table.shards[0].charges == 1)
+    #expect(subject.table.failedShardCount == 0)
+    #expect(subject.table.violations() == [])
+  }
+
   @Test func outlivesMoreChargesThanAByteCounts() {
     let subject = LeaseTableSubject(plan(8), chargeLimit: 1_000)
     for index in 0..<300 { expireOnce(subject, by: me, at: index * 20) }

@@ -71,7 +71,7 @@ let expectedRows: [Situation: Set<String>] = [
   .split: [
     "acquire: nothing; ; leased []/[0..<8]",
     "acquireThree: nothing; ; leased []/[0..<8]",
-    "renew: renewed; ; leased []/[0..<8]",
+    "renew: shortened(4); ; leased []/[0..<8]",
     "renewFormer: revoked; ; leased []/[0..<8]",
     "finish: committed; commit 0:0..<8 by 1.1, confirm 0:0..<8 (80), "
       + "revoke 1.2 of 2; committed [0..<8]/[]",

@@ -51,12 +51,15 @@ final class LeaseTableSubject {
   var table: LeaseTable
   var effects: [LeaseEffect] = []
 
-  init(_ plan: Plan, chargeLimit: Int = 3) {
-    table = LeaseTable(plan: plan, chargeLimit: chargeLimit)
+  /// A table in which a shard fails at the charge limit, unless it is said how long it is suspect.
+  init(_ plan: Plan, chargeLimit: Int = 3, suspectChargeLimit: Int = 0) {
+    table = LeaseTable(
+      plan: plan, chargeLimit: chargeLimit, suspectChargeLimit: suspectChargeLimit)
   }
 
   func acquire(_ worker: WorkerID = me, limit: Int = 64, now: Int = 0) -> Lease? {
-    table.acquire(for: worker, incarnation: Incarnation(1), blockLimit: limit, now: seconds(now))
+    table.acquire(
+      for: Asker(worker), incarnation: Incarnation(1), blockLimit: limit, now: seconds(now))
   }
 
   func finish(_ result: ShardResult, by worker: WorkerID = me) -> LeaseTable.Outcome {
@@ -96,6 +99,7 @@ func describe(_ effect: LeaseEffect) -> String {
   case .confirm(let shard, let blocks, let counts): "confirm \(shard):\(blocks) (\(counts.total))"
   case .revoke(let lease): "revoke \(lease.attempt) of \(lease.worker.rawValue)"
   case .charge(let shard, let charges): "charge \(shard) = \(charges)"
+  case .suspect(let shard): "suspect \(shard)"
   case .fail(let shard): "fail \(shard)"
   }
 }

@@ -91,7 +91,7 @@ struct RandomWalk {
       case .commit(let part): add(1, part.shard, part.blocks, to: \.committed)
       case .refute(let part): add(-1, part.shard, part.blocks, to: \.committed)
       case .confirm(let shard, let blocks, _): add(1, shard, blocks, to: \.confirmed)
-      case .revoke, .charge, .fail: break
+      case .revoke, .charge, .suspect, .fail: break
       }
     }
     subject.effects = []

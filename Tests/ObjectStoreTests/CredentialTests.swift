@@ -170,6 +170,14 @@ import Testing
     #expect(plain.contains("token_uri is not https"), "\(plain)")
   }
 
+  /// Numbers of a token's server that would overflow as nanoseconds.
+  @Test func aTokenThatEndedLongAgoIsUsedOnce() throws {
+    let said = try googleWords(
+      #"{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r2","#
+        + #""token_uri":"\#(authority)/oauth-long-ago"}"#, "token-of-long-ago")
+    #expect(said.contains("404"), "\(said)")
+  }
+
   private static func run(_ arguments: [String], input: Data? = nil) throws -> (Int32, Data) {
     let process = Process()
     let output = Pipe()

@@ -234,6 +234,20 @@ import Testing
     #expect(code { () throws(ObjectError) in _ = try direct.status(of: uri) } == .missing)
   }
 
+  /// More bytes than were sent: the sum of such a number and one would overflow.
+  @Test func s6AnUploadThatKeptTooMuchIsRefused() throws {
+    try Control.rule(
+      #"{"match": "^PUT /upload/.*s6kept", "times": 9, "fault": "status", "status": 308, "#
+        + #""headers": {"Range": "bytes=0-18446744073709551615"}}"#, proxy: servers.googleProxy)
+    let store = servers.google(servers.googleProxy)
+    let upload = ObjectUpload(to: try ObjectURI("gs://bucket/s6kept"), in: store)
+    let code = code { () throws(ObjectError) in
+      try upload.append(sampleBytes(9 << 20))
+      _ = try upload.finish()
+    }
+    #expect(code == .malformed)
+  }
+
   // MARK: S7: no conditions
 
   @Test func s7AStoreWithoutConditionsIsFoundOut() throws {

@@ -16,7 +16,7 @@ import Testing
   /// The end of its connection says that a worker may be dead, long before its lease is over.
   @Test func whatAKilledWorkerHeldRunsAgainBeforeItsLeaseEnds() async throws {
     let fleet = try await TestFleet(
-      timing: ["--lease-duration", "60", "--heartbeat-interval", "0.5"])
+      options: ["--lease-duration", "60", "--heartbeat-interval", "0.5"])
     let expected = try await fleet.undisturbed()
     let victim = try fleet.startWorker(
       environment: ["NIGHTSHIFT_FAILPOINT": "worker.scoring=kill@5"])

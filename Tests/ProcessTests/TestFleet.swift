@@ -8,18 +8,20 @@ final class TestFleet {
   let table: String
   let input: String
   let output: String
+  /// How results and errors are packed.
+  var compression = "zstd"
   /// Where the output is, unless it is a folder.
   private let store: StoreServers?
   private(set) var coordinator: Program
   private let port: Int
+  /// More options of each coordinator.
+  private let options: [String]
   var address: String { "tcp://127.0.0.1:\(port)" }
   /// The control and the bulk listener.
   var ports: [Int] { [port, port + 1] }
 
-  private let timing: [String]
-
   /// Short times, so that an expiry takes a second and not ten.
-  static let shortTiming = ["--lease-duration", "2", "--heartbeat-interval", "0.3"]
+  private static let timing = ["--lease-duration", "2", "--heartbeat-interval", "0.3"]
 
   /// Starts a coordinator.
   ///
@@ -29,15 +31,14 @@ final class TestFleet {
   ///   - store: What takes the output, and has the input as well where `readsStore`.
   ///   - readsStore: Whether the table is an object.
   ///   - environment: More variables for the coordinator.
-  ///   - timing: Options of the coordinator.
+  ///   - options: More options for it.
   /// - Throws: `TestFailure` where it does not start.
   init(
     rowCount: Int = 6_000, badRows: Set<Int> = [5, 3_000], store: StoreServers? = nil,
-    readsStore: Bool = false, environment: [String: String] = [:],
-    timing: [String] = TestFleet.shortTiming
+    readsStore: Bool = false, environment: [String: String] = [:], options: [String] = []
   ) async throws {
     sandbox = try Sandbox()
-    self.timing = timing
+    self.options = options
     self.store = store
     table = sandbox.path("table.csv")
     let name = UUID().uuidString
@@ -47,16 +48,16 @@ final class TestFleet {
     try text.write(toFile: table, atomically: true, encoding: .utf8)
     if readsStore { try store?.put(table, at: "tables/\(name).csv") }
     (port, coordinator) = try await Self.startOnFreePorts(
-      sandbox, environment.merging(store?.variables ?? [:]) { $1 }, timing)
+      sandbox, options, environment.merging(store?.variables ?? [:]) { $1 })
   }
 
   /// Starts a coordinator; where another process takes a port first, on other ones.
   private static func startOnFreePorts(
-    _ sandbox: Sandbox, _ environment: [String: String], _ timing: [String]
+    _ sandbox: Sandbox, _ options: [String], _ environment: [String: String]
   ) async throws -> (Int, Program) {
     while true {
       let port = try freePorts()
-      let coordinator = try startCoordinator(sandbox, port, environment, timing)
+      let coordinator = try startCoordinator(sandbox, port, options, environment)
       do {
         try await wait(for: coordinator)
         return (port, coordinator)
@@ -90,17 +91,18 @@ final class TestFleet {
   }
 
   private static func startCoordinator(
-    _ sandbox: Sandbox, _ port: Int, _ environment: [String: String], _ timing: [String]
+    _ sandbox: Sandbox, _ port: Int, _ options: [String], _ environment: [String: String]
   ) throws -> Program {
     try Program(
-      ["coordinator", "--state", sandbox.state, "--listen", "tcp://127.0.0.1:\(port)"] + timing,
+      ["coordinator", "--state", sandbox.state, "--listen", "tcp://127.0.0.1:\(port)"] + timing
+        + options,
       in: sandbox, environment: environment)
   }
 
   /// Starts the coordinator again on the same state folder.
   func restartCoordinator(environment: [String: String] = [:]) async throws {
     coordinator = try Self.startCoordinator(
-      sandbox, port, environment.merging(store?.variables ?? [:]) { $1 }, timing)
+      sandbox, port, options, environment.merging(store?.variables ?? [:]) { $1 })
     try await Self.wait(for: coordinator)
   }
 
@@ -114,11 +116,12 @@ final class TestFleet {
   }
 
   func startWorker(
-    _ extra: [String] = [], environment: [String: String] = [:]
+    _ extra: [String] = [], environment: [String: String] = [:], launcher: [String] = []
   ) throws -> Program {
     try Program(
       ["worker", "--join", address, "--state", sandbox.state, "--threads", "1"] + extra,
-      in: sandbox, environment: environment.merging(store?.variables ?? [:]) { $1 })
+      in: sandbox, environment: environment.merging(store?.variables ?? [:]) { $1 },
+      launcher: launcher)
   }
 
   /// Submits the job and waits for its end, as a user would.
@@ -138,6 +141,7 @@ final class TestFleet {
     var lines = [
       "displayName: table", "model: \(TestTable.model)", "inputConfig:", "  uris: [\(input)]",
       "instanceConfig:", "  keyField: id", "outputConfig:", "  uri: \(output ?? self.output)",
+      "  compression: \(compression)",
     ]
     if let errors { lines.append("  errorsUri: \(errors)") }
     lines += ["blockByteCount: 8192", ""]
@@ -160,12 +164,18 @@ final class TestFleet {
   }
 
   /// What one undisturbed process makes of the same table.
-  func undisturbed() async throws -> Publication {
+  ///
+  /// - Parameter input: Another table; nil for the fleet's own.
+  /// - Returns: What it publishes.
+  /// - Throws: `TestFailure` where it fails.
+  func undisturbed(_ input: String? = nil) async throws -> Publication {
     let folder = sandbox.path("undisturbed")
     let run = try Program(
       [
-        "run", "--model", TestTable.model, "--input", table, "--output", folder, "--key-field",
-        "id", "--block-size", "8192", "--workers", "1", "--threads", "1",
+        "run", "--model", TestTable.model, "--input", input ?? table, "--output", folder,
+        "--key-field",
+        "id", "--block-size", "8192", "--workers", "1", "--threads", "1", "--compression",
+        compression,
       ], in: sandbox)
     let status = await run.wait()
     guard status == 0 || status == 2 else {

@@ -13,7 +13,8 @@ import Wire
     let lease = Lease(
       shard: ShardID(UInt32(Limits.shardsPerJob - 1)), blocks: BlockRange(0, end),
       attempt: Attempt(incarnation: Incarnation(.max), counter: .max), worker: WorkerID(.max),
-      entry: .insideField(recordOffset: 1 << 60 - 1), deadline: now + .seconds(10))
+      entry: .insideField(recordOffset: 1 << 60 - 1), deadline: now + .seconds(10),
+      isSuspect: true)
     return SealedLease(grant: Grant(job: JobID(.max), lease: lease), seal: seal)
   }
 
@@ -50,7 +51,11 @@ import Wire
   }
 
   @Test func fullHeartbeat() throws {
-    let held = HeldSealedLease(lease: largestLease(), progress: 1 << 60)
+    let report = ScoringReport(
+      finishedBlockCount: 64, elapsed: .milliseconds(Int(UInt32.max)),
+      stalled: .milliseconds(Int(UInt32.max)), isScored: true)
+    let held = HeldSealedLease(
+      lease: largestLease(), progress: 1 << 60, report: report, end: 63)
     let event = LogEvent(
       job: JobID(.max), level: .error, unixNanoseconds: .min,
       message: String(repeating: "m", count: Limits.logBytesPerHeartbeat / 100))

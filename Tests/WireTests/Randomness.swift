@@ -92,12 +92,17 @@ extension SeededGenerator {
   ) -> SealedLease {
     let lease = Lease(
       shard: shard(), blocks: blocks ?? self.blocks(), attempt: attempt(),
-      worker: WorkerID(next()), entry: state(), deadline: now + left)
+      worker: WorkerID(next()), entry: state(), deadline: now + left, isSuspect: chance(2))
     return SealedLease(grant: Grant(job: job(), lease: lease), seal: digest())
   }
 
   mutating func heldLease() -> HeldSealedLease {
-    HeldSealedLease(lease: lease(), progress: maybe { $0.count() })
+    let report = ScoringReport(
+      finishedBlockCount: number(0...64), elapsed: .milliseconds(number(0...1_000_000)),
+      stalled: .milliseconds(number(0...1_000_000)), isScored: chance(2))
+    return HeldSealedLease(
+      lease: lease(), progress: maybe { $0.count() }, report: report,
+      end: maybe { UInt8($0.number(1...64)) })
   }
 
   mutating func heartbeat() -> Heartbeat {
@@ -233,7 +238,8 @@ extension SeededGenerator {
     switch kind {
     case 0:
       .hello(
-        name: text(upTo: 100), threadCount: number(1...4_096), versionText: text(upTo: 40))
+        name: text(upTo: 100), host: text(upTo: 60), threadCount: number(1...4_096),
+        versionText: text(upTo: 40))
     case 1: .acquire(leaseLimit: number(1...Limits.leasesPerWorker))
     case 2: .heartbeat(heartbeat())
     case 3: .finish(list(1...5) { $0.finishedLease() }.compactMap(\.self))
@@ -270,7 +276,12 @@ extension SeededGenerator {
       let revoked = list(0...9) {
         LeaseKey(job: $0.job(), shard: $0.shard(), attempt: $0.attempt())
       }
-      return .alive(revoked: revoked, drain: chance(2))
+      let shortened = list(0...9) {
+        ShortenedLease(
+          key: LeaseKey(job: $0.job(), shard: $0.shard(), attempt: $0.attempt()),
+          end: UInt8($0.number(1...64)))
+      }
+      return .alive(revoked: revoked, shortened: shortened, drain: chance(2))
     case 5: return .finish(list(0...9) { $0.finishAnswer() })
     case 6: return .done
     case 7: return .unknownWorker
@@ -284,7 +295,8 @@ extension SeededGenerator {
       incarnation: Incarnation(UInt32(count(upTo: UInt64(UInt32.max)))),
       heartbeatInterval: .milliseconds(number(1...9_999)),
       leaseDuration: .milliseconds(number(1...99_999)),
-      deadManTime: .milliseconds(number(1...999_999)), bulkPort: UInt16(number(0...65_535)),
+      deadManTime: .milliseconds(number(1...999_999)),
+      stallTime: .milliseconds(number(1...999_999)), bulkPort: UInt16(number(0...65_535)),
       versionText: text(upTo: 40))
   }
 

@@ -413,7 +413,7 @@ import Wire
     #expect(error(31, .goodbye) == "token: 31 bytes instead of 32")
     #expect(error(32, .finish([])) == "finish.leases: none")
     let held = Array(repeating: generator.heldLease(), count: 449)
-    #expect(error(32, .heartbeat(Heartbeat(held: held))) == "heartbeat.held: 449 of at most 448")
+    #expect(error(32, .heartbeat(Heartbeat(held: held))) == "heartbeat.held: 449 of at most 384")
     let input = GrantInput(
       path: "/a\0b", byteCount: 1, modifiedNanoseconds: 1, compression: .none)
     let grant = generator.grant(inputs: [input])

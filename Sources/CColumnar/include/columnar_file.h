@@ -33,6 +33,8 @@ typedef struct {
 #define NS_COLUMNAR_COLUMN_LIMIT 65536
 /// Most row groups, stripes or record batches of a file.
 #define NS_COLUMNAR_GROUP_LIMIT 1000000
+/// Most rows of a file: what goes over the wire, and what sums of them fit.
+#define NS_COLUMNAR_ROW_LIMIT (INT64_C(1) << 60)
 /// Most bytes of a file's metadata as it is stored; in memory it takes some ten times that.
 #define NS_COLUMNAR_METADATA_LIMIT (64 << 20)
 

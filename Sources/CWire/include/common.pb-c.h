@@ -124,10 +124,14 @@ struct  Wire__Lease
    * 32 bytes.
    */
   ProtobufCBinaryData seal;
+  /*
+   * To be scored in a process apart: the shard has ended its workers before.
+   */
+  protobuf_c_boolean suspect;
 };
 #define WIRE__LEASE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__lease__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL} }
+    , 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0 }
 
 
 /* Wire__Empty methods */

@@ -32,6 +32,7 @@ typedef struct Wire__Grants Wire__Grants;
 typedef struct Wire__Input Wire__Input;
 typedef struct Wire__Grant Wire__Grant;
 typedef struct Wire__Alive Wire__Alive;
+typedef struct Wire__ShortenedLease Wire__ShortenedLease;
 typedef struct Wire__LeaseKey Wire__LeaseKey;
 typedef struct Wire__Finished Wire__Finished;
 typedef struct Wire__FinishAnswer Wire__FinishAnswer;
@@ -51,7 +52,8 @@ typedef enum _Wire__FailureCode {
   WIRE__FAILURE_CODE__FAILURE_INPUT_CHANGED = 1,
   WIRE__FAILURE_CODE__FAILURE_INPUT_UNREADABLE = 2,
   WIRE__FAILURE_CODE__FAILURE_MODEL_UNUSABLE = 3,
-  WIRE__FAILURE_CODE__FAILURE_ENVIRONMENT = 4
+  WIRE__FAILURE_CODE__FAILURE_ENVIRONMENT = 4,
+  WIRE__FAILURE_CODE__FAILURE_CRASHED = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__FAILURE_CODE)
 } Wire__FailureCode;
 typedef enum _Wire__Compression {
@@ -136,10 +138,14 @@ struct  Wire__Hello
    * The worker program's version, for people.
    */
   char *version_text;
+  /*
+   * Names the machine: workers of one machine say the same. Empty where it is not known.
+   */
+  char *host;
 };
 #define WIRE__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__hello__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Wire__Acquire
@@ -185,6 +191,23 @@ struct  Wire__HeldLease
 {
   ProtobufCMessage base;
   Wire__Lease *lease;
+  /*
+   * Blocks of the lease that are finished.
+   */
+  uint32_t finished_blocks;
+  /*
+   * Since its first records came to be scored, and how long those at work now have been.
+   */
+  uint32_t elapsed_milliseconds;
+  uint32_t stalled_milliseconds;
+  /*
+   * The result is made and waits to be acknowledged.
+   */
+  protobuf_c_boolean scored;
+  /*
+   * The block before which the worker stops, as it was told; 0: after the lease's last one.
+   */
+  uint32_t end_block;
   Wire__HeldLease__OptionalProgressCase optional_progress_case;
   union {
     uint64_t progress;
@@ -192,7 +215,7 @@ struct  Wire__HeldLease
 };
 #define WIRE__HELD_LEASE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__held_lease__descriptor) \
-    , NULL, WIRE__HELD_LEASE__OPTIONAL_PROGRESS__NOT_SET, {0} }
+    , NULL, 0, 0, 0, 0, 0, WIRE__HELD_LEASE__OPTIONAL_PROGRESS__NOT_SET, {0} }
 
 
 typedef enum {
@@ -346,10 +369,14 @@ struct  Wire__Welcome
    * The coordinator program's version, for people.
    */
   char *version_text;
+  /*
+   * Records at work for this long are stuck; 0 from a coordinator that does not say.
+   */
+  uint32_t stall_milliseconds;
 };
 #define WIRE__WELCOME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__welcome__descriptor) \
-    , 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string }
+    , 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
@@ -446,10 +473,26 @@ struct  Wire__Alive
   size_t n_revoked;
   Wire__LeaseKey **revoked;
   protobuf_c_boolean drain;
+  size_t n_shortened;
+  Wire__ShortenedLease **shortened;
 };
 #define WIRE__ALIVE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__alive__descriptor) \
-    , 0,NULL, 0 }
+    , 0,NULL, 0, 0,NULL }
+
+
+/*
+ * A lease whose holder is to stop before a block: another worker has the rest.
+ */
+struct  Wire__ShortenedLease
+{
+  ProtobufCMessage base;
+  Wire__LeaseKey *key;
+  uint32_t end_block;
+};
+#define WIRE__SHORTENED_LEASE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&wire__shortened_lease__descriptor) \
+    , NULL, 0 }
 
 
 struct  Wire__LeaseKey
@@ -923,6 +966,25 @@ Wire__Alive *
 void   wire__alive__free_unpacked
                      (Wire__Alive *message,
                       ProtobufCAllocator *allocator);
+/* Wire__ShortenedLease methods */
+void   wire__shortened_lease__init
+                     (Wire__ShortenedLease         *message);
+size_t wire__shortened_lease__get_packed_size
+                     (const Wire__ShortenedLease   *message);
+size_t wire__shortened_lease__pack
+                     (const Wire__ShortenedLease   *message,
+                      uint8_t             *out);
+size_t wire__shortened_lease__pack_to_buffer
+                     (const Wire__ShortenedLease   *message,
+                      ProtobufCBuffer     *buffer);
+Wire__ShortenedLease *
+       wire__shortened_lease__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   wire__shortened_lease__free_unpacked
+                     (Wire__ShortenedLease *message,
+                      ProtobufCAllocator *allocator);
 /* Wire__LeaseKey methods */
 void   wire__lease_key__init
                      (Wire__LeaseKey         *message);
@@ -1163,6 +1225,9 @@ typedef void (*Wire__Grant_Closure)
 typedef void (*Wire__Alive_Closure)
                  (const Wire__Alive *message,
                   void *closure_data);
+typedef void (*Wire__ShortenedLease_Closure)
+                 (const Wire__ShortenedLease *message,
+                  void *closure_data);
 typedef void (*Wire__LeaseKey_Closure)
                  (const Wire__LeaseKey *message,
                   void *closure_data);
@@ -1218,6 +1283,7 @@ extern const ProtobufCMessageDescriptor wire__grants__descriptor;
 extern const ProtobufCMessageDescriptor wire__input__descriptor;
 extern const ProtobufCMessageDescriptor wire__grant__descriptor;
 extern const ProtobufCMessageDescriptor wire__alive__descriptor;
+extern const ProtobufCMessageDescriptor wire__shortened_lease__descriptor;
 extern const ProtobufCMessageDescriptor wire__lease_key__descriptor;
 extern const ProtobufCMessageDescriptor wire__finished__descriptor;
 extern const ProtobufCMessageDescriptor wire__finish_answer__descriptor;

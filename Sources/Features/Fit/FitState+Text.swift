@@ -85,7 +85,11 @@ extension FitState {
     let list = try document.root.list(count: fitting.columns.count)
     var other = fitting.emptyState
     for (index, value) in list.enumerated() {
-      other.statistics[index] = try Self.decode(value, fitting.columns[index])
+      let found = try Self.decode(value, fitting.columns[index])
+      guard found.rowCount <= PlanLimits.rowCount - statistics[index].rowCount else {
+        throw value.error("more than \(PlanLimits.rowCount) rows", code: .limitExceeded)
+      }
+      other.statistics[index] = found
     }
     merge(other)
   }
@@ -94,11 +98,18 @@ extension FitState {
     _ value: DocumentValue, _ column: Fitting.GatheredColumn
   ) throws(ModelError) -> ColumnStatistics {
     var fields = try StepFields(value)
-    let rowCount = try fields.required("rows").integer(in: 0...Int.max >> 1)
+    let rowCount = try fields.required("rows").integer(in: 0...PlanLimits.rowCount)
     let moments = try moments(fields.optional("values"))
     let target = try Self.moments(fields.optional("target"))
     var sketch: QuantileSketch?
-    if column.gathering == .quantiles { sketch = try Self.sketch(fields.required("sketch")) }
+    if column.gathering == .quantiles {
+      let field = try fields.required("sketch")
+      let found = try Self.sketch(field)
+      guard let valueCount = found.valueCount, valueCount <= rowCount else {
+        throw field.error("more values than rows")
+      }
+      sketch = found
+    }
     let categories = try Self.categories(fields.optional("categories"), column)
     try fields.finish()
     return ColumnStatistics(

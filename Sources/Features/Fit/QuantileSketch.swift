@@ -27,6 +27,21 @@ struct QuantileSketch: Equatable, Sendable {
 
   init() {}
 
+  /// How many values it stands for; nil where that is more than any table has.
+  var valueCount: Int? {
+    var total = 0
+    for item in exact {
+      guard item.weight <= PlanLimits.rowCount - total else { return nil }
+      total += item.weight
+    }
+    for (level, values) in levels.enumerated() where !values.isEmpty {
+      let weight = 1 << level
+      guard weight <= (PlanLimits.rowCount - total) / values.count else { return nil }
+      total += weight * values.count
+    }
+    return total
+  }
+
   /// Takes up what a sketch was; nil if it cannot have been one.
   init?(exact: [Weighted], levels: [[Double]], turns: [Bool]) {
     guard levels.count == turns.count, levels.count <= 62, exact.isEmpty || levels.isEmpty else {

@@ -11,6 +11,9 @@ package enum PlanLimits {
   /// Columns that all steps together may make; as many as a model may have features.
   package static let featureCount = ModelLimits.featureCount
 
+  /// Rows that fitting takes, all states together: counts and weights then fit an `Int`.
+  package static let rowCount = 1 << 48
+
   /// Units of the longest n-gram: a row has as many n-grams of each length as it has units.
   package static let ngramLength = 8
 
