@@ -16,6 +16,7 @@ import Wire
 extension Coordinator {
   func answer(_ envelope: FleetEnvelope) async -> FleetAnswerBody {
     let worker = envelope.worker
+    if let connection = Server.connection { note(connection, of: worker) }
     do {
       switch envelope.body {
       case .hello(let name, let host, let threadCount, _):
@@ -47,6 +48,25 @@ extension Coordinator {
   /// Whether a lease is the asker's, and was given by a coordinator of this state folder.
   private func accepts(_ lease: SealedLease, from worker: WorkerID) -> Bool {
     lease.grant.lease.worker == worker && seal.accepts(lease.grant, seal: lease.seal)
+  }
+
+  // MARK: Connections
+
+  private func note(_ connection: Int32, of worker: WorkerID) {
+    // Of requests that were answered after their connection had ended; the others come back.
+    if connections.count > 2 * Limits.workers { connections.removeAll() }
+    connections[connection] = worker
+  }
+
+  /// A connection of the control listener has ended: its worker has a heartbeat's time to come back.
+  func lost(_ connection: Int32) async {
+    guard let worker = connections.removeValue(forKey: connection),
+      !connections.values.contains(worker)
+    else { return }
+    // Without the journal nothing is decided; the lease then ends by itself.
+    try? await decide { [options] core, now, _ in
+      core.lostConnection(of: worker, time: options.heartbeatInterval * 1.1, now: now)
+    }
   }
 
   private func hello(

@@ -57,6 +57,8 @@ package actor Coordinator {
   /// When the snapshots are asked next whether they are still there; `nil` while they are.
   var snapshotCheck: Instant? = .start
   var statistics: [WorkerID: WorkerStatistics] = [:]
+  /// The workers behind the connections of the control listener.
+  var connections: [Int32: WorkerID] = [:]
   /// What ended jobs leave, while it is being removed.
   var cleanUps: [JobID: Task<Void, Never>] = [:]
   /// Partials that are being looked for in an object store: a result that is sent again waits too.

@@ -27,6 +27,7 @@ package final class CoordinatorService: Sendable {
       address: options.listen, channel: .control, tls: options.tls, insecure: options.insecure,
       contextCount: options.controlContextCount, connectionLimit: options.connectionLimit
     ) { frame in await coordinator.answerControl(frame) }
+    control.hearLoss { connection in Task { await coordinator.lost(connection) } }
     try await coordinator.recover(bulkPort: bulk.boundAddress.port)
   }
 

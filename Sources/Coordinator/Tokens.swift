@@ -1,6 +1,7 @@
 import Digests
 import Foundation
 import Glibc
+import Partials
 
 /// The two secrets that let a peer in: one for the command line, one for workers.
 ///
@@ -47,6 +48,12 @@ package struct Tokens: Sendable {
     let count = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
     guard count == bytes.count, fsync(descriptor) == 0, unsafe rename(draft, path) == 0 else {
       throw CoordinatorError("cannot write \(path): \(unsafe String(cString: strerror(errno)))")
+    }
+    // Before anybody learns it: with a token that a power loss took back no worker gets in again.
+    do throws(FileError) {
+      try File(URL(fileURLWithPath: path).deletingLastPathComponent().path, .read).synchronize()
+    } catch {
+      throw CoordinatorError("cannot keep \(path): \(error)")
     }
     return token
   }

@@ -255,6 +255,16 @@ extension CoordinatorCore {
     for id in openOrder { tables[id]?.release(worker: worker) }
   }
 
+  /// A worker's connection is gone: unless it comes back in time, its leases are over.
+  ///
+  /// Never at once: a connection may end for other reasons, and its worker makes a new one.
+  package mutating func lostConnection(
+    of worker: WorkerID, time: Duration, now: Instant
+  ) {
+    guard sessions[worker] != nil else { return }
+    for id in openOrder { tables[id]?.suspect(worker, until: now + time) }
+  }
+
   /// Ends overdue leases and forgets workers that are silent.
   package mutating func tick(now: Instant, into effects: inout [CoordinatorEffect]) {
     seekPublications(now: now, into: &effects)

@@ -39,6 +39,9 @@ import CNNG
     return unsafe [UInt8](UnsafeRawBufferPointer(start: source, count: count))
   }
 
+  /// nng's number of the connection by which the message came.
+  var connection: Int32 { unsafe nng_pipe_id(nng_msg_get_pipe(raw)) }
+
   /// Gives the message away: from here its new owner frees it.
   consuming func release() -> OpaquePointer {
     let raw = unsafe raw

@@ -9,6 +9,7 @@ final class Pipes: Sendable {
     var refusedCount = 0
     var refusesAll = false
     var isProbed = false
+    var hearsLoss: (@Sendable (Int32) -> Void)?
   }
   private let state = Mutex(State())
   /// The most pipes that stay open; more are closed as they arrive.
@@ -43,6 +44,12 @@ final class Pipes: Sendable {
     set { state.withLock { $0.isProbed = newValue } }
   }
 
+  /// Told the number of each admitted pipe that is gone, on a thread of nng.
+  var hearsLoss: (@Sendable (Int32) -> Void)? {
+    get { state.withLock { $0.hearsLoss } }
+    set { state.withLock { $0.hearsLoss = newValue } }
+  }
+
   /// Asks nng to report the socket's pipes here.
   ///
   /// - Returns: the reference that nng's callbacks use, to be released once the socket is closed.
@@ -66,11 +73,18 @@ final class Pipes: Sendable {
     let pipes = unsafe Unmanaged<Pipes>.fromOpaque(context).takeUnretainedValue()
     let number = nng_pipe_id(pipe)
     guard event == NNG_PIPE_EV_ADD_PRE else {
-      return pipes.state.withLock { _ = $0.links.removeValue(forKey: number) }
+      return pipes.forget(number)
     }
     let link = Link(of: pipe)
     if pipes.admits(link, number) { return }
     _ = nng_pipe_close(pipe)  // fails only where it is closed already
+  }
+
+  private func forget(_ number: Int32) {
+    let hearsLoss = state.withLock { state in
+      state.links.removeValue(forKey: number) == nil ? nil : state.hearsLoss
+    }
+    hearsLoss?(number)
   }
 
   private func admits(_ link: Link, _ number: Int32) -> Bool {

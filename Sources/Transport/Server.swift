@@ -12,6 +12,9 @@ package final class Server: Sendable {
   /// The bytes are as they came: any peer may have sent anything.
   package typealias Handler = @Sendable ([UInt8]) async -> [UInt8]
 
+  /// The number of the connection by which the request came that a handler answers.
+  @TaskLocal package static var connection: Int32?
+
   /// The intervals of the guards; tests shorten them.
   package struct Timing: Equatable, Sendable {
     /// Between two probes of the listener, and how long one may take.
@@ -121,6 +124,13 @@ package final class Server: Sendable {
     return state.withLock { $0.isStuck } ? .stuck : .closed
   }
 
+  /// Has somebody told of each connection that ends, by its number, whatever ended it.
+  ///
+  /// Called on a thread of nng, which waits for it.
+  package func hearLoss(_ hear: @escaping @Sendable (Int32) -> Void) {
+    socket.pipes.hearsLoss = hear
+  }
+
   /// Closes the server.
   ///
   /// - Returns: false where nng did not finish in time (issue 1813); it goes on in its own thread,
@@ -158,8 +168,9 @@ package final class Server: Sendable {
   private func serve(_ context: Context) async {
     while !state.withLock({ $0.isClosing }) {
       do throws(TransportError) {
-        let request = try await context.receive().body
-        let reply = await handler(request)
+        let message = try await context.receive()
+        let (connection, request) = (message.connection, message.body)
+        let reply = await Self.$connection.withValue(connection) { await handler(request) }
         try await answer(reply, in: context)
       } catch {
         guard error.code != .closed else { return }

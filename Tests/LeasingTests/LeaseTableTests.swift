@@ -27,6 +27,19 @@ struct LeaseTableTests {
     #expect(describe(subject.acquire(third)) == "0:4..<8 as 1.5 from -1")
   }
 
+  @Test func shortensOnlyThatWorkersLeasesAndLetsItRenewThem() throws {
+    let subject = LeaseTableSubject(plan(8))
+    let first = try #require(subject.acquire(me, limit: 2))
+    _ = subject.acquire(me, limit: 2)
+    _ = subject.acquire(other, limit: 2)
+    subject.table.suspect(me, until: seconds(3))
+    subject.table.suspect(me, until: seconds(8))  // never longer again
+    #expect(subject.renew(first, now: 2) == .renewed)
+    subject.tick(4)
+    let left = subject.table.leases.map(\.blocks).sorted { $0.first < $1.first }
+    #expect(left == [BlockRange(0, 2), BlockRange(4, 6)])
+  }
+
   @Test func givesNoBlockOfAnotherLivingLeaseToAReturner() throws {
     let subject = LeaseTableSubject(plan(8))
     let mine = try #require(subject.acquire())

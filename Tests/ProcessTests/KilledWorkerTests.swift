@@ -13,6 +13,21 @@ import Testing
     try await fleet.endJobOfKilledWorker(failpoint: failpoint)
   }
 
+  /// The end of its connection says that a worker may be dead, long before its lease is over.
+  @Test func whatAKilledWorkerHeldRunsAgainBeforeItsLeaseEnds() async throws {
+    let fleet = try await TestFleet(
+      options: ["--lease-duration", "60", "--heartbeat-interval", "0.5"])
+    let expected = try await fleet.undisturbed()
+    let victim = try fleet.startWorker(
+      environment: ["NIGHTSHIFT_FAILPOINT": "worker.scoring=kill@5"])
+    let submit = try fleet.submit()
+    #expect(await victim.wait(.seconds(30)) == 128 + SIGKILL, "\(victim.errors)")
+    let worker = try await fleet.startJoinedWorker()
+    #expect(await submit.wait(.seconds(30)) == 2, "\(submit.errors)")
+    try await fleet.expectOnly(expected)
+    await fleet.end(worker)
+  }
+
   @Test func aWorkerStoppedBeyondItsLeaseChangesNothing() async throws {
     let fleet = try await TestFleet()
     let expected = try await fleet.undisturbed()

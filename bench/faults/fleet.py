@@ -14,6 +14,8 @@ REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 MODEL = REPOSITORY / "bench/models/flights.txt"
 # Short times, so that an expiry takes a second and not ten.
 SHORT = ["--lease-duration", "2", "--heartbeat-interval", "0.3"]
+# A trace of a process that ends itself takes longer than the rest of the run.
+ENVIRONMENT = {"SWIFT_BACKTRACE": "enable=no"}
 # Some records are in the error file: a job of these tables ends with this.
 PARTLY = 2
 HEADER = ("id,month,day,dep_time,sched_dep_time,dep_delay,sched_arr_time,carrier,flight,origin,"
@@ -83,7 +85,8 @@ class Program:
             self.process = subprocess.Popen(
                 [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=output,
                 stderr=errors, preexec_fn=before,
-                env=os.environ | {"NIGHTSHIFT_STATE": str(sandbox.state)} | (environment or {}))
+                env=os.environ | ENVIRONMENT | {"NIGHTSHIFT_STATE": str(sandbox.state)}
+                | (environment or {}))
         sandbox.programs.append(self)
 
     @property
@@ -173,12 +176,12 @@ class Fleet:
     """A coordinator on loopback or elsewhere, its workers, and one job."""
 
     def __init__(self, sandbox, tables=None, timing=SHORT, host="127.0.0.1", state=None,
-                 output=None):
+                 output=None, ports=(20_000, 32_000)):
         self.sandbox = sandbox
         self.bench = sandbox.bench
         self.timing = timing
         self.host = host
-        self.port = free_ports()
+        self.port = free_ports(*ports)
         self.tables = tables or self.bench.tables
         self.state = state or sandbox.state
         self.output = output or sandbox.folder / "predictions"
@@ -239,7 +242,8 @@ class Fleet:
         """Files below the output, the spool and the scratch folder that should be gone."""
         found = [path for path in self.output.iterdir() if path.name.startswith(".")]
         for folder in (self.state / "spool", self.scratch):
-            found += [path for path in folder.rglob("*")] if folder.is_dir() else []
+            found += [pathlib.Path(below) / name for below, folders, files in os.walk(folder)
+                      for name in folders + files]  # what is being removed is passed over
         return [str(path.relative_to(self.sandbox.folder)) for path in found]
 
     def check_leftovers(self):
@@ -260,10 +264,10 @@ class Fleet:
         return time.monotonic() - begin
 
 
-def free_ports():
+def free_ports(first, end):
     """A port that is free together with the next one, for the bulk listener."""
     while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
+        port = random.SystemRandom().randrange(first, end)
         try:
             for number in (port, port + 1):
                 with socket.socket() as test:

@@ -1,5 +1,7 @@
 """Turns what bench/faults found into Markdown."""
 
+import re
+
 HEADING = """# Faults
 
 Made by `bench/faults/run --publish`; `README.md` says what each part does. Every run ended with the
@@ -96,10 +98,15 @@ def machines(rows):
                      for line, loads in found.items())
 
 
+def line(text):
+    """A finding as one short line, without the folder of its run."""
+    return re.sub(r"/\S*/run-\w+/", "", " ".join(text.split()))[:300]
+
+
 def part(name, found):
     rows = [row for row in found.values() if "why" not in row]
     reasons = [f"Not run: {row['why']}" for row in found.values() if "why" in row]
-    findings = [f"- {' '.join(text.split())[:300]}" for row in rows for text in row["findings"]]
+    findings = [f"- {row['name']}: {line(text)}" for row in rows for text in row["findings"]]
     pieces = [f"## {TITLES[name]}", *reasons]
     if rows:
         pieces += [SHAPES.get(name, plain)(rows), machines(rows)]
