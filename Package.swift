@@ -26,8 +26,9 @@ let fuzzTargets: [Target] =
     .executableTarget(
       name: "nightshift-fuzz",
       dependencies: [
-        "Columnar", "Compression", "CoordinatorCore", "Destinations", "Digests", "Features", "Jobs",
-        "Journal", "Leasing", "Models", "ObjectStore", "Partials", "Scoring", "Tables", "Wire",
+        "Columnar", "Commands", "Compression", "CoordinatorCore", "Destinations", "Digests",
+        "Features", "Jobs", "Journal", "Leasing", "Models", "ObjectStore", "Partials", "Scoring",
+        "Tables", "Wire",
       ],
       path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: unsafeSettings,
       // libFuzzer brings a `main` too.

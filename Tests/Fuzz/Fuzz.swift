@@ -65,7 +65,7 @@ struct FuzzTarget: Sendable {
 
   static let all: [FuzzTarget] =
     frames + compressed + tables + columnar + models
-    + [partial, journal, filter, receipt, request] + answers
+    + [partial, journal, filter, jobFile, receipt, request] + answers
 
   /// The one that the environment names.
   static let chosen: FuzzTarget = {
