@@ -262,7 +262,7 @@ extension CoordinatorCore {
     of worker: WorkerID, time: Duration, now: Instant
   ) {
     guard sessions[worker] != nil else { return }
-    for id in openOrder { tables[id]?.suspect(worker, until: now + time) }
+    for id in openOrder { tables[id]?.shortenLeases(of: worker, to: now + time) }
   }
 
   /// Ends overdue leases and forgets workers that are silent.

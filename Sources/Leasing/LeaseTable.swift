@@ -381,7 +381,7 @@ package struct LeaseTable: Sendable {
   /// Shortens a worker's leases, because its connection is gone: it may be dead.
   ///
   /// A worker that lives renews them as soon as it is connected again.
-  package mutating func suspect(_ worker: WorkerID, until end: Instant) {
+  package mutating func shortenLeases(of worker: WorkerID, to end: Instant) {
     for slot in slots.indices {
       guard let lease = slots[slot]?.lease, lease.worker == worker else { continue }
       slots[slot]?.lease.deadline = min(lease.deadline, end)

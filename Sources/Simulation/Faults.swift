@@ -127,7 +127,10 @@ struct Faults: Sendable {
 
   /// Whether a fault of a kind happens here.
   ///
-  /// - Parameter percent: Of the world's rate.
+  /// - Parameters:
+  ///   - kind: Which.
+  ///   - percent: Of the world's rate.
+  /// - Returns: Whether it does.
   mutating func strike(_ kind: FaultKind, percent: Int = 100) -> Bool {
     guard !haveStopped else { return false }
     let rate = rates[kind.rawValue]

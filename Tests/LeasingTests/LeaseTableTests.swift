@@ -32,8 +32,8 @@ struct LeaseTableTests {
     let first = try #require(subject.acquire(me, limit: 2))
     _ = subject.acquire(me, limit: 2)
     _ = subject.acquire(other, limit: 2)
-    subject.table.suspect(me, until: seconds(3))
-    subject.table.suspect(me, until: seconds(8))  // never longer again
+    subject.table.shortenLeases(of: me, to: seconds(3))
+    subject.table.shortenLeases(of: me, to: seconds(8))  // never longer again
     #expect(subject.renew(first, now: 2) == .renewed)
     subject.tick(4)
     let left = subject.table.leases.map(\.blocks).sorted { $0.first < $1.first }
