@@ -31,6 +31,10 @@ static inline CURLcode ns_curl_set_progress_function(CURL *handle, ns_curl_progr
   return curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, function);
 }
 
+static inline CURLSHcode ns_curl_share_data(CURLSH *share, curl_lock_data data) {
+  return curl_share_setopt(share, CURLSHOPT_SHARE, data);
+}
+
 static inline long ns_curl_get_long(CURL *handle, CURLINFO what) {
   long value = 0;
   return curl_easy_getinfo(handle, what, &value) == CURLE_OK ? value : 0;

@@ -3,22 +3,26 @@ import Synchronization
 
 /// Sends requests over libcurl, any number of threads at once, and decides nothing about them.
 ///
-/// Handles are kept, and with each its open connections. TLS certificates are always verified.
+/// Open connections are kept, and what TLS knows of them. TLS certificates are always verified.
 /// Redirects are answers like others: who follows one has to sign it anew.
+///
+/// Each request has a handle of its own: up to version 8.1.1, libcurl goes on with the last header
+/// of the request before, freed by then, where the first header line of an answer begins with a
+/// blank.
 @safe final class HTTPClient: Sendable {
   private let limits: StoreLimits
   /// A file with the certificates of the authorities to trust; nil for libcurl's own.
   private let certificatePath: String?
-  private let idle = Mutex<[IdleHandle]>([])
+  private let idle = Mutex<[Connections]>([])
 
   private static let idleLimit = 64
   /// libcurl wants its first call before there are threads of its own; it counts further ones.
   private static let isStarted: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
-  /// A handle that no request uses.
+  /// What outlives a request: libcurl's share, which needs no locks as one request at a time has it.
   ///
   /// Guarded by `idle`: whoever takes it out is the only one to touch it.
-  @safe private struct IdleHandle: @unchecked Sendable {  // the mutex guards the pointer
+  @safe private struct Connections: @unchecked Sendable {  // the mutex guards the pointer
     let raw: UnsafeMutableRawPointer
   }
 
@@ -30,7 +34,7 @@ import Synchronization
 
   deinit {
     idle.withLock { handles in
-      for handle in handles { unsafe curl_easy_cleanup(handle.raw) }
+      for handle in handles { unsafe curl_share_cleanup(handle.raw) }
     }
   }
 
@@ -40,8 +44,11 @@ import Synchronization
   func send(
     _ request: HTTPRequest, into sink: HTTPSink, cancellation: Cancellation?
   ) throws(HTTPFailure) -> HTTPAnswer {
-    let handle = unsafe takeHandle()
-    defer { unsafe giveBack(handle) }
+    let connections = takeConnections()
+    defer { giveBack(connections) }
+    guard let handle = unsafe curl_easy_init() else { fatalError("curl_easy_init: no memory") }
+    defer { unsafe curl_easy_cleanup(handle) }
+    _ = unsafe ns_curl_set_pointer(handle, CURLOPT_SHARE, connections.raw)
     let transfer = HTTPTransfer(sink: sink, cancellation: cancellation)
     unsafe setUp(handle, request)
     unsafe transfer.attach(to: handle)
@@ -67,20 +74,24 @@ import Synchronization
       filledCount: transfer.filledCount)
   }
 
-  private func takeHandle() -> UnsafeMutableRawPointer {
-    if let handle = idle.withLock({ $0.popLast() }) { return unsafe handle.raw }
-    guard let handle = unsafe curl_easy_init() else { fatalError("curl_easy_init: no memory") }
-    return unsafe handle
+  private func takeConnections() -> Connections {
+    if let connections = idle.withLock({ $0.popLast() }) { return connections }
+    guard let raw = unsafe curl_share_init() else { fatalError("curl_share_init: no memory") }
+    for data in [CURL_LOCK_DATA_CONNECT, CURL_LOCK_DATA_DNS, CURL_LOCK_DATA_SSL_SESSION] {
+      guard unsafe ns_curl_share_data(raw, data) == CURLSHE_OK else {
+        fatalError("libcurl shares no data of kind \(data.rawValue)")
+      }
+    }
+    return unsafe Connections(raw: raw)
   }
 
-  private func giveBack(_ handle: UnsafeMutableRawPointer) {
-    unsafe curl_easy_reset(handle)  // keeps the connections
-    let isKept = idle.withLock { handles in
-      guard handles.count < Self.idleLimit else { return false }
-      unsafe handles.append(IdleHandle(raw: handle))
+  private func giveBack(_ connections: Connections) {
+    let isKept = idle.withLock { idle in
+      guard idle.count < Self.idleLimit else { return false }
+      idle.append(connections)
       return true
     }
-    if !isKept { unsafe curl_easy_cleanup(handle) }
+    if !isKept { unsafe curl_share_cleanup(connections.raw) }
   }
 
   // MARK: One request

@@ -68,7 +68,7 @@ struct TextReading {
   private func ranges(_ byteCount: Int, _ size: Int?) -> [Range<UInt64>] {
     // A text of many cuts takes long and finds no more.
     let end = max(byteCount, 1)
-    let step = max(size ?? end, (end + 99) / 100)
+    let step = max(size ?? end, (end + 15) / 16)
     return stride(from: 0, to: end, by: step).map { UInt64($0)..<UInt64(min($0 + step, end)) }
   }
 
