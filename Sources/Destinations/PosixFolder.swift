@@ -23,6 +23,7 @@ struct PosixFolder: PublicationFolder {
   func isPublished() -> Bool {
     guard FileManager.default.fileExists(atPath: folder + "/" + OutputName.success),
       let data = FileManager.default.contents(atPath: folder + "/" + OutputName.receipt),
+      // A receipt that cannot be read is not ours.
       let receipt = try? JSONDecoder().decode(ReceiptOwner.self, from: data)
     else { return false }
     return receipt.job == input.job.description

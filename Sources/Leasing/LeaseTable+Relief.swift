@@ -182,6 +182,16 @@ extension LeaseTable {
     allTallies.notedBlockCount += tally.blockCount - tally.notedBlockCount
   }
 
+  /// Shortens a worker's leases, because its connection is gone: it may be dead.
+  ///
+  /// A worker that lives renews them as soon as it is connected again.
+  package mutating func shortenLeases(of worker: WorkerID, to end: Instant) {
+    for slot in slots.indices {
+      guard let lease = slots[slot]?.lease, lease.worker == worker else { continue }
+      slots[slot]?.lease.deadline = min(lease.deadline, end)
+    }
+  }
+
   /// Takes note of how far the holder of a lease is.
   mutating func notePace(
     ofSlot slot: Int, records: UInt64, _ report: ScoringReport, now: Instant

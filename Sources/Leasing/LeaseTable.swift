@@ -378,16 +378,6 @@ package struct LeaseTable: Sendable {
     tallies[worker] = nil
   }
 
-  /// Shortens a worker's leases, because its connection is gone: it may be dead.
-  ///
-  /// A worker that lives renews them as soon as it is connected again.
-  package mutating func shortenLeases(of worker: WorkerID, to end: Instant) {
-    for slot in slots.indices {
-      guard let lease = slots[slot]?.lease, lease.worker == worker else { continue }
-      slots[slot]?.lease.deadline = min(lease.deadline, end)
-    }
-  }
-
   /// Ends every lease: the job was cancelled or failed.
   package mutating func revokeAll(into effects: inout [LeaseEffect]) {
     for slot in slots.indices {

@@ -51,12 +51,14 @@ import Testing
     #expect(!effects.contains { if case .journal(.refute) = $0 { true } else { false } })
 
     // What is granted now is exactly what is missing.
-    _ = core.hello(WorkerID(1), name: "w", threadCount: 1, now: .start)
     var granted: [Int] = []
-    while case .grants(let grants) = core.acquire(
-      WorkerID(1), leaseLimit: 256, now: .start, into: &effects)
-    {
-      granted += grants.map(\.lease.shard.index)
+    for worker in [WorkerID(1), WorkerID(2)] {  // more leases than one worker may hold
+      _ = core.hello(worker, name: "w", threadCount: 1, now: .start)
+      while case .grants(let grants) = core.acquire(
+        worker, leaseLimit: 256, now: .start, into: &effects)
+      {
+        granted += grants.map(\.lease.shard.index)
+      }
     }
     #expect(Set(granted) == Set(stride(from: 999, to: shardCount, by: 1_000)))
   }

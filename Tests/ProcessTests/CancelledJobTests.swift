@@ -40,6 +40,9 @@ import Testing
       "\(fleet.coordinator.errors)")
     let begun = names(fleet, errors)
     let job = try #require(begun.first { $0.hasPrefix(fleet.output) }?.split(separator: "-").last)
+    // Named after the state folder.
+    let staging = try #require(
+      FileManager.default.contentsOfDirectory(atPath: "\(fleet.output)/.nightshift-\(job)").first)
     if end == .nextLife {
       fleet.coordinator.signal(SIGKILL)
       _ = await fleet.coordinator.wait()
@@ -56,7 +59,7 @@ import Testing
     _ = await fleet.coordinator.wait()
     let spool = "\(fleet.sandbox.state)/spool/\(job)"
     for folder in [
-      spool, "\(fleet.output)/.nightshift-\(job)/staging", "\(errors)/.nightshift-\(job)-errors",
+      spool, "\(fleet.output)/.nightshift-\(job)/\(staging)", "\(errors)/.nightshift-\(job)-errors",
     ] {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       try "half".write(toFile: folder + "/file", atomically: true, encoding: .utf8)

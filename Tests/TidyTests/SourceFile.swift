@@ -18,6 +18,7 @@ struct SourceFile {
   var module: String {
     let parts = path.split(separator: "/")
     if parts.first == "bench" { return ImportTable.benchmarks }
+    if path.hasPrefix("Tests/Fuzz/") { return ImportTable.fuzzers }
     guard parts.count > 2, parts[0] == "Sources" || parts[0] == "Tests" else { return "" }
     return String(parts[1])
   }
