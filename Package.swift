@@ -267,7 +267,7 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["Simulation"],
+      dependencies: ["Jobs", "Simulation"],
       path: "Tests/SimulationTests",
       swiftSettings: settings),
     .testTarget(
