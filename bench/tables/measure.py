@@ -168,7 +168,7 @@ class Bench:
             "bytes": table.stat().st_size * count, "files": count, "rows": rows,
             "outputBytes": sum(path.stat().st_size for path in folder.iterdir()),
             "diskBytes": free - min(lowest, default=free), "receipts": 1,
-            "verified": verified["output"].strip().split("\n")[-1].rpartition("Z: ")[2][:80]}
+            "verified": verified["output"].strip().split("\n")[-1].rpartition("Z: ")[2][:120]}
         (self.folder / f"curve-{name}.svg").write_text(
             plot.svg(case.title, result["curves"], case_limit(case)))
         return result
