@@ -125,10 +125,10 @@ extension World {
 
   /// Once the faults are over, the job ends within a bound.
   mutating func checkProgress() {
-    guard endedAt == nil else { return }
+    guard endedAt == nil, hasHealed else { return }
     // One slow worker may be all there is, and wrong guesses cost it blocks.
     let bound = (poison == nil ? 200 : 400) + 4 * text.blockCount
-    if now > Int64(faults.faultTime) * Self.millisecond + Int64(bound) * Self.second {
+    if now > healedAt + Int64(bound) * Self.second {
       let states = coordinators.map { $0.journal.folded.state?.rawValue ?? "nowhere" }
       let table = coordinators[0].core?.tables[Self.job]
       violate(
