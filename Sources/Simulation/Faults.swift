@@ -117,6 +117,8 @@ struct Faults: Sendable {
   let faultTime: Int
   /// Whether they stop only once the job has ended, or after five times as long.
   let lastUntilTheEnd: Bool
+  /// Most that a percentage makes of a rate: what always fails never gets anywhere else.
+  private static let ceiling = 350_000
   private let seed: UInt64
   private var asked = Array(repeating: 0, count: FaultKind.allCases.count)
   /// The only faults that may strike; `nil`: all that the rates say.
@@ -144,13 +146,10 @@ struct Faults: Sendable {
     lastUntilTheEnd = isDrill || generator.below(2) == 0
   }
 
-  /// Most that a percentage makes of a rate: what always fails never gets anywhere else.
-  private static let ceiling = 350_000
-
   /// Whether a fault of a kind happens here.
   ///
   /// - Parameters:
-  ///   - kind: What goes wrong.
+  ///   - kind: Which.
   ///   - percent: Of the world's rate.
   /// - Returns: Whether it does.
   mutating func strike(_ kind: FaultKind, percent: Int = 100) -> Bool {

@@ -24,7 +24,7 @@ package struct Sweep: Sendable {
   /// - Parameters:
   ///   - seeds: Which.
   ///   - threadCount: Runners; each takes every so-manieth seed.
-  /// - Returns: What came of all of them, the same for any number of runners.
+  /// - Returns: What came of all of them.
   package static func run(_ seeds: Range<UInt64>, threadCount: Int) async -> Sweep {
     await withTaskGroup(of: Sweep.self) { group in
       let step = max(1, threadCount)

@@ -147,6 +147,9 @@ extension World {
     if seen != nil, !hasSucceeded, !hasRestored {
       violate("there is an output, and no job that made it")
     }
+    if !publishesToStore, folder.final != nil, !folder.isPublished, !hasRestored {
+      violate("the output is half moved, and stays so")
+    }
     if publishesToStore, hasSucceeded, store.claim != nil {
       violate("a finished output has a claim")
     }
