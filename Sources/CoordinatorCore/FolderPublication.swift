@@ -8,6 +8,8 @@ package protocol PublicationFolder {
 
   /// Whether the final folder is there, whole, and this job's.
   mutating func isPublished() throws(Failure) -> Bool
+  /// Who staged what goes to the final folder; `nil` where it has no claim of this job.
+  mutating func claimant() throws(Failure) -> String?
   /// Has the disk keep the entries of the staging folder, whose files are durable.
   mutating func synchronizeStaging() throws(Failure)
   /// Renames the staging folder to the final one unless there is one; false where the file system
@@ -32,6 +34,19 @@ package protocol PublicationFolder {
 
 /// The order in which an output folder appears, once, whatever another life left half done.
 package enum FolderPublication {
+  /// Whether this job has published; ends what another life of it had begun to move.
+  package static func find<Folder: PublicationFolder>(
+    _ folder: inout Folder
+  ) throws(Folder.Failure) -> Bool {
+    if try folder.isPublished() { return true }
+    guard !PlantedBug.movesForgotten.isPlanted, let stager = try folder.claimant() else {
+      return false
+    }
+    try move(&folder, from: stager)
+    try folder.synchronizeParent()
+    return true
+  }
+
   /// Publishes what is staged, or finds that it was.
   ///
   /// When this returns, the output stays even if the power fails.
@@ -49,19 +64,18 @@ package enum FolderPublication {
     if PlantedBug.renameReplaces.isPlanted {
       try folder.renameReplacing()
     } else if try !folder.renameWithoutReplacing() {
-      try move(&folder)
+      try move(&folder, from: try folder.claim())
     }
     if !PlantedBug.publicationNotSynchronized.isPlanted { try folder.synchronizeParent() }
   }
 
-  /// Makes the final folder as the claim and moves file by file, `_SUCCESS` last.
+  /// Moves file by file into the final folder, which is the claim, `_SUCCESS` last.
   ///
   /// All files come from the staging folder of whoever claimed first: two coordinators with the
   /// same job publish one output, not a mixture.
   private static func move<Folder: PublicationFolder>(
-    _ folder: inout Folder
+    _ folder: inout Folder, from stager: String
   ) throws(Folder.Failure) {
-    let stager = try folder.claim()
     if PlantedBug.successFirst.isPlanted { try folder.moveSuccess(of: stager) }
     try folder.moveFiles(of: stager)
     try folder.synchronizeFinal()

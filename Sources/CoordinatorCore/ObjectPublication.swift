@@ -250,6 +250,7 @@ package struct ObjectPublication: Hashable, Sendable {
         }
       case .discarding: break
       case .merging:
+        if PlantedBug.othersOutputDiscarded.isPlanted { break }
         guard try store.put(claim(.discarding), .version(held.version)) else { continue }
       }
       try store.clear()

@@ -87,9 +87,12 @@ package struct PosixDestination: Destination {
 
   private var folder: String { input.folder }
 
-  /// The published folder, if this job has published: after a crash before that was journaled.
+  /// The published folder, if this job has published, or had begun to move its files: after a crash
+  /// before that was journaled.
   package func existingPublication() -> String? {
-    PosixFolder(input, usesRename: usesRename).isPublished() ? folder : nil
+    var files = PosixFolder(input, usesRename: usesRename)
+    // What stops the moves stops the publication as well, and is told there.
+    return (try? FolderPublication.find(&files)) == true ? folder : nil
   }
 
   // MARK: Staging

@@ -42,6 +42,17 @@ struct PosixFolder: PublicationFolder {
 
   func renameReplacing() throws(FileError) { try Folder.rename(input.stagingFolder, folder) }
 
+  func claimant() -> String? {
+    let found = FileManager.default.contents(atPath: claimPath)
+    let words = String(decoding: found ?? Data(), as: UTF8.self).split(separator: " ")
+    guard words.first.map(String.init) == input.job.description else { return nil }
+    // A name in a file of the output's becomes no path that leads elsewhere.
+    guard words.count == 2, !words[1].contains("/"), !words[1].hasPrefix(".") else {
+      return input.stager
+    }
+    return String(words[1])
+  }
+
   /// A folder with this job's claim in it is the rest of an earlier try and is taken up again.
   func claim() throws(FileError) -> String {
     let text = "\(input.job) \(input.stager)"
@@ -54,14 +65,8 @@ struct PosixFolder: PublicationFolder {
       try Folder.synchronize(input.destination)
       return input.stager
     } catch {
-      let found = FileManager.default.contents(atPath: claimPath)
-      let words = String(decoding: found ?? Data(), as: UTF8.self).split(separator: " ")
-      guard error.code == .exists, words.first.map(String.init) == input.job.description else {
-        throw error
-      }
-      // A name in a file of the output's becomes no path that leads elsewhere.
-      guard words.count == 2, !words[1].contains("/") else { return input.stager }
-      return String(words[1])
+      guard error.code == .exists, let stager = claimant() else { throw error }
+      return stager
     }
   }
 

@@ -78,6 +78,8 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   case successFirst
   /// The published folder's parent is not synced.
   case publicationNotSynchronized
+  /// A cancelled job's output that was half moved to its final folder stays so.
+  case movesForgotten
   /// An output that an earlier life published is believed in without a sync.
   case foundNotSynchronized
   /// Two coordinators with the same job stage their output in one folder.

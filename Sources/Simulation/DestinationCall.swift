@@ -6,6 +6,7 @@ enum DestinationCall: Hashable, Sendable {
   case merge
   // A folder.
   case isPublished
+  case claimant
   case makeStaging
   case stage(String)
   case synchronizeStaging
@@ -79,6 +80,11 @@ struct LoggedFolder: PublicationFolder {
   var log: DestinationLog
 
   mutating func isPublished() throws(PublicationStop) -> Bool { try log.truth(of: .isPublished) }
+
+  mutating func claimant() throws(PublicationStop) -> String? {
+    guard case .text(let stager) = try log.reply(to: .claimant) else { return nil }
+    return stager
+  }
 
   mutating func synchronizeStaging() throws(PublicationStop) {
     _ = try log.reply(to: .synchronizeStaging)

@@ -58,6 +58,17 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     }
   }
 
+  /// The chance in a million in a drill of the end of a job.
+  var drillRate: Int {
+    switch self {
+    case .secondCoordinator: 400_000
+    case .coordinatorKill, .coordinatorPowerLoss, .coordinatorPause: 100_000
+    case .userCancel, .mergeBlocked, .storeUnavailable, .storeBusy: 60_000
+    case .lostStoreAnswer, .storeConflict, .staleListing, .tornWrite, .bitFlip: 100_000
+    default: 0
+    }
+  }
+
   /// In one of how many worlds it happens at all.
   var rarity: Int {
     switch self {
@@ -104,6 +115,10 @@ struct Faults: Sendable {
   /// Milliseconds between two strikes, and before the faults stop.
   let strikeInterval: Int
   let faultTime: Int
+  /// Whether they stop only once the job has ended, or after five times as long.
+  let lastUntilTheEnd: Bool
+  /// Most that a percentage makes of a rate: what always fails never gets anywhere else.
+  private static let ceiling = 350_000
   private let seed: UInt64
   private var asked = Array(repeating: 0, count: FaultKind.allCases.count)
   /// The only faults that may strike; `nil`: all that the rates say.
@@ -112,17 +127,23 @@ struct Faults: Sendable {
   private(set) var struck: [Fault] = []
   var haveStopped = false
 
-  init(allowed: Set<Fault>?, using generator: inout SplitMix64) {
+  /// - Parameters:
+  ///   - allowed: The only faults that may strike; `nil`: all that are drawn.
+  ///   - isDrill: Whether only what endangers a publication is drawn.
+  ///   - generator: Draws.
+  init(allowed: Set<Fault>?, isDrill: Bool, using generator: inout SplitMix64) {
     self.allowed = allowed
     seed = generator.next()
     for kind in FaultKind.allCases {
       let isThere = generator.below(kind.rarity) == 0
       let rate = generator.below(kind.limit)
       rates[kind.rawValue] = isThere ? rate : 0
+      if isDrill { rates[kind.rawValue] = generator.below(2) == 0 ? kind.drillRate : 0 }
     }
     insideField = generator.below(2) == 0 ? 0 : generator.below(500_000)
     strikeInterval = generator.within(200...1_500)
     faultTime = generator.within(5_000...40_000)
+    lastUntilTheEnd = isDrill || generator.below(2) == 0
   }
 
   /// Whether a fault of a kind happens here.
@@ -138,7 +159,7 @@ struct Faults: Sendable {
     let number = asked[kind.rawValue]
     asked[kind.rawValue] += 1
     let drawn = mixed(seed ^ UInt64(kind.rawValue) << 48 ^ UInt64(number)) % 1_000_000
-    guard Int(drawn) < rate * percent / 100 else { return false }
+    guard Int(drawn) < min(rate * percent / 100, max(rate, Self.ceiling)) else { return false }
     let fault = Fault(kind, number)
     if let allowed, !allowed.contains(fault) { return false }
     struck.append(fault)

@@ -93,10 +93,9 @@ struct ModelFolder: Sendable {
 
   mutating func moveSuccess(of stager: String) -> DestinationReply {
     if final?[Self.success] != nil { return .done }
-    guard final != nil, let file = stagings[stager]?.removeValue(forKey: Self.success) else {
-      return .truth(false)
-    }
+    guard final != nil, let file = stagings[stager]?[Self.success] else { return .truth(false) }
     willChange()
+    stagings[stager]?[Self.success] = nil
     final?[Self.success] = file
     return .done
   }

@@ -14,10 +14,12 @@ struct ScoredText: Sendable {
   private let records: [[UInt64]]
 
   /// Draws one to five files of a few blocks; some are longer than one shard.
-  init(insideField: Int, inputLimit: Int, using generator: inout SplitMix64) {
+  init(
+    insideField: Int, inputLimit: Int, isDrill: Bool, using generator: inout SplitMix64
+  ) {
     let seed = generator.next()
     // Half of the jobs are small, so that most of their time goes into the end of a job.
-    let isSmall = generator.below(2) == 0
+    let isSmall = generator.below(2) == 0 || isDrill
     let longFile = !isSmall && generator.below(6) == 0
     let inputs = (0..<min(inputLimit, generator.within(1...(isSmall ? 2 : 5)))).map { index in
       let blocks =

@@ -126,10 +126,10 @@ extension World {
 
   /// Once the faults are over, the job ends within a bound.
   mutating func checkProgress() {
-    guard endedAt == nil else { return }
+    guard endedAt == nil, hasHealed else { return }
     // One slow worker may be all there is, and wrong guesses cost it blocks.
     let bound = (poison == nil ? 200 : 400) + 4 * text.blockCount
-    if now > Int64(faults.faultTime) * Self.millisecond + Int64(bound) * Self.second {
+    if now > healedAt + Int64(bound) * Self.second {
       let states = coordinators.map { $0.journal.folded.state?.rawValue ?? "nowhere" }
       let table = coordinators[0].core?.tables[Self.job]
       violate(
@@ -147,6 +147,9 @@ extension World {
     let hasSucceeded = states.contains { $0 == .succeeded || $0 == .partiallySucceeded }
     if seen != nil, !hasSucceeded, !hasRestored {
       violate("there is an output, and no job that made it")
+    }
+    if !publishesToStore, folder.final != nil, !folder.isPublished, !hasRestored {
+      violate("the output is half moved, and stays so")
     }
     if publishesToStore, hasSucceeded, store.claim != nil {
       violate("a finished output has a claim")

@@ -250,7 +250,7 @@ extension World {
     checkJournal(of: place)
     noteEnd()
     // The moment after the end is as good as any.
-    if endedAt == now, strikes(.coordinatorPowerLoss, percent: publicationStress) {
+    if endedAt == now, strikes(.coordinatorPowerLoss, percent: 3 * publicationStress) {
       endCoordinator(place, .powerLoss)
     }
   }

@@ -111,6 +111,7 @@ extension World {
   mutating func heal() {
     if isTraced { trace("the faults stop") }
     hasHealed = true
+    healedAt = now
     faults.haveStopped = true
     history = []
     storeBusyUntil = 0
@@ -132,12 +133,22 @@ extension World {
       coordinators[place].pausedUntil <= now, !coordinators[place].journalIsFull
     else { return }
     if state == .paused {
+      moveLeftoversAway()
       if hasHealed || generator.below(3) == 0 { act(as: .resume, on: place) }
     } else if strikes(.userCancel) {
       act(as: .cancel, on: place)
     } else if strikes(.userPause) {
       act(as: .pause, on: place)
     }
+  }
+
+  /// Does what a blocked job asks for: where one of two coordinators has cancelled, an object that
+  /// the other was just writing may lie below the prefix, and be nobody's.
+  private mutating func moveLeftoversAway() {
+    guard coordinators.contains(where: \.isCancelled), coordinators.count == 2, hasHealed,
+      store.claim == nil, store.manifest == nil
+    else { return }
+    store.clear(isStale: false)
   }
 
   enum UserAction { case pause, resume, cancel }

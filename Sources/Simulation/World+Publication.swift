@@ -62,7 +62,7 @@ extension World {
     // A job that is being cancelled is the more delicate one.
     let isCancelled = coordinators[place].isCancelled
     if strikes(.mergeBlocked, percent: isCancelled ? 300 : publicationStress / 4)
-      || publishesToStore && strikes(.storeUnavailable)
+      || publishesToStore && strikes(.storeUnavailable, percent: isCancelled ? 800 : 100)
     {
       count(.blockedMerges)
       return mergeEnded(.blocked("full"), of: place)
@@ -84,9 +84,13 @@ extension World {
     if strikes(.coordinatorPause, percent: 50) {
       coordinators[place].pausedUntil = now + milliseconds(100...25_000)
     }
-    if strikes(.userCancel, percent: 300) { act(as: .cancel, on: place) }
-    if coordinators.count == 2, strikes(.userCancel, percent: 300) {
+    // Rather once the output is there, or about to be.
+    if strikes(.userCancel, percent: seen == nil ? 30 : 1_500) { act(as: .cancel, on: place) }
+    if coordinators.count == 2, store.claim != nil, strikes(.userCancel, percent: 600) {
       act(as: .cancel, on: 1 - place)
+      if strikes(.coordinatorPause, percent: 1_500) {
+        coordinators[place].pausedUntil = now + milliseconds(100...5_000)
+      }
     }
     if coordinators.count == 1, strikes(.secondCoordinator) { copyCoordinator() }
     if strikes(.userPause, percent: 80) {
@@ -96,8 +100,10 @@ extension World {
   }
 
   private mutating func diesHere(_ place: Int) -> Bool {
-    let isKill = strikes(.coordinatorKill, percent: publicationStress)
-    guard isKill || strikes(.coordinatorPowerLoss, percent: publicationStress) else { return false }
+    // What is visible and not synced yet is where it hurts.
+    let percent = seen != nil && !publishesToStore ? 3 * publicationStress : publicationStress
+    let isKill = strikes(.coordinatorKill, percent: percent)
+    guard isKill || strikes(.coordinatorPowerLoss, percent: percent) else { return false }
     count(.diedWhilePublishing)
     endCoordinator(place, isKill ? .kill : .powerLoss)
     return true
@@ -191,6 +197,7 @@ extension World {
     let stager = stager(of: place)
     switch call {
     case .isPublished: return .truth(folder.isPublished)
+    case .claimant: return .text(folder.isPublished ? nil : folder.claimant)
     case .makeStaging: folder.makeStaging(of: stager)
     case .stage(let name):
       guard let output = coordinators[place].publication?.output else { return .done }
@@ -270,7 +277,7 @@ struct PublicationScript {
 
   func runInFolder() throws(PublicationStop) -> CoordinatorCore.MergeOutcome {
     var folder = LoggedFolder(log: publication.log)
-    if try folder.isPublished() {
+    if try FolderPublication.find(&folder) {
       try FolderPublication.publish(&folder)
       return .published(folder: "prediction")
     }

@@ -71,6 +71,8 @@ package struct World: Sendable {
   /// The store is busy until then.
   var storeBusyUntil: Int64 = 0
   var hasHealed = false
+  /// When the faults stopped.
+  var healedAt: Int64 = 0
   /// Old requests that the network may bring again.
   var history: [Request] = []
   /// What was in each partial that was ever made.
@@ -91,9 +93,11 @@ package struct World: Sendable {
   package init(_ schedule: Schedule) {
     var generator = SplitMix64(seed: mixed(schedule.seed))
     self.schedule = schedule
-    faults = Faults(allowed: schedule.allowed, using: &generator)
+    let isDrill = generator.below(5) == 0
+    faults = Faults(allowed: schedule.allowed, isDrill: isDrill, using: &generator)
     text = ScoredText(
-      insideField: faults.insideField, inputLimit: schedule.inputLimit, using: &generator)
+      insideField: faults.insideField, inputLimit: schedule.inputLimit, isDrill: isDrill,
+      using: &generator)
     expectedRecords = text.allRecords
     var request = JobRequest(
       displayName: "simulated", model: "/model", inputConfig: .init(uris: ["/in"]),
@@ -135,7 +139,7 @@ package struct World: Sendable {
       note(UInt64(bitPattern: time))
       if isTraced { traceEvent(event) }
       happen(event)
-      if !hasHealed, now >= Int64(faults.faultTime) * Self.millisecond { heal() }
+      if !hasHealed, now >= Int64(faults.faultTime) * Self.millisecond, mayHeal { heal() }
       for line in lines { tell(line) }
       lines.removeAll(keepingCapacity: true)
       guard !isOver else { break }
@@ -191,6 +195,14 @@ package struct World: Sendable {
     case .faultStrikes: strike()
     case .userActs(let place): actAsUser(place)
     }
+  }
+
+  /// In half of the worlds the faults go on until the job has long ended, though not for ever: most of
+  /// the others are past them when they publish.
+  private var mayHeal: Bool {
+    guard faults.lastUntilTheEnd else { return true }
+    if let endedAt { return now > endedAt + 4 * Self.second }
+    return now >= 5 * Int64(faults.faultTime) * Self.millisecond
   }
 
   /// Every job has ended durably, and late messages have had their time.
