@@ -160,6 +160,8 @@ let package = Package(
       swiftSettings: settings),
 
     .executableTarget(
+      name: "nightshift-sim", dependencies: ["Jobs", "Simulation"], swiftSettings: settings),
+    .executableTarget(
       name: "nightshift-bench",
       dependencies: [
         "Coordinator", "CoordinatorCore", "Jobs", "Journal", "Leasing", "Models", "Scoring",

@@ -1,160 +1,17 @@
 #include "columnar_read_flat.h"
 
 #include <arrow/array/util.h>
-#include <parquet/column_page.h>
 #include <parquet/schema.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
 namespace ns::columnar {
 
-namespace {
-
-/// Numbers that are unpacked at a time.
-constexpr int64_t kRun = 512;
-
-[[noreturn]] void refuse(const char *text) { throw Failure{ns_columnar_damaged, text}; }
-
-template <typename Value>
-Value load_as(const uint8_t *from) {
-  Value value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-
-/// Eight numbers of `width` bits each; reads up to seven bytes more than they take.
-template <int width>
-inline void unpack_eight(const uint8_t *from, uint32_t *to) {
-  constexpr uint64_t mask = (uint64_t{1} << width) - 1;
-#pragma clang loop unroll(full)
-  for (int i = 0; i < 8; i++) {
-    to[i] = static_cast<uint32_t>(load_as<uint64_t>(from + i * width / 8) >> (i * width % 8) &
-                                  mask);
-  }
-}
-
-template <int width>
-void unpack_groups(const uint8_t *from, uint32_t *to, int64_t group_count) {
-  for (int64_t i = 0; i < group_count; i++) unpack_eight<width>(from + i * width, to + 8 * i);
-}
-
-using UnpackGroups = void (*)(const uint8_t *, uint32_t *, int64_t);
-
-template <int... widths>
-constexpr std::array<UnpackGroups, sizeof...(widths)> all_widths(
-    std::integer_sequence<int, widths...>) {
-  return {unpack_groups<widths + 1>...};
-}
-
-constexpr auto kUnpackGroups = all_widths(std::make_integer_sequence<int, 32>());
-
-}  // namespace
-
-// MARK: Pages
-
-bool Unpacker::knows(arrow::Compression::type codec) {
-  return codec == arrow::Compression::UNCOMPRESSED || codec == arrow::Compression::ZSTD ||
-         codec == arrow::Compression::SNAPPY;
-}
-
-void Unpacker::unpack(arrow::Compression::type codec, const uint8_t *from, int64_t stored_count,
-                      uint8_t *to, int64_t count) {
-  if (codec == arrow::Compression::ZSTD) {
-    if (zstd_ == nullptr) zstd_.reset(ZSTD_createDCtx());
-    if (zstd_ == nullptr) throw std::bad_alloc();
-    const size_t done =
-        ZSTD_decompressDCtx(zstd_.get(), to, static_cast<size_t>(count), from,
-                            static_cast<size_t>(stored_count));
-    if (ZSTD_isError(done) || done != static_cast<size_t>(count)) {
-      refuse("a page cannot be unpacked");
-    }
-    return;
-  }
-  if (snappy_ == nullptr) snappy_ = take(arrow::util::Codec::Create(arrow::Compression::SNAPPY));
-  if (take(snappy_->Decompress(stored_count, from, count, to)) != count) {
-    refuse("a page cannot be unpacked");
-  }
-}
-
-// MARK: Runs
-
-PackedRuns::Run PackedRuns::peek() {
-  if (run_.count > 0) return run_;
-  uint32_t header = 0;
-  for (int shift = 0;; shift += 7) {
-    if (at_ == end_ || shift > 28) refuse("its runs end too early");
-    header |= static_cast<uint32_t>(*at_ & 0x7F) << shift;
-    if ((*at_++ & 0x80) == 0) break;
-  }
-  if ((header & 1) == 0) {
-    const int byte_count = (width_ + 7) / 8;
-    if (end_ - at_ < byte_count) refuse("its runs end too early");
-    uint32_t value = 0;
-    std::memcpy(&value, at_, static_cast<size_t>(byte_count));
-    at_ += byte_count;
-    run_ = {header >> 1, true, value};
-  } else {
-    // The last groups of a page may lack bytes that nothing is in.
-    packed_ = at_;
-    const int64_t byte_count = static_cast<int64_t>(header >> 1) * width_;
-    packed_end_ = at_ + std::min<int64_t>(byte_count, end_ - at_);
-    at_ = packed_end_;
-    taken_ = 0;
-    run_ = {static_cast<int64_t>(header >> 1) * 8, false, 0};
-  }
-  if (run_.count == 0) refuse("it has an empty run");
-  return run_;
-}
-
-void PackedRuns::unpack(uint32_t *to, int64_t count) {
-  int64_t done = 0;
-  if (width_ == 0) {
-    std::fill(to, to + count, 0);
-    pass(count);
-    return;
-  }
-  const uint64_t mask = (uint64_t{1} << width_) - 1;
-  if (taken_ % 8 == 0) {
-    const uint8_t *from = packed_ + taken_ / 8 * width_;
-    // Where eight more bytes can be read behind the last group.
-    const int64_t safe = (packed_end_ - from - 8) / width_;
-    done = std::clamp<int64_t>(safe, 0, count / 8) * 8;
-    kUnpackGroups[static_cast<size_t>(width_ - 1)](from, to, done / 8);
-  }
-  for (; done < count; done++) {
-    const int64_t bit = (taken_ + done) * width_;
-    const uint8_t *from = packed_ + bit / 8;
-    const int64_t needed = (bit % 8 + width_ + 7) / 8;
-    if (packed_end_ - from < needed) refuse("its runs end too early");
-    uint64_t word = 0;
-    std::memcpy(&word, from, static_cast<size_t>(needed));
-    to[done] = static_cast<uint32_t>(word >> bit % 8 & mask);
-  }
-  pass(count);
-}
-
-void PackedRuns::pass(int64_t count) {
-  run_.count -= count;
-  taken_ += count;
-}
-
-// MARK: Column
-
 bool FlatColumn::reads(const parquet::ColumnChunkMetaData &chunk,
                        const parquet::ColumnDescriptor &descriptor, const arrow::DataType &type) {
-  if (descriptor.max_repetition_level() != 0 || descriptor.max_definition_level() > 1) return false;
-  if (!Unpacker::knows(chunk.compression())) return false;
-  for (const auto encoding : chunk.encodings()) {
-    if (encoding != parquet::Encoding::PLAIN && encoding != parquet::Encoding::RLE &&
-        encoding != parquet::Encoding::RLE_DICTIONARY &&
-        encoding != parquet::Encoding::PLAIN_DICTIONARY &&
-        encoding != parquet::Encoding::BIT_PACKED) {
-      return false;
-    }
-  }
+  if (!PagedColumn::reads(chunk, descriptor)) return false;
   switch (descriptor.physical_type()) {
     case parquet::Type::FLOAT: return type.id() == arrow::Type::FLOAT;
     case parquet::Type::DOUBLE: return type.id() == arrow::Type::DOUBLE;
@@ -166,113 +23,12 @@ bool FlatColumn::reads(const parquet::ColumnChunkMetaData &chunk,
   }
 }
 
-FlatColumn::FlatColumn(const std::shared_ptr<Input> &input,
-                       const parquet::ReaderProperties &properties,
-                       const parquet::ColumnChunkMetaData &chunk,
-                       const parquet::ColumnDescriptor &descriptor,
-                       std::shared_ptr<arrow::DataType> type, Unpacker &unpacker)
-    : input_(input), properties_(properties), descriptor_(descriptor),
-      pool_(properties.memory_pool()), codec_(chunk.compression()), type_(std::move(type)),
-      width_(type_->bit_width() / 8), is_nullable_(descriptor.max_definition_level() == 1),
-      unpacker_(unpacker), left_(chunk.num_values()) {
-  if (chunk.crypto_metadata() != nullptr) refuse("it is encrypted");
-  begin_ = chunk.data_page_offset();
-  if (chunk.has_dictionary_page() && chunk.dictionary_page_offset() > 0) {
-    begin_ = std::min(begin_, chunk.dictionary_page_offset());
-  }
-  byte_count_ = chunk.total_compressed_size();
-  const int64_t size = take(input->GetSize());
-  if (begin_ < 0 || byte_count_ < 0 || begin_ > size || byte_count_ > size - begin_ || left_ < 0) {
-    refuse("it lies outside of the file");
-  }
-}
-
-void FlatColumn::release() {
-  page_ = nullptr;
-  pages_ = nullptr;
-  bytes_ = nullptr;
-  dictionary_ = nullptr;
-}
-
-bool FlatColumn::load(int64_t skippable) {
-  if (pages_ == nullptr) {
-    // Pages come packed; who reads them knows how.
-    pages_ = parquet::PageReader::Open(
-        parquet::ReaderProperties(properties_).GetStream(input_, begin_, byte_count_), left_,
-        arrow::Compression::UNCOMPRESSED, properties_, descriptor_);
-  }
-  while (left_ > 0) {
-    page_ = nullptr;
-    page_ = pages_->NextPage();
-    if (page_ == nullptr) refuse("a page is missing");
-    if (page_->type() == parquet::PageType::DICTIONARY_PAGE) {
-      load_dictionary(static_cast<const parquet::DictionaryPage &>(*page_));
-      continue;
-    }
-    const bool is_first = page_->type() == parquet::PageType::DATA_PAGE;
-    if (!is_first && page_->type() != parquet::PageType::DATA_PAGE_V2) continue;
-    const auto &page = static_cast<const parquet::DataPage &>(*page_);
-    const int64_t count = page.num_values();
-    if (count < 0 || count > left_) refuse("a page has too many values");
-    left_ -= count;
-    page_left_ = count;
-    if (count == 0) continue;
-    if (count <= skippable) return true;
-    const uint8_t *at, *end;
-    if (is_first) {
-      const auto &first = static_cast<const parquet::DataPageV1 &>(page);
-      at = unpacked(page, 0, true, &end);
-      if (is_nullable_) {
-        if (first.definition_level_encoding() != parquet::Encoding::RLE) refuse("old levels");
-        if (end - at < 4) refuse("its levels end too early");
-        const uint32_t level_count = load_as<uint32_t>(at);
-        if (static_cast<int64_t>(level_count) > end - at - 4) refuse("its levels end too early");
-        levels_ = PackedRuns(at + 4, at + 4 + level_count, 1);
-        at += 4 + level_count;
-      }
-    } else {
-      const auto &second = static_cast<const parquet::DataPageV2 &>(page);
-      const int64_t prefix = int64_t{second.repetition_levels_byte_length()} +
-                             second.definition_levels_byte_length();
-      if (second.repetition_levels_byte_length() != 0 || prefix < 0 || prefix > page.size()) {
-        refuse("its levels end too early");
-      }
-      at = unpacked(page, prefix, second.is_compressed(), &end);
-      if (is_nullable_) levels_ = PackedRuns(page.data(), page.data() + prefix, 1);
-    }
-    begin_values(page, at, end);
-    return true;
-  }
-  return false;
-}
-
-const uint8_t *FlatColumn::unpacked(const parquet::DataPage &page, int64_t prefix, bool is_packed,
-                                    const uint8_t **end) {
-  const uint8_t *from = page.data() + prefix;
-  const int64_t stored_count = page.size() - prefix;
-  if (codec_ == arrow::Compression::UNCOMPRESSED || !is_packed) {
-    *end = from + stored_count;
-    return from;
-  }
-  const int64_t count = page.uncompressed_size() - prefix;
-  if (count < 0) refuse("a page has no size");
-  if (bytes_ == nullptr || bytes_->size() < count) {
-    bytes_ = nullptr;  // before there is more
-    bytes_ = take(arrow::AllocateBuffer(count, pool_));
-  }
-  if (count > 0) unpacker_.unpack(codec_, from, stored_count, bytes_->mutable_data(), count);
-  *end = bytes_->data() + count;
-  return bytes_->data();
-}
+FlatColumn::FlatColumn(const ColumnChunk &chunk, std::shared_ptr<arrow::DataType> type)
+    : PagedColumn(chunk), type_(std::move(type)), width_(type_->bit_width() / 8) {}
 
 void FlatColumn::load_dictionary(const parquet::DictionaryPage &page) {
-  if (dictionary_count_ >= 0) refuse("it has two dictionaries");
-  if (page.encoding() != parquet::Encoding::PLAIN &&
-      page.encoding() != parquet::Encoding::PLAIN_DICTIONARY) {
-    refuse("its dictionary is encoded");
-  }
   const int64_t count = page.num_values();
-  if (count < 0 || count > INT32_MAX / width_) refuse("its dictionary has no size");
+  if (count > INT32_MAX / width_) refuse("its dictionary has no size");
   const int64_t byte_count = count * width_;
   dictionary_ = take(arrow::AllocateBuffer(byte_count, pool_));
   if (codec_ != arrow::Compression::UNCOMPRESSED) {
@@ -283,27 +39,7 @@ void FlatColumn::load_dictionary(const parquet::DictionaryPage &page) {
     if (page.size() < byte_count) refuse("its dictionary is too short");
     std::memcpy(dictionary_->mutable_data(), page.data(), static_cast<size_t>(byte_count));
   }
-  dictionary_count_ = count;
 }
-
-void FlatColumn::begin_values(const parquet::DataPage &page, const uint8_t *at,
-                              const uint8_t *end) {
-  is_encoded_ = page.encoding() != parquet::Encoding::PLAIN;
-  at_ = at;
-  end_ = end;
-  if (!is_encoded_) return;
-  if (page.encoding() != parquet::Encoding::RLE_DICTIONARY &&
-      page.encoding() != parquet::Encoding::PLAIN_DICTIONARY) {
-    refuse("its values are encoded");
-  }
-  if (dictionary_count_ < 0) refuse("it has no dictionary");
-  // Without a value there need not even be the width.
-  const int width = at == end ? 0 : *at;
-  if (width > 32) refuse("its indices are too wide");
-  indices_ = PackedRuns(std::min(at + 1, end), end, width);
-}
-
-// MARK: Values
 
 template <typename Value>
 void FlatColumn::read_by_dictionary(Value *to, int64_t count) {
@@ -342,136 +78,43 @@ void FlatColumn::read_values(uint8_t *to, int64_t count) {
 }
 
 void FlatColumn::pass_values(int64_t count) {
-  if (!is_encoded_) {
-    if (end_ - at_ < count * width_) refuse("its values end too early");
-    at_ += count * width_;
-    return;
-  }
-  while (count > 0) {
-    const int64_t part = std::min(indices_.peek().count, count);
-    indices_.pass(part);
-    count -= part;
+  if (is_encoded_) return pass_indices(count);
+  if (end_ - at_ < count * width_) refuse("its values end too early");
+  at_ += count * width_;
+}
+
+void FlatColumn::begin_rows(int64_t count) {
+  values_ = take(arrow::AllocateBuffer(count * width_, pool_));
+}
+
+void FlatColumn::append_values(int64_t count) {
+  read_values(values_->mutable_data() + rows_.at * width_, count);
+}
+
+/// Puts values where a level is 1 and zeros where it is 0; whether there is one is as good as random.
+template <typename Value>
+static void spread(const uint32_t *levels, int64_t count, const uint8_t *values, uint8_t *rows) {
+  const auto *from = reinterpret_cast<const Value *>(values);
+  auto *to = reinterpret_cast<Value *>(rows);
+  for (int64_t i = 0; i < count; i++) {
+    to[i] = *from & (Value{0} - levels[i]);
+    from += levels[i];
   }
 }
 
-// MARK: Rows
-
-/// Where rows go.
-struct FlatColumn::Target {
-  uint8_t *values;
-  /// One bit for each row, all of them set; made with the first row that has no value.
-  std::unique_ptr<arrow::Buffer> validity;
-  int64_t count;  // rows in all
-  int64_t at = 0;
-  int64_t null_count = 0;
-
-  void add_nulls(int64_t number, arrow::MemoryPool *pool) {
-    if (validity == nullptr) {
-      validity = take(arrow::AllocateBuffer((count + 7) / 8, pool));
-      std::memset(validity->mutable_data(), 0xFF, static_cast<size_t>(validity->size()));
-    }
-    null_count += number;
-  }
-};
-
-void FlatColumn::spread(Target &target, const uint32_t *levels, int64_t count) {
-  int64_t present = 0;
-  for (int64_t i = 0; i < count; i++) present += levels[i];
-  uint8_t *to = target.values + target.at * width_;
-  if (present == count) return read_values(to, count);
-  target.add_nulls(count - present, pool_);
-  alignas(8) uint8_t values[kRun * 8];
+void FlatColumn::append_some(const uint32_t *levels, int64_t count, int64_t present) {
+  alignas(8) uint8_t values[kRun * 8] = {};
   read_values(values, present);
-  const uint8_t *from = values;
-  uint8_t *bits = target.validity->mutable_data();
-  for (int64_t i = 0; i < count; i++, to += width_) {
-    if (levels[i] != 0) {
-      std::memcpy(to, from, static_cast<size_t>(width_));
-      from += width_;
-    } else {
-      std::memset(to, 0, static_cast<size_t>(width_));
-      const int64_t row = target.at + i;
-      bits[row / 8] &= static_cast<uint8_t>(~(1u << row % 8));
-    }
-  }
+  uint8_t *to = values_->mutable_data() + rows_.at * width_;
+  if (width_ == 4) return spread<uint32_t>(levels, count, values, to);
+  spread<uint64_t>(levels, count, values, to);
 }
 
-void FlatColumn::read_rows(Target &target, int64_t count) {
-  if (!is_nullable_) {
-    read_values(target.values + target.at * width_, count);
-    target.at += count;
-    return;
-  }
-  while (count > 0) {
-    const auto run = levels_.peek();
-    int64_t part = std::min(run.count, count);
-    if (run.is_same && run.value == 1) {
-      read_values(target.values + target.at * width_, part);
-      levels_.pass(part);
-    } else {
-      part = std::min(part, kRun);
-      uint32_t levels[kRun];
-      if (run.is_same) {
-        if (run.value > 1) refuse("a level is too high");
-        std::fill(levels, levels + part, run.value);
-        levels_.pass(part);
-      } else {
-        levels_.unpack(levels, part);
-      }
-      spread(target, levels, part);
-    }
-    target.at += part;
-    count -= part;
-  }
-}
-
-std::shared_ptr<arrow::Array> FlatColumn::next(int64_t count) {
-  count = std::min(count, page_left_ + left_);
-  std::shared_ptr<arrow::Buffer> values = take(arrow::AllocateBuffer(count * width_, pool_));
-  Target target{values->mutable_data(), nullptr, count};
-  while (target.at < count) {
-    if (page_left_ == 0 && !load(0)) refuse("a page is missing");
-    const int64_t part = std::min(page_left_, count - target.at);
-    read_rows(target, part);
-    page_left_ -= part;
-  }
-  if (page_left_ == 0 && left_ == 0) release();
+std::shared_ptr<arrow::Array> FlatColumn::end_rows() {
   return arrow::MakeArray(arrow::ArrayData::Make(
-      type_, count, {std::shared_ptr<arrow::Buffer>(std::move(target.validity)), values},
-      target.null_count));
-}
-
-void FlatColumn::skip(int64_t count) {
-  count = std::min(count, page_left_ + left_);
-  while (count > 0) {
-    if (page_left_ == 0) {
-      if (!load(count)) refuse("a page is missing");
-      if (page_left_ <= count) {  // it was left packed
-        count -= page_left_;
-        page_left_ = 0;
-        continue;
-      }
-    }
-    int64_t part = std::min(page_left_, count), present = part;
-    if (is_nullable_) {
-      const auto run = levels_.peek();
-      part = std::min({part, run.count, kRun});
-      present = part;
-      if (run.is_same) {
-        if (run.value > 1) refuse("a level is too high");
-        present = run.value == 1 ? part : 0;
-        levels_.pass(part);
-      } else {
-        uint32_t levels[kRun];
-        levels_.unpack(levels, part);
-        present = 0;
-        for (int64_t i = 0; i < part; i++) present += levels[i];
-      }
-    }
-    pass_values(present);
-    page_left_ -= part;
-    count -= part;
-  }
+      type_, rows_.count,
+      {std::shared_ptr<arrow::Buffer>(std::move(rows_.validity)), std::move(values_)},
+      rows_.null_count));
 }
 
 }  // namespace ns::columnar

@@ -13,11 +13,11 @@
 #include <cstring>
 
 #include "columnar_read_file.h"
-#include "columnar_read_flat.h"
+#include "columnar_read_texts.h"
 
 // Parquet: each column of a row group is read by a reader of its own, so that a failure names its
-// column and each may arrive with or without a dictionary. Numbers are read by `FlatColumn`; what
-// it refuses, and everything else, by Arrow.
+// column and each may arrive with or without a dictionary. Numbers and texts are read page by page by
+// a `PagedColumn`; what it refuses, and everything else, by Arrow.
 
 namespace ns::columnar {
 
@@ -52,7 +52,7 @@ bool says_the_same(const arrow::DataType &values, const arrow::DataType &bounds)
 /// The rows of one column of a row group, as far as they are read.
 struct ColumnRows {
   /// One of the two is there.
-  std::unique_ptr<FlatColumn> flat;
+  std::unique_ptr<PagedColumn> paged;
   std::unique_ptr<arrow::RecordBatchReader> reader;
   std::shared_ptr<arrow::Array> rows;
   int64_t at = 0;
@@ -99,7 +99,7 @@ class ParquetSelection : public SelectionReader {
 
  private:
   /// Our own reader of a column; null where Arrow's is needed.
-  std::unique_ptr<FlatColumn> read_flat(uint32_t group, size_t index);
+  std::unique_ptr<PagedColumn> read_pages(uint32_t group, size_t index);
   /// What pages are read with.
   parquet::ReaderProperties stored_properties() const;
   /// The selection with as many rows in a batch as leave its text some room.
@@ -348,7 +348,7 @@ std::unique_ptr<arrow::RecordBatchReader> ParquetSelection::read(uint32_t group,
                                           {file_.leaves[selection_.columns[index]]}));
 }
 
-std::unique_ptr<FlatColumn> ParquetSelection::read_flat(uint32_t group, size_t index) {
+std::unique_ptr<PagedColumn> ParquetSelection::read_pages(uint32_t group, size_t index) {
   const uint32_t column = selection_.columns[index];
   const int leaf = file_.leaves[column];
   // Versions that pack pages and say that they do not (ARROW-10353): Arrow knows them.
@@ -360,8 +360,13 @@ std::unique_ptr<FlatColumn> ParquetSelection::read_flat(uint32_t group, size_t i
     const auto chunk = file_.metadata->RowGroup(static_cast<int>(group))->ColumnChunk(leaf);
     const auto &descriptor = *file_.metadata->schema()->Column(leaf);
     const auto &type = file_.columns[column].values;
-    if (!FlatColumn::reads(*chunk, descriptor, *type)) return nullptr;
-    return std::make_unique<FlatColumn>(file_.input, stored_, *chunk, descriptor, type, unpacker_);
+    const ColumnChunk from = {file_.input, stored_, *chunk, descriptor, unpacker_};
+    if (FlatColumn::reads(*chunk, descriptor, *type)) {
+      return std::make_unique<FlatColumn>(from, type);
+    }
+    if (!TextColumn::reads(*chunk, descriptor, *type)) return nullptr;
+    if (is_encoded(group, index)) return std::make_unique<CodedTextColumn>(from, type);
+    return std::make_unique<TextColumn>(from, type);
   } catch (...) {
     return nullptr;  // Arrow tells why
   }
@@ -370,8 +375,8 @@ std::unique_ptr<FlatColumn> ParquetSelection::read_flat(uint32_t group, size_t i
 std::unique_ptr<GroupReader> ParquetSelection::open(uint32_t group, int64_t skipped) {
   std::vector<ColumnRows> columns(selection_.columns.size());
   for (size_t i = 0; i < columns.size(); i++) {
-    columns[i].flat = read_flat(group, i);
-    if (columns[i].flat != nullptr) continue;
+    columns[i].paged = read_pages(group, i);
+    if (columns[i].paged != nullptr) continue;
     columns[i].reader = located(file_.place(group, selection_.columns[i]),
                                 [&] { return read(group, i); });
   }
@@ -390,7 +395,7 @@ void ParquetGroup::refill(size_t index) {
   if (column.left() > 0) return;
   const uint32_t number = selection_.columns[index];
   located(file_.place(group_, number), [&] {
-    if (column.flat != nullptr) {
+    if (column.paged != nullptr) {
       try {
         return read(column, number);
       } catch (...) {
@@ -406,12 +411,12 @@ void ParquetGroup::refill(size_t index) {
 void ParquetGroup::read(ColumnRows &column, uint32_t number) {
   column.rows = nullptr;
   column.at = 0;
-  if (column.flat != nullptr) {
+  if (column.paged != nullptr) {
     if (at_ < skip_) {
-      column.flat->skip(skip_ - at_);
+      column.paged->skip(skip_ - at_);
       column.passed = skip_ - at_;
     } else {
-      column.rows = column.flat->next(selection_.batch_row_limit);
+      column.rows = column.paged->next(selection_.batch_row_limit);
     }
     return;
   }
@@ -426,7 +431,7 @@ void ParquetGroup::read(ColumnRows &column, uint32_t number) {
 
 void ParquetGroup::fall_back(size_t index) {
   ColumnRows &column = columns_[index];
-  column.flat = nullptr;
+  column.paged = nullptr;
   column.reader = reader_.read(group_, index);
   for (int64_t done = 0; done < at_;) {
     read(column, selection_.columns[index]);

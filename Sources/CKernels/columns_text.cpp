@@ -47,8 +47,11 @@ inline void copy_text(uint8_t *to, const uint8_t *from, size_t count) {
     std::memcpy(to, &first, sizeof first);
     std::memcpy(to + count - sizeof last, &last, sizeof last);
   };
-  if (count > 16) {
+  if (count > 32) {
     std::memcpy(to, from, count);
+  } else if (count >= 16) {
+    using Wide = unsigned __int128;
+    ends(Wide{});
   } else if (count >= 8) {
     ends(uint64_t{});
   } else if (count >= 4) {

@@ -37,6 +37,9 @@ size_t ns_csv_texts(const uint8_t *window, const ns_csv_record *records, uint32_
     } else {
       if (length <= 32) {
         std::memcpy(to, from, 32);  // the window and the output go on that far
+      } else if (length <= 64) {
+        std::memcpy(to, from, 32);
+        std::memcpy(to + length - 32, from + length - 32, 32);
       } else {
         std::memcpy(to, from, length);
       }

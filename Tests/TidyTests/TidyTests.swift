@@ -28,6 +28,13 @@ import Testing
     #expect(unknown.isEmpty, "add them to ImportTable.allowed, after the design")
   }
 
+  @Test func everyModuleIsATarget() throws {
+    let text = try #require(SourceTree.current.text(of: "Package.swift"))
+    let targets = Set(PackageDescription(text: text).targets.map(\.name))
+    let forgotten = Set(Self.sources.filter(\.isSource).map(\.module)).subtracting(targets)
+    #expect(forgotten.sorted() == [], "nobody builds them: add them to Package.swift")
+  }
+
   @Test func nothingBannedIsSaid() {
     expectNone(Self.sources.flatMap { TextRules.findings(in: $0) })
   }
