@@ -139,6 +139,7 @@ package actor Coordinator {
     }
     perform(effects)
     removeOrphans(ended)
+    removeUnusedModels()
   }
 
   // MARK: Deciding
@@ -259,6 +260,7 @@ package actor Coordinator {
       cleanUps[id] = Task {
         await cleanUp(id)
         ending.remove(id)
+        removeUnusedModels()
         for waiter in endWaiters.removeValue(forKey: id) ?? [] { waiter.resume() }
       }
     case .journal, .log: break  // done before
