@@ -18,6 +18,7 @@ TITLES = {
     "pauses": "Processes stopped longer than a lease",
     "terms": "SIGTERM",
     "recovery": "Detection and recovery",
+    "soak": "Soak",
 }
 
 
@@ -82,8 +83,39 @@ def recovery(rows):
           len(row["findings"])] for row in rows])
 
 
+def soak(rows):
+    return "\n\n".join(soak_run(row) for row in rows)
+
+
+def soak_run(row):
+    jobs, state = row["jobs"], row["state"]
+    blows = ", ".join(f"{name} {count}" for name, count in sorted(row["blows"].items()))
+    kept = [f"{kind} {count / 1024 / max(1, state['jobs']):.1f} KiB"
+            for kind, count in state["bytes"].items()]
+    judged = table(
+        ["process", "what", "median", "most", "growth in the second half", "limit", "holds"],
+        [[verdict["process"], verdict["what"], verdict["median"], verdict["most"],
+          f"{verdict['growth']:g} {verdict['unit']} in {verdict['seconds'] / 60:.0f} min",
+          f"{verdict['limit']:g}", "yes" if verdict["holds"] else "**no**"]
+         for verdict in row["judged"]])
+    pictures = "\n".join(f"![{what} over time](curve-soak-{what}.svg)"
+                         for what in ("memory", "descriptors", "threads", "state"))
+    return f"""{row["name"]}: `{row["command"]}`
+
+{jobs.get("submitted", 0)} jobs of {len(row["kinds"])} kinds: {jobs.get("compared", 0)} compared byte \
+for byte with an undisturbed run, {jobs.get("cancelled", 0)} cancelled that left nothing, \
+{jobs.get("verified", 0)} of them verified, {jobs.get("resumed", 0)} times resumed after a full disk.
+Blows: {blows}. In the first half no job was deleted: the state folder grew by \
+{", ".join(kept)} for each of {state["jobs"]} jobs; the journal's log had at most \
+{state["largestLogBytes"] >> 20} MiB, the spool {state["largestSpoolBytes"] >> 10} KiB.
+
+{judged}
+
+{pictures}"""
+
+
 SHAPES = {"kills": kills, "calls": calls, "power": power, "partitions": partitions,
-          "recovery": recovery}
+          "recovery": recovery, "soak": soak}
 
 
 def machines(rows):

@@ -2,8 +2,8 @@
 
 import json
 import pathlib
-import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -92,7 +92,7 @@ class Soak:
             self.fleet.end(*(worker for worker in self.workers if worker.is_running))
         except Finding as finding:
             self.find(str(finding))
-        self.fleet.coordinator.signal(15)
+        self.fleet.coordinator.signal(signal.SIGTERM)
         try:
             status = self.fleet.coordinator.wait(15)
             if status != 0:
@@ -117,7 +117,7 @@ def progress(soak, jobs, chaos, samples):
 def keep_going(soak, jobs, chaos, samples):
     """Submits, watches and strikes until the time is over, then lets the last jobs end."""
     threads = [soak.run_in_background("chaos", chaos.step, 0.1),
-               soak.run_in_background("samples", samples.step, 3)]
+               soak.run_in_background("samples", samples.step, min(3, soak.seconds / 200))]
     try:
         pause = 1 if sys.stderr.isatty() else 60
         shown = time.monotonic() - pause
@@ -148,9 +148,9 @@ def check_nothing_left(soak, jobs, store, spool):
     jobs.forget_all()
     if not wait_until(lambda: not fleet.leftovers(), 10, 0.2):
         soak.find(f"left over: {', '.join(fleet.leftovers()[:6])}")
-    models = list((fleet.state / "models").iterdir())
-    if models:
-        soak.find(f"{len(models)} models are kept of which no job is left")
+    models = fleet.state / "models"
+    if not wait_until(lambda: not list(models.iterdir()), 10, 0.2):
+        soak.find(f"{len(list(models.iterdir()))} models are kept of which no job is left")
     for path in fleet.output.rglob("*"):
         soak.find(f"left in the output: {path.relative_to(fleet.output)}")
     for name in store.everything():
@@ -199,6 +199,9 @@ def measure(bench, options, note):
         keep_going(soak, jobs, chaos, samples)
         check_nothing_left(soak, jobs, store, spool)
         found = row(soak, jobs, chaos, samples)
+        if bench.keeps and found["findings"]:
+            shutil.copytree(sandbox.folder, bench.folder / "soak-kept", dirs_exist_ok=True,
+                            ignore_dangling_symlinks=True)
     (bench.folder / "soak-samples.json").write_text(json.dumps(samples.record()) + "\n")
     folder = pathlib.Path(__file__).resolve().parent if options.publish else bench.folder
     for name, text in soak_plot.pictures(samples.record()).items():

@@ -69,6 +69,8 @@ class Chaos:
         self.revive()
         if self.is_calm or now < self.next_blow:
             return
+        if any(entry[0] <= now + 1 for entry in self.later):
+            return  # some blows take a while, and what is stopped is to go on in time
         self.next_blow = now + self.draw.uniform(2, 8)
         blows = BLOWS | (RESTLESS_BLOWS if self.soak.is_restless else {})
         name = self.draw.choices(list(blows), list(blows.values()))[0]
@@ -91,7 +93,7 @@ class Chaos:
             case "stop worker": self.pause(soak.workers[self.draw.randrange(3)], seconds)
             case "stop coordinator": self.pause(soak.fleet.coordinator, min(seconds, 3))
             case "reset connections": self.reset()
-            case "storm of resets": storm(soak.fleet.port)
+            case "storm of resets" if not self.later: storm(soak.fleet.port)
             case "fill spool":
                 self.spool.fill()
                 self.at(seconds, self.spool.empty)

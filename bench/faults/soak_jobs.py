@@ -29,7 +29,7 @@ KINDS = [
     ("parquet", "parquet", "folder", False), ("csv", "jsonl", "store", False),
 ]
 # Of a receipt, what every run of a job has the same.
-SAME = ("counts", "conservation", "plan", "shards", "resultColumns")
+SAME = ("counts", "conservation", "plan", "inputs", "shards", "resultColumns")
 ENDS = {"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED"}
 
 
@@ -151,10 +151,12 @@ def content(found):
 
     The receipt's digests are compared because the bytes are; that both agree is `verify`'s.
     """
-    publications = {name.split("/")[0] for name in found}
+    # What the clean-up has not yet removed stands beside it, and is looked for later.
+    publications = {name.split("/")[0] for name in found if name.startswith("prediction-")}
     if len(publications) != 1:
         raise Finding(f"{len(publications)} publications: {sorted(found)[:4]}")
-    named = {name.split("/", 1)[1]: value for name, value in found.items() if "/" in name}
+    named = {name.split("/", 1)[1]: value for name, value in found.items()
+             if name.startswith("prediction-")}
     if "_SUCCESS" not in named:
         raise Finding(f"a publication without _SUCCESS: {sorted(named)}")
     receipt = json.loads(next(
@@ -196,7 +198,7 @@ class Jobs:
         self.ended = []
         self.counts = collections.Counter()
         self.kinds = collections.Counter()
-        self.next_submission = time.monotonic()
+        self.next_submission = self.next_look = time.monotonic()
         # Jobs submitted while none is deleted.
         self.first_half_count = 0
 
@@ -225,6 +227,9 @@ class Jobs:
                 and time.monotonic() >= self.next_submission:
             self.next_submission = time.monotonic() + PACE
             self.submit(self.new_job())
+        if time.monotonic() < self.next_look:
+            return
+        self.next_look = time.monotonic() + 1.5
         self.watch()
         if self.soak.is_second_half or not is_submitting:
             self.forget(self.ended)
@@ -328,10 +333,10 @@ class Jobs:
     def remove(self, job):
         """Takes a publication away, and sees that it was all there was."""
         if job.kind.is_stored:
-            self.store.remove(f"{job.number}/")
-            return
-        for folder in job.place.glob("prediction-*"):
-            shutil.rmtree(folder)
+            self.store.remove(f"{job.number}/prediction-")
+        else:
+            for folder in job.place.glob("prediction-*"):
+                shutil.rmtree(folder)
         self.wait_until_empty(job)
 
     def wait_until_empty(self, job):
