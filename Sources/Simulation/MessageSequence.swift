@@ -88,7 +88,7 @@ package struct MessageSequence: Sendable {
   private mutating func step() {
     switch below(20) {
     case 0...3: pass(milliseconds: below(256))
-    case 4: pass(milliseconds: below(256) * 100)
+    case 4: pass(milliseconds: below(256) * 40)
     case 5...12: say()
     case 13: repeatRequest()
     case 14: breakCoordinator()
@@ -248,6 +248,11 @@ package struct MessageSequence: Sendable {
     guard let lease = lease(place) else { return }
     let first = Int(lease.blocks.first) + below(lease.blocks.count)
     let blocks = BlockRange(first, first + 1 + below(Int(lease.blocks.end) - first))
+    if let poison = world.poison, poison.shard == lease.shard,
+      blocks.indices.contains(poison.block)
+    {
+      return  // a stranger dies of it as well
+    }
     let entry = entry(lease, first)
     var state = entry
     var records: [[UInt64]] = []

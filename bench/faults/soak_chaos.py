@@ -14,6 +14,8 @@ SPOOL_BYTES = 24 << 20
 # Weights of the blows; those of the coordinator's end come in restless parts only.
 BLOWS = {"kill worker": 4, "stop worker": 3, "end worker": 3, "reset connections": 3,
          "storm of resets": 1, "fill spool": 2, "stop coordinator": 1}
+# How a process may end that got a signal; before it has begun to listen, the plain way.
+ENDS = {signal.SIGKILL: [-9], signal.SIGTERM: [0, -15]}
 RESTLESS_BLOWS = {"kill coordinator": 3, "end coordinator": 1}
 
 
@@ -106,13 +108,16 @@ class Chaos:
 
     def end(self, number, kind):
         worker = self.soak.workers[number]
-        self.soak.absent[worker] = (time.monotonic() + self.draw.uniform(0, 3), kind)
+        _, former = self.soak.absent.get(worker, (0, ()))
+        self.soak.absent[worker] = (time.monotonic() + self.draw.uniform(0, 3), (*former, kind))
         worker.signal(kind)
         worker.signal(signal.SIGCONT)
 
     def end_coordinator(self, kind):
         coordinator = self.soak.fleet.coordinator
-        self.soak.absent[coordinator] = (time.monotonic() + self.draw.uniform(0, 4), kind)
+        _, former = self.soak.absent.get(coordinator, (0, ()))
+        self.soak.absent[coordinator] = (
+            time.monotonic() + self.draw.uniform(0, 4), (*former, kind))
         coordinator.signal(kind)
         coordinator.signal(signal.SIGCONT)
 
@@ -136,14 +141,14 @@ class Chaos:
 
     def may_return(self, program, role):
         soak = self.soak
-        since, kind = soak.absent.get(program, (0, None))
+        since, kinds = soak.absent.get(program, (0, ()))
         if time.monotonic() < since:
             return False
         soak.absent.pop(program, None)
         status = program.process.returncode
-        expected = {signal.SIGKILL: [-9], signal.SIGTERM: [0, -15]}.get(kind, [])
+        expected = [end for kind in kinds for end in ENDS[kind]]
         if status not in expected:
-            asked = f"after signal {int(kind)}" if kind else "unasked"
+            asked = f"after signals {[int(kind) for kind in kinds]}" if kinds else "unasked"
             soak.find(f"a {role} ended {asked} with {status}: {program.last_words()}")
         else:
             program.output_path.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 import xml.etree.ElementTree
@@ -83,7 +84,14 @@ class Store:
 
     def objects(self, prefix):
         """Bytes of all objects below a prefix, by the name behind it."""
-        return {name[len(prefix):]: self.ask("GET", name) for name in self.names(prefix)}
+        found = {}
+        for name in self.names(prefix):
+            try:
+                found[name[len(prefix):]] = self.ask("GET", name)
+            except urllib.error.HTTPError as error:
+                if error.code != 404:  # removed since it was listed
+                    raise
+        return found
 
     def remove(self, prefix):
         for name in self.names(prefix):
