@@ -61,6 +61,8 @@ package actor Coordinator {
   var connections: [Int32: WorkerID] = [:]
   /// What ended jobs leave, while it is being removed.
   var cleanUps: [JobID: Task<Void, Never>] = [:]
+  /// Jobs whose late partials are being removed, and whether more have come meanwhile.
+  var lateRemovals: [JobID: Bool] = [:]
   /// Partials that are being looked for in an object store: a result that is sent again waits too.
   var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
   var bulkPort: UInt16 = 0

@@ -18,10 +18,9 @@ from soak_store import Store
 
 # Workers; the first one is stopped and cut off, but never ended: it shows what grows.
 WORKERS = 3
-# Parts of the run; in those named here the coordinator is ended too, so that it lives long enough
-# in the others, and through the whole second half, for growth to be seen.
-PARTS = 6
-RESTLESS_PARTS = (0, 2)
+# Until this share of the run the coordinator is ended too; then it lives on, so that it has warmed
+# up before the second half, in which growth is judged.
+RESTLESS_SHARE = 1 / 3
 # Seconds after the chaos for the jobs under way to end.
 PATIENCE = 180
 
@@ -53,7 +52,7 @@ class Soak:
     @property
     def is_restless(self):
         """Whether the coordinator may be ended now."""
-        return int(self.elapsed / self.seconds * PARTS) in RESTLESS_PARTS
+        return self.elapsed < self.seconds * RESTLESS_SHARE
 
     def find(self, text):
         with self.lock:

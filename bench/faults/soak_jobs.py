@@ -231,6 +231,7 @@ class Jobs:
                 and time.monotonic() >= self.next_submission:
             self.next_submission = time.monotonic() + PACE
             self.submit(self.new_job())
+        self.cancel()
         if time.monotonic() < self.next_look:
             return
         self.next_look = time.monotonic() + 1.5
@@ -246,7 +247,7 @@ class Jobs:
         self.kinds[kind.name] += 1
         model = self.draw.choice(self.catalog.models)
         place = f"s3://soak/{number}/" if kind.is_stored else self.soak.fleet.output / str(number)
-        cancel_after = self.draw.uniform(0, 4) if self.draw.random() < CANCELLED_SHARE else None
+        cancel_after = self.draw.uniform(0, 1) if self.draw.random() < CANCELLED_SHARE else None
         job = Job(number, kind, model, place, cancel_after)
         self.open.append(job)
         return job
@@ -288,16 +289,21 @@ class Jobs:
             except (Finding, OSError) as finding:
                 self.soak.find(f"{job}: {finding}")
             return
-        if job.cancel_at is not None and now >= job.cancel_at:
-            job.is_cancelled = True
-            if self.ask("cancel", job.id) is not None:
-                job.cancel_at = None
         if job.state == "PAUSED":
             self.counts["resumed"] += 1
             self.ask("resume", job.id)
         if now - job.submitted > PATIENCE and not job.is_late:
             job.is_late = True
             self.soak.find(f"{job} has not ended after {PATIENCE} s")
+
+    def cancel(self):
+        """Cancels what is due; a job may end before that."""
+        for job in self.open:
+            if job.id is None or job.cancel_at is None or time.monotonic() < job.cancel_at:
+                continue
+            job.is_cancelled = True
+            if self.ask("cancel", job.id) is not None:
+                job.cancel_at = None
 
     # MARK: What came of it
 

@@ -1,6 +1,7 @@
 """What the processes of a soak take, every few seconds, and whether it grows."""
 
 import itertools
+import os
 import pathlib
 import statistics
 
@@ -30,24 +31,37 @@ def process_figures(pid):
                        if line.startswith("Threads"))
         return {"residentBytes": sizes["Rss"], "proportionalBytes": sizes["Pss"],
                 "privateBytes": sizes["Private_Clean"] + sizes["Private_Dirty"],
-                "descriptors": len(list((folder / "fd").iterdir())), "threads": threads}
+                "threads": threads} | descriptor_figures(folder / "fd")
     except (OSError, ValueError, KeyError, StopIteration):
         return None
+
+
+def descriptor_figures(folder):
+    """Descriptors in all, and those of sockets."""
+    count = sockets = 0
+    for entry in os.scandir(folder):
+        count += 1
+        try:
+            sockets += os.readlink(entry.path).startswith("socket:")
+        except OSError:
+            pass  # just closed
+    return {"descriptors": count, "sockets": sockets}
 
 
 def state_figures(folder):
     """Bytes of a state folder by what they are."""
     sizes = dict.fromkeys(("journal", "log", "spool", "models", "rest"), 0)
-    for path in folder.rglob("*"):
-        try:
-            size = path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue  # it has just gone
-        first = path.relative_to(folder).parts[0]
-        kind = {"journal.sqlite": "journal", "journal.sqlite-wal": "log", "spool": "spool",
-                "models": "models"}.get(first, "rest")
-        if path.name != "filler":
-            sizes[kind] += size
+    for below, _, names in os.walk(folder):  # what is being removed is passed over
+        for path in (pathlib.Path(below) / name for name in names):
+            try:
+                size = path.stat().st_size
+            except OSError:
+                continue
+            first = path.relative_to(folder).parts[0]
+            kind = {"journal.sqlite": "journal", "journal.sqlite-wal": "log", "spool": "spool",
+                    "models": "models"}.get(first, "rest")
+            if path.name != "filler":
+                sizes[kind] += size
     return sizes
 
 
