@@ -12,7 +12,7 @@ import time
 import soak_plot
 from fleet import REPOSITORY, Finding, Fleet, NotRun, Sandbox, wait_until
 from soak_chaos import Chaos, SmallSpool
-from soak_jobs import Catalog, Jobs
+from soak_jobs import Catalog, Jobs, names
 from soak_samples import Samples
 from soak_store import Store
 
@@ -150,8 +150,8 @@ def check_nothing_left(soak, jobs, store, spool):
     models = fleet.state / "models"
     if not wait_until(lambda: not list(models.iterdir()), 10, 0.2):
         soak.find(f"{len(list(models.iterdir()))} models are kept of which no job is left")
-    for path in fleet.output.rglob("*"):
-        soak.find(f"left in the output: {path.relative_to(fleet.output)}")
+    for name in names(fleet.output):
+        soak.find(f"left in the output: {name}")
     for name in store.everything():
         soak.find(f"left in the store: {name}")
     soak.end()

@@ -144,10 +144,16 @@ def write_parquet(text, path):
 WRITERS = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
 
 
+def names(folder):
+    """Paths of all files below a folder; what is being removed is passed over."""
+    return sorted(os.path.relpath(os.path.join(below, name), folder)
+                  for below, folders, found in os.walk(folder) for name in found + folders)
+
+
 def files(folder):
-    """Bytes of all files below a folder, by their path in it."""
-    return {str(path.relative_to(folder)): path.read_bytes()
-            for path in sorted(folder.rglob("*")) if path.is_file()} if folder.is_dir() else {}
+    """Bytes of all published files below a folder, by their path in it."""
+    return {name: (folder / name).read_bytes() for name in names(folder)
+            if name.startswith("prediction-") and (folder / name).is_file()}
 
 
 def content(found):
@@ -353,8 +359,7 @@ class Jobs:
     def wait_until_empty(self, job):
         end = time.monotonic() + 15
         while found := (self.store.names(f"{job.number}/") if job.kind.is_stored
-                        else [path.name for path in job.place.rglob("*")]
-                        if job.place.is_dir() else []):
+                        else names(job.place)):
             if time.monotonic() > end:
                 raise Finding(f"leaves {sorted(found)[:4]}")
             time.sleep(0.2)
