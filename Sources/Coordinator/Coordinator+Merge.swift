@@ -201,7 +201,7 @@ extension Coordinator {
     return job.state.isTerminal
   }
 
-  private nonisolated func removeAll(_ folders: [String]) async {
+  nonisolated func removeAll(_ folders: [String]) async {
     do {
       try await offPool {
         for folder in folders where FileManager.default.fileExists(atPath: folder) {

@@ -47,7 +47,7 @@ package actor Coordinator {
   /// Merges that go along with the scoring.
   var aheads: [JobID: MergeAhead] = [:]
   /// Jobs that have ended and are not yet cleaned up.
-  private var ending: Set<JobID> = []
+  var ending: Set<JobID> = []
   /// Those who wait for the end of a job.
   private var endWaiters: [JobID: [CheckedContinuation<Void, Never>]] = [:]
   /// Idle workers whose question is kept until there is work.
