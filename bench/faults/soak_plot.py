@@ -63,7 +63,8 @@ def svg(title, curves, record):
                   f'<text x="{x(end * share):.1f}" y="{HEIGHT - 14}" text-anchor="middle">'
                   f'{end * share / 60:.3g}</text>']
     for role, number, points in curves:
-        line = " ".join(f"{x(seconds):.1f},{y(value):.1f}" for seconds, value in thinned(points, end))
+        line = " ".join(
+            f"{x(seconds):.1f},{y(value):.1f}" for seconds, value in thinned(points, end))
         colour = COLOURS[role][number % len(COLOURS[role])]
         lines.append(f'<polyline points="{line}" fill="none" stroke="{colour}" '
                      'stroke-width="1.2"/>')
