@@ -1,3 +1,4 @@
+import CoordinatorCore
 import Executors
 import Foundation
 import Glibc
