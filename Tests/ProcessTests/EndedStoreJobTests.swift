@@ -22,9 +22,9 @@ import Testing
   }
 
   private func expectNothing(_ fleet: TestFleet) async throws {
-    #expect(
-      await waitUntil(.seconds(10)) { (try? fleet.leftovers()) == [] },
-      "\(try fleet.leftovers()) \(fleet.coordinator.errors)")
+    let isEmpty = await waitUntil(.seconds(10)) { (try? fleet.leftovers()) == [] }
+    let left = try fleet.leftovers()
+    #expect(isEmpty, "\(left) \(fleet.coordinator.errors)")
   }
 
   /// The coordinator was killed after a job's end was in its journal, and before it had cleaned up.
