@@ -28,7 +28,7 @@ let fuzzTargets: [Target] =
       dependencies: [
         "Columnar", "Commands", "Compression", "CoordinatorCore", "Destinations", "Digests",
         "Features", "Jobs", "Journal", "Leasing", "Models", "ObjectStore", "Partials", "Scoring",
-        "Tables", "Wire",
+        "Simulation", "Tables", "Wire",
       ],
       path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: unsafeSettings,
       // libFuzzer brings a `main` too.

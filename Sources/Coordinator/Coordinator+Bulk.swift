@@ -5,6 +5,7 @@ import Foundation
 import Jobs
 import Leasing
 import Logging
+import Partials
 import Transport
 import Wire
 
@@ -70,6 +71,10 @@ extension Coordinator {
     do throws(Spool.Failure) {
       let next = try await spool(for: piece.partial).take(
         piece.bytes, at: piece.offset, of: piece.partial, job: job)
+      guard await isOpen(job) else {
+        await forgetLatePiece(of: job, in: spool(for: piece.partial))
+        return .refusal(Refusal(code: .notFound, text: "the job has ended"))
+      }
       return .pieceTaken(nextOffset: next)
     } catch {
       switch error {
@@ -80,6 +85,13 @@ extension Coordinator {
       case .broken(let text): return .refusal(Refusal(code: .unavailable, text: text))
       }
     }
+  }
+
+  /// Forgets what came while its job ended: the clean-up may have been there already.
+  private func forgetLatePiece(of job: JobID, in spool: Spool) async {
+    await spool.forget(job)
+    guard !ending.contains(job) else { return }
+    await removeAll([Spooling.folder(of: job, in: spoolFolder)])
   }
 
   private func isOpen(_ job: JobID) -> Bool {

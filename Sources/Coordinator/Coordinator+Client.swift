@@ -70,13 +70,14 @@ extension Coordinator {
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
       let columns = PlannedColumns(
         names: planned.configuration.columns, types: planned.configuration.types)
+      // Before there is work. Without the folder partials come in pieces, which say what is wrong.
+      // It also tells the next life that there is something to clean up, wherever partials are.
+      try? await spools[0].open(id)
       try await decideInTheEnd { core, _, effects in
         core.planned(id, planned.plan, planned.model, columns, into: &effects)
         effects += planned.notes.map { .log(id, .info, $0) }
       }
       try mergeAhead(id)
-      guard !StagedPartials.areUsed(by: request) else { return }
-      try? await spools[0].open(id)  // without it partials come in pieces, which say what is wrong
     } catch {
       // The next life plans it again: this end says nothing of the job.
       guard !StoreEnding.process.hasBegun else { return }

@@ -232,7 +232,10 @@ extension Coordinator {
   private func obstacle(to finished: FinishedLease, worker: WorkerID) async -> FinishAnswer? {
     guard accepts(finished.lease, from: worker) else { return .refused(Self.sealRefusal.text) }
     let (job, result) = (finished.lease.grant.job, finished.result)
-    if let answer = core.preview(job, result) { return answer }
+    if let answer = core.preview(job, result) {
+      if case .refused = answer { removeLatePartials(of: job) }
+      return answer
+    }
     guard result.partial.byteCount > 0 || !options.acceptsEmptyPartials else { return nil }
     return await secure(result, job: job)
   }

@@ -162,6 +162,22 @@ extension Coordinator {
     }
   }
 
+  /// Removes the partials that a worker put into an object store after their job had ended: it was
+  /// at that when the job was cancelled, and reports them only now.
+  func removeLatePartials(of id: JobID) {
+    guard let job = core.jobs[id], job.state.isTerminal,
+      StagedPartials.areUsed(by: job.request),
+      lateRemovals.updateValue(true, forKey: id) == nil
+    else { return }
+    Task {
+      while lateRemovals[id] == true {
+        lateRemovals[id] = false
+        await removeStaged(job.request, job: id)
+      }
+      lateRemovals[id] = nil
+    }
+  }
+
   /// Removes what is left of jobs that ended before a crash could clean up after them.
   ///
   /// - Parameter ended: What may have been merged of such jobs, by job.
@@ -170,7 +186,10 @@ extension Coordinator {
     let orphans = names.filter(isOrphan)
     Task {
       for name in orphans where isOrphan(name) {  // it may have been submitted again
-        if let id = JobID(name) { await discard(ended[id]) }
+        if let id = JobID(name) {
+          await discard(ended[id])
+          if let request = core.jobs[id]?.request { await removeStaged(request, job: id) }
+        }
         await removeAll(["\(spoolFolder)/\(name)"])
       }
     }
@@ -182,7 +201,7 @@ extension Coordinator {
     return job.state.isTerminal
   }
 
-  private nonisolated func removeAll(_ folders: [String]) async {
+  nonisolated func removeAll(_ folders: [String]) async {
     do {
       try await offPool {
         for folder in folders where FileManager.default.fileExists(atPath: folder) {

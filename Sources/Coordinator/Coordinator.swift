@@ -47,7 +47,7 @@ package actor Coordinator {
   /// Merges that go along with the scoring.
   var aheads: [JobID: MergeAhead] = [:]
   /// Jobs that have ended and are not yet cleaned up.
-  private var ending: Set<JobID> = []
+  var ending: Set<JobID> = []
   /// Those who wait for the end of a job.
   private var endWaiters: [JobID: [CheckedContinuation<Void, Never>]] = [:]
   /// Idle workers whose question is kept until there is work.
@@ -61,6 +61,8 @@ package actor Coordinator {
   var connections: [Int32: WorkerID] = [:]
   /// What ended jobs leave, while it is being removed.
   var cleanUps: [JobID: Task<Void, Never>] = [:]
+  /// Jobs whose late partials are being removed, and whether more have come meanwhile.
+  var lateRemovals: [JobID: Bool] = [:]
   /// Partials that are being looked for in an object store: a result that is sent again waits too.
   var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
   var bulkPort: UInt16 = 0
@@ -139,6 +141,7 @@ package actor Coordinator {
     }
     perform(effects)
     removeOrphans(ended)
+    removeUnusedModels()
   }
 
   // MARK: Deciding
@@ -259,6 +262,7 @@ package actor Coordinator {
       cleanUps[id] = Task {
         await cleanUp(id)
         ending.remove(id)
+        removeUnusedModels()
         for waiter in endWaiters.removeValue(forKey: id) ?? [] { waiter.resume() }
       }
     case .journal, .log: break  // done before

@@ -175,7 +175,7 @@ package struct World: Sendable {
     return true
   }
 
-  private mutating func happen(_ event: Event) {
+  mutating func happen(_ event: Event) {
     switch event {
     case .workerStarts(let worker): startWorker(worker)
     case .workerTicks(let worker, let life): tickWorker(worker, life: life)

@@ -43,10 +43,13 @@ extension WorkerCore {
   /// Counted at most for the time between two looks at a slot.
   private static let longestLook = Duration.seconds(1)
 
-  /// Takes note that another worker has the rest of a lease.
+  /// Takes note that another worker has the rest of a lease; an end is only ever brought forward.
   mutating func shorten(_ lease: ShortenedLease, into effects: inout [WorkerEffect]) {
-    guard holds(lease.key) else { return }
-    ends[lease.key] = min(lease.end, ends[lease.key] ?? .max)
+    let grants = queue + slots.compactMap(\.grant)
+    guard let grant = grants.first(where: { $0.key == lease.key }),
+      lease.end < ends[lease.key] ?? grant.lease.blocks.end
+    else { return }
+    ends[lease.key] = lease.end
     for index in slots.indices where slots[index].grant?.key == lease.key {
       effects.append(.shorten(slot: index, end: lease.end))
     }

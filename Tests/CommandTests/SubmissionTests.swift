@@ -85,6 +85,36 @@ import Wire
     }
   }
 
+  /// A model is kept for the jobs that need it, and not a job longer.
+  @Test(.timeLimit(.minutes(1)))
+  func aModelGoesWithItsLastJob() async throws {
+    try await withCoordinator { client, folder in
+      let request = try request(try table(in: folder), in: folder)
+      let models = "\(folder)/state/models"
+      let names = { try FileManager.default.contentsOfDirectory(atPath: models) }
+      for number in 7...8 { try await client.submit(JobID(UInt64(number)), request) }
+      let kept = try names()
+      #expect(kept.count == 1)
+      // As a crash between writing and renaming leaves it.
+      try "half".write(toFile: "\(models)/half.part", atomically: true, encoding: .utf8)
+      try await client.cancel(JobID(7))
+      try await waitUntil { try names() == kept }
+      try await client.submit(JobID(9), request)
+      try await client.cancel(JobID(8))
+      try await Task.sleep(for: .milliseconds(300))
+      #expect(try names() == kept)
+      try await client.cancel(JobID(9))
+      try await waitUntil { try names().isEmpty }
+    }
+  }
+
+  /// Waits some seconds for what happens after an answer.
+  private func waitUntil(_ isSo: () throws -> Bool) async throws {
+    let end = ContinuousClock.now + .seconds(10)
+    while try !isSo(), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(20)) }
+    #expect(try isSo())
+  }
+
   /// Whoever asks after the refusal is told it, and not that planning begins anew.
   @Test(.timeLimit(.minutes(1)))
   func aRefusalIsRemembered() async throws {

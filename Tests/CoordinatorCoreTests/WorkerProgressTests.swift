@@ -62,6 +62,21 @@ struct WorkerProgressTests {
     #expect(worker.core.held.first?.lease.blocks == BlockRange(0, 2))
   }
 
+  /// What is told twice, out of order or wrongly never makes a lease longer.
+  @Test(arguments: [UInt8(2), 3, 4, 64]) func anEndIsOnlyBroughtForward(later: UInt8) {
+    let worker = WorkerSubject()
+    _ = worker.take(grant(0), grant(1))
+    func shorten(_ shard: UInt32, to end: UInt8) -> String {
+      let shortened = ShortenedLease(key: grant(shard).key, end: end)
+      return worker.answer(
+        .heartbeat([]), .alive(revoked: [], shortened: [shortened], drain: false))
+    }
+    #expect(shorten(0, to: 2) == "shorten 0 to 2")
+    #expect(shorten(0, to: later) == "")
+    #expect(worker.core.held.first?.end == 2)
+    #expect((shorten(1, to: later) == "") == (later >= 4), "the lease has four blocks")
+  }
+
   @Test func remembersTheEndOfALeaseThatWaits() {
     let worker = WorkerSubject()
     _ = worker.take(grant(0), grant(1), grant(2))

@@ -64,18 +64,19 @@ import Testing
     let fleet = try await TestFleet(rowCount: 600, badRows: [5])
     let expected = try await fleet.undisturbed()
     let models = fleet.sandbox.path("state/models")
-    let former = try await fleet.startJoinedWorker()
+    // A job that has not ended keeps it.
     let file = try fleet.jobFile("first.yaml", output: fleet.sandbox.path("first"))
-    let first = try fleet.client(["submit", file, "--wait"])
-    #expect(await first.wait() == 2, "\(first.errors)")
-    await fleet.end(former)
+    let first = try fleet.client(["submit", file])
+    #expect(await first.wait() == 0, "\(first.errors)")
+    let id = first.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    let pause = try fleet.client(["pause", id])
+    #expect(await pause.wait() == 0, "\(pause.errors)")
 
     let names = try FileManager.default.contentsOfDirectory(atPath: models)
     let path = "\(models)/\(try #require(names.first))"
     var bytes = try #require(FileManager.default.contents(atPath: path))
     bytes[bytes.count / 2] ^= 1
     try bytes.write(to: URL(fileURLWithPath: path))
-    // Another one, which does not know the model yet.
     let worker = try await fleet.startJoinedWorker()
     let submit = try fleet.submit()
     #expect(await submit.wait() == 2, "\(submit.errors) \(submit.output)")

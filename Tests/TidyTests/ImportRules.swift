@@ -51,7 +51,7 @@ enum ImportTable {
     "nightshift-fuzz": [
       "Columnar", "Commands", "Compression", "CoordinatorCore", "Destinations", "Digests",
       "Features", "Jobs", "Journal", "Leasing", "Models", "ObjectStore", "Partials", "Scoring",
-      "Tables", "Wire",
+      "Simulation", "Tables", "Wire",
     ],
     "nightshift-bench": [
       "ArgumentParser", "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing",

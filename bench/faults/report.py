@@ -18,6 +18,7 @@ TITLES = {
     "pauses": "Processes stopped longer than a lease",
     "terms": "SIGTERM",
     "recovery": "Detection and recovery",
+    "soak": "Soak",
 }
 
 
@@ -82,8 +83,43 @@ def recovery(rows):
           len(row["findings"])] for row in rows])
 
 
+def soak(rows):
+    return "\n\n".join(soak_run(row) for row in rows)
+
+
+def unit(verdict):
+    return f" {verdict['unit']}" if verdict["unit"] else ""
+
+
+def soak_run(row):
+    jobs, state = row["jobs"], row["state"]
+    blows = ", ".join(f"{name} {count}" for name, count in sorted(row["blows"].items()))
+    kept = [f"{kind} {count / 1024 / max(1, state['jobs']):.1f} KiB"
+            for kind, count in state["bytes"].items()]
+    judged = table(
+        ["process", "what", "median", "most", "growth in the second half", "limit", "holds"],
+        [[verdict["process"], verdict["what"], verdict["median"], verdict["most"],
+          f"{verdict['growth']:g}{unit(verdict)} in {verdict['seconds'] / 60:.0f} min",
+          f"{verdict['limit']:g}{unit(verdict)}", "yes" if verdict["holds"] else "**no**"]
+         for verdict in row["judged"]])
+    pictures = "\n".join(f"![{what} over time](curve-soak-{what}.svg)"
+                         for what in ("memory", "descriptors", "threads", "state"))
+    return f"""{row["name"]}: `{row["command"]}`
+
+{jobs.get("submitted", 0)} jobs of {len(row["kinds"])} kinds: {jobs.get("compared", 0)} compared byte \
+for byte with an undisturbed run, {jobs.get("cancelled", 0)} cancelled that left nothing, \
+{jobs.get("verified", 0)} verified, {jobs.get("resumed", 0)} times resumed after a full disk.
+Blows: {blows}. In the first half no job was deleted: the state folder grew by \
+{", ".join(kept)} for each of {state["jobs"]} jobs; the journal's log had at most \
+{state["largestLogBytes"] >> 20} MiB, the spool {state["largestSpoolBytes"] >> 10} KiB.
+
+{judged}
+
+{pictures}"""
+
+
 SHAPES = {"kills": kills, "calls": calls, "power": power, "partitions": partitions,
-          "recovery": recovery}
+          "recovery": recovery, "soak": soak}
 
 
 def machines(rows):
@@ -113,6 +149,20 @@ def part(name, found):
     if findings:
         pieces += ["Findings:", "\n".join(findings)]
     return "\n\n".join(pieces) + "\n\n"
+
+
+def published(former, results, names):
+    """The page with the named parts made new; others stay as they are, for they were measured
+    elsewhere or before."""
+    heading, *pieces = re.split(r"(?m)^(?=## )", former)
+    parts = {piece.splitlines()[0].removeprefix("## "): piece for piece in pieces}
+    for name in names:
+        if name in results:
+            parts[TITLES[name]] = part(name, results[name])
+    known = [title for title in TITLES.values() if title in parts]
+    text = "".join(parts[title].rstrip() + "\n\n"
+                   for title in [*known, *(title for title in parts if title not in known)])
+    return (heading.rstrip() or HEADING.rstrip()) + "\n\n" + text.rstrip() + "\n"
 
 
 def markdown(results):
