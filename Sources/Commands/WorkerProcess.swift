@@ -92,8 +92,11 @@ final class WorkerProcess: Sendable {
 
   private static func describe(_ status: Int32) -> String {
     let signal = status & 0x7f
-    return signal == 0 ? description(ofExit: status >> 8 & 0xff) : "signal \(signal)"
+    return signal == 0 ? description(ofExit: status >> 8 & 0xff) : "\(signalWord) \(signal)"
   }
+
+  /// What the words for a death by a signal begin with.
+  static let signalWord = "signal"
 
   /// How an exit code reads among the ways to end.
   static func description(ofExit code: Int32) -> String { "exit code \(code)" }

@@ -60,6 +60,24 @@ import Testing
     await fleet.end(worker)
   }
 
+  /// What is left behind takes space, and nobody looks for it.
+  @Test func aRunSaysWhatItCouldNotRemove() async throws {
+    let bench = try EmbeddedBench()
+    let state = bench.sandbox.path("calls")
+    let run = try await bench.run(
+      "out",
+      try FailingCalls.variables(
+        1, "rename", .io, role: "run", place: "workers.log", state: state))
+    #expect(try FailingCalls.counts(state).failed == 1)
+    let names = try FileManager.default.contentsOfDirectory(atPath: bench.sandbox.path("out"))
+    let left = names.filter { $0.hasPrefix(".nightshift-") }
+    #expect(names.count == 2 && left.count == 1, "\(names)")
+    #expect(run.status == 2)
+    #expect(
+      run.program.errors.contains("warning: \(bench.sandbox.path("out"))/\(left.first ?? "?")"),
+      "\(run.program.errors)")
+  }
+
   @Test func aSpoiledKeptModelIsReplaced() async throws {
     let fleet = try await TestFleet(rowCount: 600, badRows: [5])
     let expected = try await fleet.undisturbed()

@@ -64,6 +64,30 @@ import Testing
     }
   }
 
+  /// A power loss right after the command must not take the bundle it told of.
+  @Test func aBundleIsOnTheDiskOrNotThere() async throws {
+    let sandbox = try Sandbox()
+    try Data(Self.plan.utf8).write(to: URL(fileURLWithPath: sandbox.path("plan.json")))
+    try Data("age,carrier\n1,AA\n2,UA\n".utf8).write(
+      to: URL(fileURLWithPath: sandbox.path("part.csv")))
+    let state = sandbox.path("calls")
+    for (number, status) in [(0, 0), (1, 1)] as [(Int, Int32)] {
+      let bundle = sandbox.path("kept.bundle")
+      let program = try Program(
+        [
+          "features", "fit", "--plan", sandbox.path("plan.json"), "--input",
+          sandbox.path("part.csv"), "--bundle", bundle, "--quiet",
+        ], in: sandbox,
+        environment: FailingCalls.variables(
+          number, "sync", .io, role: "features", place: "kept.bundle", state: state))
+      #expect(await program.wait() == status, "\(program.errors)")
+      let counts = try FailingCalls.counts(state)
+      #expect(counts.calls > 0 && counts.failed == number)
+      #expect(FileManager.default.fileExists(atPath: bundle) == (status == 0))
+      if status == 0 { try FileManager.default.removeItem(atPath: bundle) }
+    }
+  }
+
   @Test func aPlanThatDoesNotGoWithTheModelIsRefused() async throws {
     let sandbox = try Sandbox()
     try Data(Self.plan.replacing("one_hot", with: "one_cold").utf8).write(
