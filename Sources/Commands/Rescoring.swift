@@ -1,4 +1,4 @@
-import Destinations
+package import Destinations
 import Foundation
 import Jobs
 import Worker

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Destinations
 import Foundation
 
 /// `nightshift verify`.

@@ -185,7 +185,8 @@ package final class ShardComparison {
     of shard: Int, _ reader: borrowing PartialReader, _ format: ColumnarFileFormat,
     _ outcome: inout Outcome
   ) throws(DestinationError) {
-    let columns = try columns ?? openColumns(format)
+    let opened = self.columns
+    let columns = if let opened { opened } else { try openColumns(format) }
     self.columns = columns
     var row = cursor.okBefore
     for block in reader.header.range.indices {
@@ -233,7 +234,8 @@ package final class ShardComparison {
   ) throws(DestinationError) {
     guard count > 0 else { return }  // others are told of by the counts
     if errors == nil { errors = try errorsPlace.open() }
-    try errors?.skip(cursor.errorsBefore - min(cursor.errorsBefore, errors?.count ?? 0))
+    let passed = errors?.count ?? 0
+    try errors?.skip(cursor.errorsBefore - min(cursor.errorsBefore, passed))
     let name = OutputName.errors(folder.request.outputConfig)
     var row = cursor.recordsBefore
     var left = count

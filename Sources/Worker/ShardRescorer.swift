@@ -1,5 +1,5 @@
 import Features
-import Jobs
+package import Jobs
 import Leasing
 import Partials
 import Scoring
