@@ -16,6 +16,9 @@ actor WorkerFleet {
   private var slots: [Task<Void, Never>] = []
   private var living: [pid_t: WorkerProcess] = [:]
   private var isStopping = false
+  /// Whether a record has killed a worker, which has told where: those that die of it after that
+  /// need not.
+  private var hasCharged = false
   private var address: Address?
   private var hearDeath: HearDeath?
   /// Why no worker is started any more.
@@ -62,6 +65,7 @@ actor WorkerFleet {
         isCharged = await hearDeath?(process, end) ?? false
       }
       if isStopping { return }
+      hasCharged = hasCharged || isCharged
       switch policy.died(afterLiving: clock.now - started, isCharged: isCharged) {
       case .restart(let pause):
         try? await Task.sleep(for: pause)  // cancelled: the loop looks at isStopping
@@ -77,7 +81,8 @@ actor WorkerFleet {
   /// Runs one process to its end; returns how it ended, and which it was.
   private func runOnce() async -> (end: String, process: pid_t?) {
     do throws(CommandError) {
-      let process = try WorkerProcess(arguments: arguments, log: logFile)
+      let process = try WorkerProcess(
+        arguments: arguments, log: logFile, tracesCrash: !hasCharged)
       living[process.processID] = process
       if let address { process.tell(address) }
       let end = await process.ended()

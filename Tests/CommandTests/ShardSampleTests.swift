@@ -3,19 +3,22 @@ import Testing
 
 /// Which shards `verify --rescore` takes.
 @Suite struct ShardSampleTests {
-  @Test(arguments: [
-    ("10%", 0.1), ("10", 0.1), ("0.5 %", 0.005), ("100%", 1), ("0", nil), ("0%", nil),
-    ("101", nil), ("100.1%", nil), ("-5%", nil), ("1e1", nil), ("ten", nil), ("", nil), ("%", nil),
-    ("nan", nil),
-  ] as [(String, Double?)])
+  @Test(
+    arguments: [
+      ("10%", 0.1), ("10", 0.1), ("0.5 %", 0.005), ("100%", 1), ("0", nil), ("0%", nil),
+      ("101", nil), ("100.1%", nil), ("-5%", nil), ("1e1", nil), ("ten", nil), ("", nil),
+      ("%", nil),
+      ("nan", nil),
+    ] as [(String, Double?)])
   func sharesAreRead(_ text: String, _ expected: Double?) {
     #expect(ShardSample.share(text) == expected)
   }
 
-  @Test(arguments: [
-    ("3,17", [3, 17]), ("5", [5]), ("9,2,9", [2, 9]), ("", nil), ("1,", nil), ("-1", nil),
-    ("1 2", nil),
-  ] as [(String, [Int]?)])
+  @Test(
+    arguments: [
+      ("3,17", [3, 17]), ("5", [5]), ("9,2,9", [2, 9]), ("", nil), ("1,", nil), ("-1", nil),
+      ("1 2", nil),
+    ] as [(String, [Int]?)])
   func shardsAreRead(_ text: String, _ expected: [Int]?) {
     #expect(ShardSample.shards(text) == expected)
   }
