@@ -8,6 +8,7 @@ import hashlib
 import re
 import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,25 +19,30 @@ ROW = 40
 
 
 def frames(data):
-    """The text of a file of zstd frames that ends with a seek table."""
+    """The stored bytes and the text of the frames of a file that ends with a seek table."""
     count, _, magic = struct.unpack("<IBI", data[-9:])
     assert magic == 0x8F92EAB1
     table = data[-9 - 8 * count : -9]
-    texts, place = [], 0
+    all_frames, place = [], 0
     for stored, raw in struct.iter_unpack("<II", table):
         frame = data[place : place + stored]
-        texts.append(pa.decompress(frame, decompressed_size=raw, codec="zstd", asbytes=True))
+        text = pa.decompress(frame, decompressed_size=raw, codec="zstd", asbytes=True)
+        all_frames.append((frame, text))
         place += stored
-    return texts
+    return all_frames
 
 
-def packed(texts):
+def packed(text):
+    """One frame, with a checksum, which pyarrow's have not."""
+    return subprocess.run(["zstd", "-q", "-c"], input=text, capture_output=True, check=True).stdout
+
+
+def with_seek_table(all_frames):
     body, table = b"", b""
-    for text in texts:
-        frame = pa.compress(text, codec="zstd", asbytes=True)
+    for frame, text in all_frames:
         body += frame
         table += struct.pack("<II", len(frame), len(text))
-    table += struct.pack("<IBI", len(texts), 0, 0x8F92EAB1)
+    table += struct.pack("<IBI", len(all_frames), 0, 0x8F92EAB1)
     return body + struct.pack("<II", 0x184D2A5E, len(table)) + table
 
 
@@ -82,11 +88,12 @@ def change_file(path, change):
         with pa.ipc.new_file(path, table.schema) as writer:
             writer.write_table(table, max_chunksize=1000)
     elif path.suffix == ".zst":
-        texts = frames(path.read_bytes())
+        all_frames = frames(path.read_bytes())
         # A frame of CSV may be the header alone.
-        place = next(i for i, text in enumerate(texts) if text.count(b"\n") > ROW + 1)
-        texts[place] = changed_text(texts[place], change)
-        path.write_bytes(packed(texts))
+        place = next(i for i, (_, text) in enumerate(all_frames) if text.count(b"\n") > ROW + 1)
+        text = changed_text(all_frames[place][1], change)
+        all_frames[place] = (packed(text), text)
+        path.write_bytes(with_seek_table(all_frames))
     else:
         path.write_bytes(changed_text(path.read_bytes(), change))
 
