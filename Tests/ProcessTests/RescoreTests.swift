@@ -159,6 +159,26 @@ import Testing
     #expect(longer.finding.problems.first?.contains("input changed") == true)
   }
 
+  @Test func aChangedErrorRecordIsShown() async throws {
+    let sandbox = try Sandbox()
+    let folder = try await publish(try table(sandbox), Form(format: "jsonl", compression: "none"))
+    let path = "\(folder)/prediction.errors_stats-00000-of-00001.jsonl"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    var lines = text.components(separatedBy: "\n")
+    #expect(lines.count == 5)
+    lines[2] = lines[2].replacing("column month", with: "column MONTH")
+    lines[3] = lines[3].replacing("\"row\":6", with: "\"row\":7")
+    try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+    let changed = try await verify(folder, ["--rescore", "100%"], in: sandbox)
+    #expect(changed.status == 1)
+    let differences = try #require(changed.finding.rescored).differences
+    // The second line is of the first shard of its input, the third of the second.
+    #expect(differences.map(\.record) == [3, 4], "\(differences)")
+    #expect(differences.map(\.shard) == [1, 2])
+    #expect(differences.allSatisfy { $0.file.contains("errors_stats") })
+    #expect(differences.first?.rescored.contains("column month") == true)
+  }
+
   /// A shard that begins between quotes is scored from what the input before it tells.
   @Test func aShardThatBeginsBetweenQuotesIsTheSame() async throws {
     let sandbox = try Sandbox()
