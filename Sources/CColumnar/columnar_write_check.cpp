@@ -1,79 +1,20 @@
 // What a written file holds: its number of rows, and single rows.
 
 #include <arrow/array.h>
-#include <arrow/io/caching.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/file_reader.h>
-#include <parquet/properties.h>
 
 #include <algorithm>
 #include <limits>
 
-#include "columnar_write_common.h"
+#include "columnar_write_source.h"
 
 using namespace ns::results;
 
 namespace {
-
-// A file that a caller's function reads.
-class CallerFile final : public arrow::io::RandomAccessFile {
- public:
-  explicit CallerFile(const ns_result_source &source) : source_(source) {}
-
-  arrow::Result<int64_t> ReadAt(int64_t position, int64_t count, void *out) override {
-    auto size = static_cast<int64_t>(source_.byte_count);
-    if (position < 0 || count < 0) return arrow::Status::IOError("a place before the begin");
-    int64_t left = std::min(count, std::max<int64_t>(0, size - position));
-    if (left == 0) return 0;
-    if (source_.read(source_.context, static_cast<uint64_t>(position), out,
-                     static_cast<size_t>(left)) != 0) {
-      failed = true;
-      return arrow::Status::IOError("the read at ", position, " failed");
-    }
-    return left;
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t count) override {
-    // A footer that lies must not have memory taken for what is not there.
-    auto size = static_cast<int64_t>(source_.byte_count);
-    int64_t left = std::clamp<int64_t>(size - std::max<int64_t>(position, 0), 0,
-                                       std::max<int64_t>(count, 0));
-    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(left));
-    ARROW_ASSIGN_OR_RAISE(int64_t got, ReadAt(position, left, buffer->mutable_data()));
-    ARROW_RETURN_NOT_OK(buffer->Resize(got));
-    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
-  }
-  arrow::Result<int64_t> Read(int64_t count, void *out) override {
-    ARROW_ASSIGN_OR_RAISE(int64_t got, ReadAt(position_, count, out));
-    position_ += got;
-    return got;
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t count) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(position_, count));
-    position_ += buffer->size();
-    return buffer;
-  }
-  arrow::Result<int64_t> GetSize() override { return static_cast<int64_t>(source_.byte_count); }
-  arrow::Status Seek(int64_t position) override {
-    position_ = position;
-    return arrow::Status::OK();
-  }
-  arrow::Result<int64_t> Tell() const override { return position_; }
-  arrow::Status Close() override {
-    closed_ = true;
-    return arrow::Status::OK();
-  }
-  bool closed() const override { return closed_; }
-
-  bool failed = false;
-
- private:
-  ns_result_source source_;
-  int64_t position_ = 0;
-  bool closed_ = false;
-};
 
 using Batch = std::shared_ptr<arrow::RecordBatch>;
 
@@ -89,12 +30,6 @@ arrow::Result<std::pair<Batch, int64_t>> find(uint64_t row, Next next) {
   }
 }
 
-std::unique_ptr<parquet::ParquetFileReader> open_parquet(const std::shared_ptr<CallerFile> &file) {
-  parquet::ReaderProperties properties(arrow::default_memory_pool());
-  properties.set_page_checksum_verification(true);
-  return parquet::ParquetFileReader::Open(file, properties);
-}
-
 arrow::Result<std::pair<Batch, int64_t>> parquet_row(const std::shared_ptr<CallerFile> &file,
                                                      uint64_t row) {
   auto reader = open_parquet(file);
@@ -108,24 +43,12 @@ arrow::Result<std::pair<Batch, int64_t>> parquet_row(const std::shared_ptr<Calle
   if (group == metadata->num_row_groups()) {
     return arrow::Status::Invalid("there is no row ", row);
   }
-  std::unique_ptr<parquet::arrow::FileReader> arrow_reader;
-  parquet::arrow::FileReaderBuilder builder;
-  parquet::ReaderProperties properties(arrow::default_memory_pool());
-  properties.set_page_checksum_verification(true);
-  ARROW_RETURN_NOT_OK(builder.Open(file, properties));
-  ARROW_RETURN_NOT_OK(builder.Build(&arrow_reader));
-  arrow_reader->set_use_threads(false);
+  ARROW_ASSIGN_OR_RAISE(auto arrow_reader, open_arrow_reader(file));
   ARROW_ASSIGN_OR_RAISE(auto table, arrow_reader->ReadRowGroup(group));
   arrow::TableBatchReader batches(table->Slice(left, 1));
   ARROW_ASSIGN_OR_RAISE(Batch batch, batches.Next());
   if (!batch) return arrow::Status::Invalid("there is no row ", row);
   return std::make_pair(batch, int64_t{0});
-}
-
-arrow::ipc::IpcReadOptions read_options() {
-  auto options = arrow::ipc::IpcReadOptions::Defaults();
-  options.use_threads = false;
-  return options;
 }
 
 arrow::Result<std::pair<Batch, int64_t>> find_row(const std::shared_ptr<CallerFile> &file,
@@ -217,13 +140,6 @@ arrow::Status visit_column(const arrow::Field &field, const arrow::Array &array,
     }
   }
   return arrow::Status::OK();
-}
-
-auto code_for(const std::shared_ptr<CallerFile> &file) {
-  return [file](const arrow::Status &status) {
-    if (file->failed) return NS_RESULT_CALLER_FAILED;
-    return is_corruption(status) ? NS_RESULT_CORRUPT : NS_RESULT_FAILED;
-  };
 }
 
 }  // namespace

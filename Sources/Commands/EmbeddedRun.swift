@@ -49,6 +49,10 @@ struct EmbeddedRun {
       await fleet.stop(.atOnce)
       throw error
     }
+    await fleet.hearDeaths { process, cause in
+      await service.coordinator.died(
+        named: WorkerCommand.name(ofProcess: process), of: "its worker died of \(cause)")
+    }
     await fleet.join(service.address)
     let serving = Task {
       do {
@@ -142,11 +146,22 @@ struct EmbeddedRun {
     await serving.value
   }
 
+  /// Removes the state; what stays of it, or of the job's folder at the destination, is said.
   private func removeState() {
+    var reason = ""
     do {
       try FileManager.default.removeItem(atPath: stateFolder)
     } catch {
-      say("the state folder \(stateFolder) could not be removed: \(error.localizedDescription)")
+      reason = ": \(error.localizedDescription)"
+    }
+    // Looked for, because not every failure of a removal is told.
+    var folders = [stateFolder]
+    let work = "\(request.outputConfig.uri)/.nightshift-\(id)"
+    if Paths.scheme(of: work) == nil, work != stateFolder { folders.append(work) }
+    for folder in folders where FileManager.default.fileExists(atPath: folder) {
+      Terminal.standardError.write(
+        "warning: \(printable(folder)) could not be removed\(reason); nothing needs it any more: "
+          + "remove it\n")
     }
   }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Destinations
 import Features
 import Foundation
 import Jobs
@@ -96,9 +97,9 @@ struct FitCommand: AsyncParsableCommand {
     let content = try bundled(document, modelBytes)
     let path = Paths.absolute(bundle, in: Paths.currentFolder)
     do {
-      try Data(content).write(to: URL(fileURLWithPath: path), options: .atomic)
+      try DurableFile.write(content, to: path)
     } catch {
-      throw CommandError("cannot write \(bundle): \(error.localizedDescription)")
+      throw CommandError("cannot write \(bundle): \(error.context)")
     }
     // What is left of it only takes space.
     try? FileManager.default.removeItem(atPath: folder)
@@ -116,7 +117,7 @@ struct FitCommand: AsyncParsableCommand {
 
   private static func fitting(_ document: [UInt8], _ path: String) throws -> Fitting? {
     do {
-      return try Fitting(PreprocessPlan(document))
+      return try Fitting.next(of: PreprocessPlan(document))
     } catch {
       throw CommandError("\(path): \(error.context)")
     }
@@ -143,7 +144,9 @@ struct FitCommand: AsyncParsableCommand {
     do {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true)
-      try Data(Model.fittingFile(document)).write(to: URL(fileURLWithPath: file))
+      try DurableFile.write(Model.fittingFile(document), to: file)
+    } catch let error as DestinationError {
+      throw CommandError("cannot make \(file): \(error.context)")
     } catch {
       throw CommandError("cannot make \(file): \(error.localizedDescription)")
     }

@@ -20,7 +20,16 @@ package struct RestartPolicy: Hashable, Sendable {
   package init() {}
 
   /// Decides after a worker's death; the pause doubles from 50 ms up to 5 s.
-  package mutating func died(afterLiving life: Duration) -> Decision {
+  ///
+  /// - Parameters:
+  ///   - life: How long it lived.
+  ///   - isCharged: Whether the death counts against a shard: few of them make the shard one that no
+  ///     worker dies of any more, or end the job.
+  /// - Returns: What to do.
+  package mutating func died(
+    afterLiving life: Duration, isCharged: Bool = false
+  ) -> Decision {
+    if isCharged { return .restart(after: .milliseconds(50)) }
     guard life < Self.quickDeath else {
       quickDeathCount = 0
       return .restart(after: .milliseconds(50))

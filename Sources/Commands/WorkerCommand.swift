@@ -145,7 +145,7 @@ struct WorkerCommand: AsyncParsableCommand {
       join: try parsedAddress(address), token: token,
       threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount,
       scratchFolder: try scratchFolder(),
-      name: name ?? "\(Self.hostName()):\(getpid())")
+      name: name ?? Self.name(ofProcess: getpid()))
     options.host = Self.hostName()
     options.suspectByteCount = suspectMemory << 20
     options.tls = tls.identity
@@ -155,6 +155,9 @@ struct WorkerCommand: AsyncParsableCommand {
     options.timing.idleTimeout = idleTimeout.map { .seconds($0) }
     return options
   }
+
+  /// What a worker process of this machine is called unless it is given a name.
+  static func name(ofProcess process: pid_t) -> String { "\(hostName()):\(process)" }
 
   /// Without asking a name server, as Foundation does.
   private static func hostName() -> String {

@@ -16,7 +16,11 @@ actor WorkerFleet {
   private var slots: [Task<Void, Never>] = []
   private var living: [pid_t: WorkerProcess] = [:]
   private var isStopping = false
+  /// Whether a record has killed a worker, which has told where: those that die of it after that
+  /// need not.
+  private var hasCharged = false
   private var address: Address?
+  private var hearDeath: HearDeath?
   /// Why no worker is started any more.
   private(set) var failure: String?
 
@@ -34,6 +38,12 @@ actor WorkerFleet {
     for process in living.values { process.tell(address) }
   }
 
+  /// Told of a process that was ended by a signal; answers whether that counts against a shard.
+  typealias HearDeath = @Sendable (_ process: pid_t, _ cause: String) async -> Bool
+
+  /// Has somebody told at once when a worker dies.
+  func hearDeaths(_ hear: @escaping HearDeath) { hearDeath = hear }
+
   /// Starts workers until there are `count`; they wait until they are told where to go.
   func grow(to count: Int) {
     while slots.count < count, !isStopping {
@@ -44,13 +54,19 @@ actor WorkerFleet {
   private func keepOneAlive() async {
     while !isStopping, failure == nil {
       let started = clock.now
-      let end = await runOnce()
+      let (end, process) = await runOnce()
       if isStopping { return }
       if end == WorkerProcess.description(ofExit: WorkerCommand.unfitCode) {
         failure = unfitReason()
         return
       }
-      switch policy.died(afterLiving: clock.now - started) {
+      var isCharged = false
+      if let process, end.hasPrefix(WorkerProcess.signalWord) {
+        isCharged = await hearDeath?(process, end) ?? false
+      }
+      if isStopping { return }
+      hasCharged = hasCharged || isCharged
+      switch policy.died(afterLiving: clock.now - started, isCharged: isCharged) {
       case .restart(let pause):
         try? await Task.sleep(for: pause)  // cancelled: the loop looks at isStopping
       case .giveUp:
@@ -62,17 +78,18 @@ actor WorkerFleet {
     }
   }
 
-  /// Runs one process to its end; returns how it ended.
-  private func runOnce() async -> String {
+  /// Runs one process to its end; returns how it ended, and which it was.
+  private func runOnce() async -> (end: String, process: pid_t?) {
     do throws(CommandError) {
-      let process = try WorkerProcess(arguments: arguments, log: logFile)
+      let process = try WorkerProcess(
+        arguments: arguments, log: logFile, tracesCrash: !hasCharged)
       living[process.processID] = process
       if let address { process.tell(address) }
       let end = await process.ended()
       living[process.processID] = nil
-      return end
+      return (end, process.processID)
     } catch {
-      return error.context
+      return (error.context, nil)
     }
   }
 

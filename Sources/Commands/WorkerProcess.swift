@@ -23,8 +23,9 @@ final class WorkerProcess: Sendable {
   /// - Parameters:
   ///   - arguments: without the program's name.
   ///   - log: file that its standard output and error are appended to.
+  ///   - tracesCrash: whether a crash shows where it was, which takes seconds.
   /// - Throws: `CommandError` naming the call that failed.
-  init(arguments: [String], log: String) throws(CommandError) {
+  init(arguments: [String], log: String, tracesCrash: Bool = true) throws(CommandError) {
     guard let ends = makePipe() else { throw Self.failure("pipe", errno) }
     let logFile = unsafe open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     defer {
@@ -33,7 +34,8 @@ final class WorkerProcess: Sendable {
     }
     let output = logFile >= 0 ? logFile : 2
     let spawned = spawnAgain(
-      ["nightshift"] + arguments, descriptors: [ends.readEnd, output, output])
+      ["nightshift"] + arguments, descriptors: [ends.readEnd, output, output],
+      variables: tracesCrash ? [:] : ["SWIFT_BACKTRACE": "enable=no"])
     guard spawned.status == 0 else {
       close(ends.writeEnd)
       throw Self.failure("posix_spawn", spawned.status)
@@ -92,8 +94,11 @@ final class WorkerProcess: Sendable {
 
   private static func describe(_ status: Int32) -> String {
     let signal = status & 0x7f
-    return signal == 0 ? description(ofExit: status >> 8 & 0xff) : "signal \(signal)"
+    return signal == 0 ? description(ofExit: status >> 8 & 0xff) : "\(signalWord) \(signal)"
   }
+
+  /// What the words for a death by a signal begin with.
+  static let signalWord = "signal"
 
   /// How an exit code reads among the ways to end.
   static func description(ofExit code: Int32) -> String { "exit code \(code)" }

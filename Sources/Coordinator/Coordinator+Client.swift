@@ -101,7 +101,7 @@ extension Coordinator {
   private func list(after: JobID?, limit: Int, states: [JobState]) -> ClientAnswer {
     let start = after.flatMap { core.order.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
     let chosen = core.order[start...].filter { id in
-      states.isEmpty || core.jobs[id].map { states.contains($0.state) } == true
+      states.isEmpty || told(of: id).map { states.contains($0.state) } == true
     }
     let page = chosen.prefix(min(limit, WireLimits.jobsPerPage)).compactMap(summary)
     let fitting = Array(page.prefix(FrameFit.count(of: page)))
@@ -109,7 +109,7 @@ extension Coordinator {
   }
 
   private func describe(_ id: JobID) throws -> ClientAnswer {
-    guard let job = core.jobs[id], let summary = summary(id) else {
+    guard let job = told(of: id), let summary = summary(id) else {
       throw CoordinatorCore.Refusal.noSuchJob
     }
     let details = JobDetails(
@@ -123,7 +123,7 @@ extension Coordinator {
   }
 
   private func logs(of id: JobID, after cursor: UInt64, _ limit: Int) throws -> ClientAnswer {
-    guard let job = core.jobs[id] else { throw CoordinatorCore.Refusal.noSuchJob }
+    guard let job = told(of: id) else { throw CoordinatorCore.Refusal.noSuchJob }
     let log = logs[id] ?? JobLog()
     return .logs(
       log.page(
@@ -150,8 +150,11 @@ extension Coordinator {
     return .workers(fitting, next: fitting.count < all.count ? fitting.last?.id : nil)
   }
 
+  /// A job as a client may hear of it: what is not in the journal yet has not happened.
+  private func told(of id: JobID) -> Job? { core.jobs[id].map { durable.told(of: $0) } }
+
   func summary(_ id: JobID) -> JobSummary? {
-    guard let job = core.jobs[id] else { return nil }
+    guard let job = told(of: id) else { return nil }
     var summary = JobSummary(
       id: id, displayName: job.request.displayName, state: job.state, phase: job.phase,
       createdNanoseconds: job.createdNanoseconds, errorThreshold: job.request.errorThreshold)

@@ -69,6 +69,29 @@ extension Coordinator {
     }
   }
 
+  /// The worker processes of a name have died, as their parent knows for certain.
+  ///
+  /// - Parameters:
+  ///   - name: What they called themselves.
+  ///   - cause: For people, such as "its worker died of signal 11".
+  /// - Returns: Whether that counts against a shard.
+  package func died(named name: String, of cause: String) async -> Bool {
+    let workers = core.sessions.values.filter { $0.name == name }.map(\.worker)
+    for worker in workers { statistics[worker] = nil }
+    do {
+      return try await decide { core, now, effects in
+        var isCharged = false
+        for worker in workers {
+          let counts = core.died(worker, because: cause, now: now, into: &effects)
+          isCharged = isCharged || counts
+        }
+        return isCharged
+      }
+    } catch {
+      return false  // their leases then end by themselves
+    }
+  }
+
   private func hello(
     _ worker: WorkerID, name: String, host: String, threadCount: Int
   ) async throws -> FleetAnswerBody {

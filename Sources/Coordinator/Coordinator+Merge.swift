@@ -86,6 +86,7 @@ extension Coordinator {
   private func execution(of job: Job) -> JSONValue {
     let elapsed = job.startedAt.map { now - $0 } ?? .zero
     return .members([
+      "modelPath": .string(job.request.model),
       "submitted": .string(OutputName.timestamp(job.createdNanoseconds)),
       "merged": .string(OutputName.timestamp(wallClockNanoseconds())),
       "elapsedMilliseconds": .integer(elapsed.milliseconds),

@@ -67,6 +67,8 @@ package actor Coordinator {
   var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
   var bulkPort: UInt16 = 0
   var isSpoolFull = false
+  /// What clients may be told of the jobs' states.
+  var durable = DurableStates()
   /// What is not durable yet, and who waits for it.
   private var commit = GroupCommit<CheckedContinuation<Void, any Error>>()
   /// Why the journal takes nothing at the moment; nothing new is decided until it does.
@@ -128,6 +130,7 @@ package actor Coordinator {
     var effects: [CoordinatorEffect] = []
     var ended: [JobID: MergeWork] = [:]
     for row in try journal.jobs() {
+      durable.restore(row.id, row.state)
       core.restore(row, into: &effects)
       logs[row.id] = JobLog()
       if row.state.isTerminal {
@@ -224,6 +227,7 @@ package actor Coordinator {
       if !batch.entries.isEmpty {
         Failpoint.coordinatorCommitting.hit()
         try journal.append(batch.entries)
+        durable.note(batch.entries)
         Failpoint.coordinatorCommitted.hit()
       }
     } catch {

@@ -180,26 +180,11 @@ struct JobPlanner {
     // Compared byte by byte: what a broken disk made of the file would fail every later job.
     let isKept = FileManager.default.contents(atPath: path) == Data(bytes)
     do {
-      if !isKept { try Self.write(bytes, to: path) }
+      if !isKept { try File.replace(path, with: bytes) }  // the journal will name it
     } catch {
       throw CoordinatorError("cannot keep the model: \(error)")
     }
     return PlannedModel(digest: content, byteCount: UInt64(bytes.count))
-  }
-
-  /// Writes a file that is whole and durable, or not there: the journal will name it.
-  ///
-  /// Not by Foundation: after a write that takes only some of the bytes, that of Swift 6.3 writes
-  /// the same ones again.
-  private static func write(_ bytes: [UInt8], to path: String) throws(FileError) {
-    let temporary = "\(path).\(UUID().uuidString)"
-    defer { unsafe unlink(temporary) }  // where it was not renamed; a full disk needs the space
-    let file = try File(temporary, .create)
-    try file.write(bytes, at: 0)
-    try file.synchronize()
-    guard unsafe rename(temporary, path) == 0 else { throw FileError("rename", temporary) }
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    try File(folder, .read).synchronize()
   }
 
   // MARK: Types

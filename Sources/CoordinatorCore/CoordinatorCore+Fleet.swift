@@ -265,6 +265,42 @@ extension CoordinatorCore {
     for id in openOrder { tables[id]?.shortenLeases(of: worker, to: now + time) }
   }
 
+  /// A worker has died, as whoever started it knows for certain: its leases are over at once.
+  ///
+  /// What it was scoring counts against its shard, whether it had come to report that it began or
+  /// not: the first of its leases, one for each thread. The others are free again, uncharged.
+  ///
+  /// - Returns: Whether something counts against a shard.
+  package mutating func died(
+    _ worker: WorkerID, because cause: String, now: Instant,
+    into effects: inout [CoordinatorEffect]
+  ) -> Bool {
+    guard let session = sessions[worker] else { return false }
+    var threadCount = session.threadCount
+    var isCharged = false
+    for id in openOrder {
+      let leases = (tables[id]?.leases ?? []).filter { $0.worker == worker }
+        .sorted { ($0.shard.index, $0.blocks.first) < ($1.shard.index, $1.blocks.first) }
+      guard !leases.isEmpty else { continue }
+      leaseEffects.removeAll(keepingCapacity: true)
+      for lease in leases where !lease.isBackup && threadCount > 0 {
+        threadCount -= 1
+        _ = tables[id]?.renew(
+          lease, progress: lease.progress ?? 0, host: session.host, now: now, into: &leaseEffects)
+      }
+      for lease in tables[id]?.leases ?? [] where lease.worker == worker && lease.progress == nil {
+        tables[id]?.handBack(shard: lease.shard, attempt: lease.attempt, worker: worker)
+      }
+      tables[id]?.shortenLeases(of: worker, to: now)
+      tables[id]?.tick(now: now, into: &leaseEffects)
+      let counts = leaseEffects.contains { if case .charge = $0 { true } else { false } }
+      isCharged = isCharged || counts
+      carryOut(id, now: now, because: cause, into: &effects)
+    }
+    goodbye(worker)
+    return isCharged
+  }
+
   /// Ends overdue leases and forgets workers that are silent.
   package mutating func tick(now: Instant, into effects: inout [CoordinatorEffect]) {
     seekPublications(now: now, into: &effects)

@@ -1,5 +1,6 @@
 import Compression
 import Digests
+import Glibc
 import Jobs
 import Partials
 import Tables
@@ -23,7 +24,11 @@ struct InputCheck {
               input.path, "has \(byteCount) bytes, \(input.byteCount) were planned"))
           continue
         }
-        if isText { report.findings += try check(file, index, plan) }
+        if isText {
+          report.findings += try check(file, index, plan)
+        } else if let finding = checkTime(of: file, index) {
+          report.findings.append(finding)
+        }
       } catch {
         if error.code == .missing {
           report.inputsMissing += 1
@@ -36,13 +41,26 @@ struct InputCheck {
 
   /// Whether blocks are digested by their bytes.
   ///
-  /// Of other formats they are by the values that were read, which needs the job's columns: there
-  /// the size is what is compared.
+  /// Of other formats they are by the values that were read, which needs the model: there the size
+  /// and the time of the last change are what is compared.
   private var isText: Bool {
     switch receipt.configuration.instancesFormat {
     case .csv, .jsonl: true
     case .parquet, .orc, .arrow, .files, .postgresql: false
     }
+  }
+
+  private func checkTime(of file: borrowing File, _ index: Int) -> Verification.Finding? {
+    var status = stat()
+    guard unsafe fstat(file.descriptor, &status) == 0 else { return nil }  // it was just asked
+    let found = OutputName.timestamp(
+      Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec))
+    let planned = receipt.inputs[index].modified
+    guard found != planned else { return nil }
+    return Verification.Finding(
+      file.path,
+      "was changed at \(found), the receipt says \(planned); whether its values are others, "
+        + "scoring it again tells")
   }
 
   private func check(

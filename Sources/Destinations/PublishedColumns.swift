@@ -7,6 +7,8 @@ struct PublishedColumns {
   let name: String
   private let rows: ColumnarRows
   private let file: OpenFile
+  private let format: ColumnarFileFormat
+  private let byteCount: UInt64
 
   /// A file that may be read by a closure.
   private final class OpenFile {
@@ -40,6 +42,8 @@ struct PublishedColumns {
     let byteCount = try file.file.byteCount()
     self.file = file
     self.name = name
+    self.format = format
+    self.byteCount = byteCount
     rows = unsafe ColumnarRows(.file(format), byteCount: byteCount) { offset, buffer in
       unsafe file.read(offset, into: buffer)
     }
@@ -61,7 +65,20 @@ struct PublishedColumns {
     return text.copy()
   }
 
-  private func failure(_ error: ColumnarWriteError) -> DestinationError {
+  /// What compares blocks with the file's rows.
+  func makeComparison() throws(DestinationError) -> ColumnarComparison {
+    let file = file
+    do throws(ColumnarWriteError) {
+      return try unsafe ColumnarComparison(format, byteCount: byteCount) { offset, buffer in
+        unsafe file.read(offset, into: buffer)
+      }
+    } catch {
+      throw failure(error)
+    }
+  }
+
+  /// What a failure of reading the file is.
+  func failure(_ error: ColumnarWriteError) -> DestinationError {
     if let failure = file.failure { return DestinationError(failure) }
     return PublishedFolder.unsound("\(name): \(error)")
   }

@@ -47,7 +47,14 @@ extension PublishedFolder {
   /// - Returns: A remark for people where the time differs, otherwise `nil`.
   /// - Throws: `file` where the input cannot be read, `inconsistent` where its size differs.
   package func checkInput(of place: RecordPlace) throws(DestinationError) -> String? {
-    let input = place.input
+    try checkInput(place.inputIndex)
+  }
+
+  /// Holds an input's size and time of change against the receipt.
+  ///
+  /// See `checkInput` of a record's place.
+  package func checkInput(_ index: Int) throws(DestinationError) -> String? {
+    let input = plan.inputs[index]
     // What has a version is read by it.
     guard !InputAccess.isRemote(input.path) else { return nil }
     var status = stat()
@@ -55,7 +62,7 @@ extension PublishedFolder {
       let error = FileError("stat", input.path)
       throw DestinationError(
         code: DestinationError(error).code,
-        context: "the input with row \(place.row) cannot be read: \(error.context)")
+        context: "an input cannot be read: \(error.context)")
     }
     guard UInt64(status.st_size) == input.byteCount else {
       throw Self.unsound(
@@ -64,7 +71,7 @@ extension PublishedFolder {
     }
     let found = OutputName.timestamp(
       Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec))
-    let planned = receipt.inputs[place.inputIndex].modified
+    let planned = receipt.inputs[index].modified
     guard found != planned else { return nil }
     return "\(input.path) was changed at \(found), the receipt says \(planned); what was "
       + "read of it is what the receipt says"
@@ -80,17 +87,27 @@ extension PublishedFolder {
     blockDigests: [[Digest128]], of place: RecordPlace
   ) throws(DestinationError) {
     for (back, digests) in blockDigests.reversed().enumerated() {
-      let shard = place.shard - back
-      let range = plan.range(of: ShardID(UInt32(shard)))
-      let digest = Receipt.digest(over: digests.map { $0 })
-      // A shard without records may have no digest: nothing was published from it.
-      guard let expected = receipt.shards.inputDigests[shard], expected != digest?.description
-      else { continue }
-      let last = range.end.map(String.init) ?? "the end"
-      throw Self.unsound(
-        "input changed: \(place.input.path), \(unit) \(range.offset) to \(last): is not what shard "
-          + "\(shard) was scored from")
+      guard let change = change(of: place.shard - back, digests) else { continue }
+      throw Self.unsound("input changed: \(change)")
     }
+  }
+
+  /// What tells that a shard's input is not what was scored; `nil` where it is.
+  ///
+  /// - Parameters:
+  ///   - shard: The shard.
+  ///   - blockDigests: XXH3-128 of each of its blocks as they were read now.
+  /// - Returns: The input, the place in it and what is wrong.
+  func change(of shard: Int, _ blockDigests: [Digest128]) -> Verification.Finding? {
+    let range = plan.range(of: ShardID(UInt32(shard)))
+    let digest = Receipt.digest(over: blockDigests.map { $0 })
+    // A shard without records may have no digest: nothing was published from it.
+    guard let expected = receipt.shards.inputDigests[shard], expected != digest?.description
+    else { return nil }
+    let last = range.end.map(String.init) ?? "the end"
+    return Verification.Finding(
+      plan.inputs[range.inputIndex].path, place: "\(unit) \(range.offset) to \(last)",
+      "is not what shard \(shard) was scored from")
   }
 
   /// What ranges of the inputs are counted in.

@@ -93,7 +93,8 @@ extension PublishedFolder {
     return (errorCount, nil)
   }
 
-  private func open(
+  /// Opens a text file of the output, at its first record.
+  func open(
     _ name: String, in folder: String, headerByteCount: Int, hasQuotes: Bool
   ) throws(DestinationError) -> RecordWalk {
     guard let output = receipt.outputs.first(where: { $0.name == name }) else {
@@ -102,83 +103,5 @@ extension PublishedFolder {
     return RecordWalk(
       text: try PublishedText(folder: folder, output: output), headerByteCount: headerByteCount,
       hasQuotes: hasQuotes)
-  }
-}
-
-/// Walks the records of a published file: JSON lines, or CSV, where a line feed between quotes
-/// ends nothing.
-struct RecordWalk: ~Copyable {
-  private var text: PublishedText
-  private var headerBytesLeft: Int
-  private let hasQuotes: Bool
-  private var part: [UInt8] = []
-  private var position = 0
-  private var isQuoted = false
-  private var count: UInt64 = 0
-
-  /// No record is longer: 16 MiB of text as JSON, where a byte may become six.
-  private static let recordByteLimit = 128 << 20
-
-  init(text: consuming PublishedText, headerByteCount: Int, hasQuotes: Bool) {
-    self.text = text
-    self.hasQuotes = hasQuotes
-    headerBytesLeft = max(0, headerByteCount)
-  }
-
-  /// Passes over records.
-  mutating func skip(_ number: UInt64) throws(DestinationError) {
-    let end = count + number
-    while count < end {
-      try fill()
-      _ = advance()
-    }
-  }
-
-  /// Reads a record with its line end.
-  mutating func next() throws(DestinationError) -> [UInt8] {
-    var record: [UInt8] = []
-    while true {
-      try fill()
-      let start = position
-      let isEnded = advance()
-      record += part[start..<position]
-      if isEnded { return record }
-      guard record.count <= Self.recordByteLimit else {
-        throw text.damaged(
-          "record \(count + 1) is longer than \(Self.recordByteLimit) bytes")
-      }
-    }
-  }
-
-  /// Goes to the end of the record, or of the part.
-  ///
-  /// - Returns: Whether the record ends there.
-  private mutating func advance() -> Bool {
-    var (index, isInQuotes) = (position, isQuoted)
-    let hasQuotes = hasQuotes
-    while index < part.count {
-      let byte = part[index]
-      index += 1
-      if hasQuotes, byte == UInt8(ascii: "\"") { isInQuotes.toggle() }
-      if byte == UInt8(ascii: "\n"), !isInQuotes {
-        (position, isQuoted) = (index, false)
-        count += 1
-        return true
-      }
-    }
-    (position, isQuoted) = (index, isInQuotes)
-    return false
-  }
-
-  /// Has bytes at hand.
-  private mutating func fill() throws(DestinationError) {
-    while position == part.count {
-      guard let next = try text.next() else {
-        throw text.damaged("ends after \(count) records, the receipt says more")
-      }
-      part = next
-      position = min(headerBytesLeft, part.count)
-      headerBytesLeft -= position
-    }
   }
 }

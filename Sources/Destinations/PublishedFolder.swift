@@ -53,6 +53,12 @@ package struct PublishedFolder: Sendable {
   /// SHA-256 of the model, hexadecimal.
   package var modelDigest: String { receipt.model.digest }
 
+  /// Where the model was when the job ran; `nil` in receipts of earlier releases.
+  package var modelPath: String? { receipt.execution?.modelPath }
+
+  /// The job's number, as the receipt has it.
+  package var job: String { receipt.job }
+
   /// A request with all that decides the output's bytes; names, paths and limits are not known.
   package var request: JobRequest {
     let configuration = receipt.configuration

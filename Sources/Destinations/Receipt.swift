@@ -5,7 +5,7 @@ import Jobs
 /// The proof of a finished job as it stands in `receipt.json`.
 ///
 /// Keys and their order are part of the format. Everything that may differ between two runs of
-/// the same job stands under `execution`, which nothing here reads.
+/// the same job stands under `execution`, of which nothing decides anything.
 struct Receipt: Hashable, Decodable {
   var formatVersion: Int
   var job: String
@@ -26,6 +26,12 @@ struct Receipt: Hashable, Decodable {
   var outputs: [OutputEntry]
   /// The folder or prefix of the error records; absent where they are beside the predictions.
   var errorsUri: String?
+  var execution: Execution?
+
+  struct Execution: Hashable, Decodable {
+    /// Where the job's model was; absent in receipts of earlier releases.
+    var modelPath: String?
+  }
 
   struct Model: Hashable, Decodable {
     var name: String

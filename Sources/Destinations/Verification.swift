@@ -48,15 +48,18 @@ package enum Verification {
   ///   - place: The published `prediction-…` folder or prefix.
   ///   - readsInputs: Whether inputs are read again to compare their digests.
   ///   - store: The store.
+  ///   - copy: Takes the copies of objects, for somebody who reads them too; empty.
   /// - Returns: The report; what cannot be read is a finding too.
   package static func check(
-    place: String, readsInputs: Bool = true, store: ObjectStore = .shared
+    place: String, readsInputs: Bool = true, store: ObjectStore = .shared,
+    copy: TemporaryFolder? = nil
   ) -> Report {
     guard ObjectURI.isURI(place) else {
       return check(folder: place, readsInputs: readsInputs, store: store)
     }
     do throws(DestinationError) {
-      let copy = try TemporaryFolder()
+      let given = copy
+      let copy = if let given { given } else { try TemporaryFolder() }
       try PublishedObjects.copy(place, to: copy.path, from: store)
       var report = check(folder: copy.path, readsInputs: readsInputs, store: store)
       report.findings += try PublishedObjects.strangers(below: place, in: store)

@@ -39,7 +39,7 @@ extension Model {
     guard Archive.isArchive(bytes) else { return nil }
     let entries = try Archive(bytes).entries
     guard entries.count == 1, entries[0].name == fitName else { return nil }
-    guard let fitting = try Fitting(PreprocessPlan(Array(bytes[entries[0].bytes]))) else {
+    guard let fitting = try Fitting.next(of: PreprocessPlan(Array(bytes[entries[0].bytes]))) else {
       throw ModelError(code: .unsupported, context: "\(fitName): all of its steps are fitted")
     }
     return Model(format: "preprocessing plan to be fitted", scorer: FittingScorer(fitting: fitting))

@@ -27,7 +27,7 @@ func openInput(
 
 /// The stored byte at which a reader of the lease stops, but for the rest of its last record; `nil`
 /// where offsets tell nothing of stored bytes.
-private func storedEnd(of sealed: SealedGrant) -> UInt64? {
+func storedEnd(of sealed: SealedGrant) -> UInt64? {
   let (blocks, details) = (sealed.grant.lease.blocks, sealed.details)
   if details.input.compression != .none { return details.places?.upperBound }
   guard details.places == nil else { return nil }

@@ -45,7 +45,6 @@ package struct RecordReplay: Sendable {
     request: JobRequest, columns: PlannedColumns?, input: PlannedInput,
     paths: [String], model: [UInt8], ranges: [ShardRange], row: UInt64
   ) {
-    precondition(!ranges.isEmpty)
     self.request = request
     self.columns = columns
     self.input = input
@@ -59,6 +58,7 @@ package struct RecordReplay: Sendable {
   ///
   /// - Throws: `WorkerError` where the input or the model cannot be read, or do not go together.
   package func run() throws(WorkerError) -> Outcome {
+    precondition(!ranges.isEmpty)
     do {
       return try read()
     } catch let error as WorkerError {
@@ -70,6 +70,20 @@ package struct RecordReplay: Sendable {
     } catch {
       throw WorkerError("\(input.path): \(error)")
     }
+  }
+
+  /// Reads the shards, scores nothing, and tells in which state the last one ends.
+  ///
+  /// - Throws: `WorkerError` where the input cannot be read.
+  func exitState(_ context: JobContext) throws -> RangeState {
+    var state = RangeState.recordStart
+    for range in ranges {
+      let reader = try reader(of: range, entry: state, context)
+      var walk = ShardWalk(reader, blockCount: range.blockCount)
+      while try walk.next() {}
+      state = reader.boundStates.last ?? .recordStart
+    }
+    return state
   }
 
   private func read() throws -> Outcome {
@@ -153,7 +167,8 @@ package struct RecordReplay: Sendable {
 
   // MARK: Columns
 
-  private func configuration() throws -> JobConfiguration {
+  /// What the job was planned with.
+  func configuration() throws -> JobConfiguration {
     if let columns {
       return JobConfiguration(request: request, columns: columns.names, types: columns.types)
     }

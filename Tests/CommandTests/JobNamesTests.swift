@@ -60,6 +60,17 @@ import Testing
     #expect(policy.died(afterLiving: .zero) == .restart(after: .milliseconds(50)))
   }
 
+  /// Of a record that kills its workers there is an end in sight: however many of them a job has.
+  @Test func deathsThatCountAgainstAShardEndNoRestarts() {
+    var policy = RestartPolicy()
+    _ = policy.died(afterLiving: .zero)
+    for _ in 0..<30 {
+      let decision = policy.died(afterLiving: .zero, isCharged: true)
+      #expect(decision == .restart(after: .milliseconds(50)))
+    }
+    #expect(policy.quickDeathCount == 1)
+  }
+
   @Test(arguments: [
     (8, 1, 64, 1), (8, 24, 1_000, 8), (2, 24, 1_000, 2), (8, 3, 100, 3), (8, 3, 3, 1),
     (8, 3, 5, 2), (8, 0, 0, 1), (0, 5, 50, 1),

@@ -31,24 +31,24 @@ struct FittingTests {
 
   @Test func stepsWaitForThoseBeforeThem() throws {
     let content = try #require(FeatureCase.all.first { $0.name == "chain" }).read()
-    let first = try #require(try Fitting(PreprocessPlan(unfitted(content.plan))))
+    let first = try #require(try Fitting.next(of: PreprocessPlan(unfitted(content.plan))))
     #expect(first.inputs.map(\.name) == ["normal", "positive"])
     var state = first.emptyState
     try add(content.fit, to: &state)
     let plan = try PreprocessPlan(state.finish())
     #expect(!plan.isFitted)
-    let second = try #require(try Fitting(plan))
+    let second = try #require(try Fitting.next(of: plan))
     state = second.emptyState
     try add(content.fit, to: &state)
     let fitted = try PreprocessPlan(state.finish())
     #expect(fitted.isFitted)
-    #expect(try Fitting(fitted) == nil)
+    #expect(try Fitting.next(of: fitted) == nil)
   }
 
   @Test func nothingToFitToIsAnError() throws {
     let plan = try PreprocessPlan(
       Array(#"{"version":1,"steps":[{"op":"scale","method":"standard","inputs":["x"]}]}"#.utf8))
-    let fitting = try #require(try Fitting(plan))
+    let fitting = try #require(try Fitting.next(of: plan))
     let error = #expect(throws: ModelError.self) { try fitting.emptyState.finish() }
     #expect(error?.context.contains("steps[0]") == true)
   }
@@ -78,7 +78,7 @@ func fit(
   _ plan: [UInt8], to table: Table, blockRowCount: Int, isSent: Bool = true
 ) throws -> [UInt8] {
   var document = plan
-  while let fitting = try Fitting(PreprocessPlan(document)) {
+  while let fitting = try Fitting.next(of: PreprocessPlan(document)) {
     var total = fitting.emptyState
     for start in stride(from: 0, to: table.rowCount, by: blockRowCount) {
       var state = fitting.emptyState

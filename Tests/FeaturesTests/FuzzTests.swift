@@ -42,7 +42,7 @@ struct FuzzTests {
   @Test(arguments: ["scale_robust", "one_hot", "target", "tfidf_bigrams"])
   func damagedStatesNeverCrash(name: String) throws {
     let content = try #require(FeatureCase.all.first { $0.name == name }).read()
-    let fitting = try #require(try Fitting(PreprocessPlan(unfitted(content.plan))))
+    let fitting = try #require(try Fitting.next(of: PreprocessPlan(unfitted(content.plan))))
     var state = fitting.emptyState
     try add(content.fit, to: &state)
     var generator = SplitMix(state: 11)
@@ -71,13 +71,13 @@ struct FuzzTests {
       + #""turns":[0,0,0,0]}}]"#,
   ]) func statesOfImpossibleCountsAreRefused(state: String) throws {
     let plan = #"{"version":1,"steps":[{"op":"scale","inputs":["a"],"method":"robust"}]}"#
-    var total = try #require(try Fitting(PreprocessPlan(Array(plan.utf8)))).emptyState
+    var total = try #require(try Fitting.next(of: PreprocessPlan(Array(plan.utf8)))).emptyState
     #expect(throws: ModelError.self) { try total.merge(encoded: Array(state.utf8)) }
   }
 
   @Test func statesOfTooManyRowsTogetherAreRefused() throws {
     let plan = #"{"version":1,"steps":[{"op":"scale","inputs":["a"],"method":"robust"}]}"#
-    var total = try #require(try Fitting(PreprocessPlan(Array(plan.utf8)))).emptyState
+    var total = try #require(try Fitting.next(of: PreprocessPlan(Array(plan.utf8)))).emptyState
     let state =
       #"[{"rows":281474976710656,"sketch":{"exact":[1],"weights":[9],"levels":[],"turns":[]}}]"#
     try total.merge(encoded: Array(state.utf8))

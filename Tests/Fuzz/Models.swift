@@ -123,7 +123,7 @@ extension FuzzTarget {
       let plan = try PreprocessPlan(bytes)
       if plan.isFitted {
         score(try PreprocessingScorer(plan, before: Wide(width: 40)))
-      } else if let fitting = try Fitting(plan) {
+      } else if let fitting = try Fitting.next(of: plan) {
         gather(fitting)
       }
     } catch {
@@ -162,7 +162,7 @@ extension FuzzTarget {
 
   private static let sampleFitting: Fitting? = {
     do throws(ModelError) {
-      return try Fitting(PreprocessPlan(unfitted))
+      return try Fitting.next(of: PreprocessPlan(unfitted))
     } catch {
       fatalError("\(error)")
     }

@@ -60,6 +60,25 @@ import Testing
     await fleet.end(worker)
   }
 
+  /// What is left behind takes space, and nobody looks for it.
+  @Test func aRunSaysWhatItCouldNotRemove() async throws {
+    let bench = try EmbeddedBench()
+    let state = bench.sandbox.path("calls")
+    let run = try await bench.run(
+      "out",
+      try FailingCalls.variables(
+        1, "rename", .io, role: "run", place: "workers.log", state: state),
+      options: ["--quiet"])
+    #expect(try FailingCalls.counts(state).failed == 1)
+    let names = try FileManager.default.contentsOfDirectory(atPath: bench.sandbox.path("out"))
+    let left = names.filter { $0.hasPrefix(".nightshift-") }
+    #expect(names.count == 2 && left.count == 1, "\(names)")
+    #expect(run.status == 2)
+    #expect(
+      run.program.errors.contains("warning: \(bench.sandbox.path("out"))/\(left.first ?? "?")"),
+      "\(run.program.errors)")
+  }
+
   @Test func aSpoiledKeptModelIsReplaced() async throws {
     let fleet = try await TestFleet(rowCount: 600, badRows: [5])
     let expected = try await fleet.undisturbed()
@@ -99,13 +118,13 @@ private struct EmbeddedBench {
 
   /// Runs to the end; a run that does not end is a test failure.
   func run(
-    _ output: String, _ variables: [String: String]
+    _ output: String, _ variables: [String: String], options: [String] = []
   ) async throws -> (status: Int32, program: Program) {
     let program = try Program(
       [
         "run", "--model", TestTable.model, "--input", table, "--output", sandbox.path(output),
         "--key-field", "id", "--block-size", "4096", "--workers", "1", "--threads", "1",
-      ], in: sandbox, environment: variables)
+      ] + options, in: sandbox, environment: variables)
     guard let status = await program.wait(.seconds(40)) else {
       throw TestFailure("a run that does not end, with \(variables): \(program.errors)")
     }

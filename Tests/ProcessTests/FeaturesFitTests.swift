@@ -64,6 +64,38 @@ import Testing
     }
   }
 
+  /// A power loss right after the command must not take the bundle it told of.
+  @Test func aBundleIsOnTheDiskOrNotThere() async throws {
+    let sandbox = try Sandbox()
+    try Data(Self.plan.utf8).write(to: URL(fileURLWithPath: sandbox.path("plan.json")))
+    try Data("age,carrier\n1,AA\n2,UA\n".utf8).write(
+      to: URL(fileURLWithPath: sandbox.path("part.csv")))
+    let fitted = sandbox.path("fitted.json")
+    let first = try Program(
+      arguments(sandbox.path("plan.json"), fitted, sandbox.path("part.csv")), in: sandbox)
+    #expect(await first.wait() == 0, "\(first.errors)")
+    // A plan that is fitted needs no job: what is synced is the bundle, and its folder.
+    let state = sandbox.path("calls")
+    let bundle = sandbox.path("kept.bundle")
+    for (number, status) in [(0, 0), (1, 1)] as [(Int, Int32)] {
+      let program = try Program(
+        arguments(fitted, bundle, sandbox.path("part.csv")), in: sandbox,
+        environment: FailingCalls.variables(
+          number, "sync", .io, role: "features", place: "kept.bundle", state: state))
+      #expect(await program.wait() == status, "\(program.errors)")
+      let counts = try FailingCalls.counts(state)
+      #expect(counts.calls == 1 && counts.failed == number, "\(counts)")
+      #expect(FileManager.default.fileExists(atPath: bundle) == (status == 0))
+      if status == 0 { try FileManager.default.removeItem(atPath: bundle) }
+    }
+    let names = try FileManager.default.contentsOfDirectory(atPath: sandbox.folder)
+    #expect(!names.contains { $0.hasPrefix("kept.bundle") }, "\(names)")
+  }
+
+  private func arguments(_ plan: String, _ bundle: String, _ input: String) -> [String] {
+    ["features", "fit", "--plan", plan, "--input", input, "--bundle", bundle, "--quiet"]
+  }
+
   @Test func aPlanThatDoesNotGoWithTheModelIsRefused() async throws {
     let sandbox = try Sandbox()
     try Data(Self.plan.replacing("one_hot", with: "one_cold").utf8).write(

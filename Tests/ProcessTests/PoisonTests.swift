@@ -134,6 +134,32 @@ import Testing
     #expect(await workers.last?.wait(.seconds(25)) == 0)
   }
 
+  /// `run` knows the deaths of its workers at once: nobody waits for their leases to run out.
+  @Test func aRunIsolatesARecordThatKillsAtOnceInSeconds() async throws {
+    let sandbox = try Sandbox()
+    let table = sandbox.path("table.csv")
+    try TestTable.text(rowCount: Self.rowCount, badRows: [5]).write(
+      toFile: table, atomically: true, encoding: .utf8)
+    let run = try Program(
+      [
+        "run", "--model", TestTable.model, "--input", table, "--output", sandbox.path("out"),
+        "--workers", "1", "--quiet", "--compression", "none", "--key-field", "id",
+        "--log-level", "info",
+      ], in: sandbox,
+      environment: Self.poison("crash", [40, 777])
+        .merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 })  // a trace takes seconds
+    #expect(await run.wait(.seconds(120)) == 2, "\(run.errors)")
+    // Not that it fell silent, which takes ten seconds to be known, nine times.
+    #expect(
+      run.errors.contains("failed 3 times, the last time because its worker died of signal 11"),
+      "\(run.errors)")
+    let published = try Publication(below: sandbox.path("out"))
+    let errors = published.files.filter { $0.key.contains("errors") }.values
+      .map { String(decoding: $0, as: UTF8.self) }.joined()
+    #expect(errors.components(separatedBy: "SCORING_CRASHED").count == 3, "\(errors)")
+    #expect(errors.split(separator: "\n").count == 3)
+  }
+
   /// A worker that hangs at a record is told so, leaves, and costs its shard a charge.
   @Test func workersThatHangAtARecordLeave() async throws {
     let fleet = try await TestFleet(

@@ -31,9 +31,10 @@ import Testing
     let keys = try servers.keys(below: "\(out)/")
     #expect(keys.count == 6 && keys.allSatisfy { $0.hasPrefix(prefix) }, "\(keys)")
 
-    // Checked, and one record of it scored again, from where it is.
+    // Checked, and scored again, from where it is.
     for command in [
-      ["verify", published], ["replay", published, "--row", "2999", "--model", Self.model],
+      ["verify", published, "--rescore", "100%"],
+      ["replay", published, "--row", "2999", "--model", Self.model],
     ] {
       let check = try Program(command, in: sandbox, environment: servers.variables)
       #expect(await check.wait() == 0, "\(command): \(check.output) \(check.errors)")
@@ -187,7 +188,7 @@ import Testing
           .map(
             String.init)
       let verify = try Program(
-        ["verify", "\(published)/\(try #require(folder))"], in: sandbox,
+        ["verify", "\(published)/\(try #require(folder))", "--rescore", "100%"], in: sandbox,
         environment: servers.variables)
       #expect(await verify.wait() == 0, "\(verify.output) \(verify.errors)")
     }

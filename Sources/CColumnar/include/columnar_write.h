@@ -163,6 +163,29 @@ int ns_result_read_row(const ns_result_source *_Nonnull source, uint64_t row,
                          ns_result_visit _Nonnull visit, void *_Nullable context,
                          char *_Nullable *_Nonnull error);
 
+typedef struct ns_result_comparer ns_result_comparer;
+
+// Opens a Parquet or Arrow file whose rows are compared; NULL where it cannot be read.
+//
+// What `source` reads with lives until the comparer is freed.
+ns_result_comparer *_Nullable ns_result_comparer_make(const ns_result_source *_Nonnull source,
+                                                        char *_Nullable *_Nonnull error);
+
+// Takes the number of a row that differs: in the file, and in the block.
+typedef void (*ns_result_differ)(void *_Nullable context, uint64_t row, uint64_t block_row);
+
+// Compares a block's stream with the file's rows from `first_row` on, value by value: numbers by
+// their bits, but any NaN is any other. `row_count` gets the rows of the block.
+//
+// Rows come in rising order, from call to call too: no more than one row group, or record batch, of
+// the file is in memory. NS_RESULT_CORRUPT also where the file has fewer rows or other columns.
+int ns_result_comparer_compare(ns_result_comparer *_Nonnull comparer, uint64_t first_row,
+                                 const void *_Nonnull bytes, size_t count,
+                                 uint64_t *_Nonnull row_count, ns_result_differ _Nonnull differ,
+                                 void *_Nullable context, char *_Nullable *_Nonnull error);
+
+void ns_result_comparer_free(ns_result_comparer *_Nullable comparer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -26,10 +26,16 @@ package struct Fitting: Sendable {
 
   /// Finds out what can be fitted next.
   ///
+  /// Not a failable initialiser: Swift 6.3.1 miscompiles those that throw a typed error.
+  ///
   /// - Returns: nil if all of the plan is fitted.
   /// - Throws: `ModelError` if a step has inputs that it cannot have.
-  package init?(_ plan: PreprocessPlan) throws(ModelError) {
-    guard !plan.isFitted else { return nil }
+  package static func next(of plan: PreprocessPlan) throws(ModelError) -> Fitting? {
+    plan.isFitted ? nil : try Fitting(plan)
+  }
+
+  /// A plan with steps that are not fitted.
+  private init(_ plan: PreprocessPlan) throws(ModelError) {
     var collector = Collector(plan)
     for (index, step) in plan.steps.enumerated() { try collector.take(step, index: index) }
     guard !collector.steps.isEmpty else {
