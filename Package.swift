@@ -90,7 +90,7 @@ let package = Package(
       name: "Database", dependencies: ["CPQ", "CSQLite3"], swiftSettings: unsafeSettings),
     .target(name: "Transport", dependencies: ["CNNG"], swiftSettings: unsafeSettings),
     .target(
-      name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
+      name: "Wire", dependencies: ["CWire", "Digests", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
     .target(
       name: "Journal",
       dependencies: [
