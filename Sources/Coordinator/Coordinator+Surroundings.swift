@@ -1,8 +1,10 @@
+import CoordinatorCore
 import Foundation
 import Glibc
 import Jobs
 import Logging
 import Transport
+import Wire
 
 /// What somebody has to see to: certificates that end, descriptors that run out.
 extension Coordinator {

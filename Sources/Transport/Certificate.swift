@@ -85,11 +85,12 @@ package struct Certificate: Equatable, Sendable {
   /// A point in time as `2026-11-23 12:00 UTC`.
   static func date(_ seconds: Int) -> String {
     var time = time_t(seconds)
-    var parts = tm()
-    unsafe gmtime_r(&time, &parts)
-    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) "
-      + "\(two(parts.tm_hour)):\(two(parts.tm_min)) UTC"
+    var text = [CChar](repeating: 0, count: 64)
+    let count = unsafe withUnsafeTemporaryAllocation(of: tm.self, capacity: 1) { parts in
+      guard let parts = parts.baseAddress, unsafe gmtime_r(&time, parts) != nil else { return 0 }
+      return unsafe strftime(&text, text.count, "%Y-%m-%d %H:%M UTC", parts)
+    }
+    return String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
   /// The common name in an encoded name, or a word for its absence.

@@ -45,11 +45,9 @@ enum ServerGreeting: Equatable, Sendable {
   private static func connection(
     to address: Address, limit: Duration
   ) -> Result<Int32, TransportError> {
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var found: UnsafeMutablePointer<addrinfo>?
     let host = address.seenFromHere.host
-    let status = unsafe getaddrinfo(host, String(address.port), &hints, &found)
+    let status = unsafe getaddrinfo(host, String(address.port), nil, &found)
     guard status == 0, let first = unsafe found else {
       let reason = unsafe String(cString: gai_strerror(status))
       return .failure(TransportError(code: .connectionRefused, context: "\(host): \(reason)"))

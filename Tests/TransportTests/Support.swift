@@ -116,6 +116,19 @@ func pattern(_ count: Int, seed: Int = 1) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 31) ^ ($0 >> 8) ^ seed) }
 }
 
+/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers in every run.
+struct Noise: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
+
 /// What a peer of a reply socket sends first: "SP", version 0, protocol 0x30 (REQ).
 let requestHello: [UInt8] = [0, 0x53, 0x50, 0, 0, 0x30, 0, 0]
 
