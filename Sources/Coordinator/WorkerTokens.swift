@@ -101,7 +101,9 @@ package final class WorkerTokens: Sendable {
   }
 
   private func number(of name: String) -> String? {
-    guard let text = try? String(contentsOfFile: path(of: name), encoding: .utf8) else { return nil }
+    guard let text = try? String(contentsOfFile: path(of: name), encoding: .utf8) else {
+      return nil
+    }
     let number = text.trimmingCharacters(in: .whitespacesAndNewlines)
     return Digest256(hex: number) == nil ? nil : number
   }

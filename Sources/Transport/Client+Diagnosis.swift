@@ -42,7 +42,8 @@ extension Client {
     _ error: TransportError, _ material: TLSMaterial, host: String, within limit: Duration
   ) async -> String {
     let queue = DispatchQueue(label: "transport.greeting")
-    let greeting = await queue.run { [address] in ServerGreeting.read(from: address, within: limit) }
+    let greeting = await queue.run { [address] in ServerGreeting.read(from: address, within: limit)
+    }
     switch greeting {
     case .refused(let reason):
       return "\(address): connection refused; nothing listens there (\(reason))"

@@ -36,9 +36,9 @@ enum RunningTime {
 package struct NngThread: Equatable, Sendable {
   /// Whether it runs, or would if it had a processor.
   var isRunnable: Bool
-  /// Time that it ran, and that it waited for a processor, in nanoseconds. A wait is counted when it
-  /// is over.
+  /// Time that it ran, in nanoseconds.
   var ran: UInt64
+  /// Time that it waited for a processor, in nanoseconds; a wait is counted when it is over.
   var waited: UInt64
 
   /// Whether it was kept waiting for a processor since an earlier look, for half of the time or more.

@@ -14,7 +14,8 @@ package struct ServerStatistics: Equatable, Sendable {
   package var evictedCount: Int
   /// Replies that could not be sent: too long, or left unread by the peer.
   package var lostReplyCount: Int
-  /// Probes of the listener that nobody heard.
+  /// Probes of the listener that are over, and those of them that nobody heard.
+  package var probeCount: Int
   package var missedProbeCount: Int
   /// How many times a deaf listener was replaced.
   package var recreationCount: Int
@@ -29,7 +30,8 @@ extension Server {
       ServerStatistics(
         openPipeCount: pipes.count, refusedCount: pipes.refusedCount,
         pendingCount: state.pendingCount, evictedCount: state.evictedCount,
-        lostReplyCount: state.lostReplyCount, missedProbeCount: state.missedProbeCount,
+        lostReplyCount: state.lostReplyCount, probeCount: state.probeCount,
+        missedProbeCount: state.missedProbeCount,
         recreationCount: state.recreationCount, renewalCount: state.renewalCount)
     }
   }
@@ -51,6 +53,12 @@ extension Server {
     repeat {
       guard await takeUpNewCertificates(&renewal) else { return }
       let material = state.withLock { $0.material }
+      // With a certificate that has ended a probe is refused, and tells nothing: replacing the
+      // listener would cost connections that stand and could not be made again.
+      if let material, (try? material.check()) == nil {
+        missCount = 0
+        continue
+      }
       let probe = await probes.run { Probe(self.boundAddress, material) }
       socket.pipes.isProbed = true
       let isHeard = await hears(probe)
@@ -58,7 +66,10 @@ extension Server {
       guard await finishes(on: probes, { probe.socket?.close() }) else { return }
       socket.pipes.isProbed = false
       missCount = isHeard || !isProven ? 0 : missCount + 1
-      if !isHeard { state.withLock { $0.missedProbeCount += 1 } }
+      state.withLock { state in
+        state.probeCount += 1
+        if !isHeard { state.missedProbeCount += 1 }
+      }
       guard missCount >= timing.missLimit || state.withLock({ $0.listener == nil }) else {
         continue
       }
@@ -197,7 +208,8 @@ extension Server {
     guard let error = await Trial.listen(material, within: timing.closeTimeout) else { return nil }
     let files = "\(material.identity.certificateFile) and \(material.identity.keyFile)"
     return TransportError(
-      code: .tls, context: "\(files) do not go together, or with \(material.identity.caFile): "
+      code: .tls,
+      context: "\(files) do not go together, or with \(material.identity.caFile): "
         + error.context)
   }
 

@@ -75,6 +75,7 @@ package final class Server: Sendable {
     var isStuck = false
     var recreationCount = 0
     var renewalCount = 0
+    var probeCount = 0
     var missedProbeCount = 0
     var pendingCount = 0
     var evictedCount = 0

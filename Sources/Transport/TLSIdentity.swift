@@ -35,9 +35,10 @@ package struct TLSIdentity: Equatable, Sendable {
     try read().check(now: now)
   }
 
-  /// What is to be said of certificates that end within a week, or have ended; one sentence each.
+  /// What is to be said of certificates that end within a week, or have ended.
   ///
   /// - Parameter now: seconds since 1970.
+  /// - Returns: one sentence for each.
   package func warnings(now: Int = time(nil)) -> [String] {
     // Files that cannot be read are an error elsewhere.
     guard let material = try? read() else { return [] }

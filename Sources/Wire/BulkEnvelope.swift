@@ -89,6 +89,7 @@ extension BulkEnvelope {
   /// Writes a frame; a piece's bytes are copied once, into it.
   ///
   /// - Parameter key: Of the proof; without one it is zeros.
+  /// - Returns: The frame.
   /// - Throws: `WireError` where a value is not within the protocol's limits.
   package func encode(key: [UInt8]? = nil) throws(WireError) -> [UInt8] {
     var content: [UInt8] = []

@@ -58,6 +58,7 @@ extension ClientEnvelope {
   /// Writes a frame.
   ///
   /// - Parameter key: Of the proof; without one it is zeros.
+  /// - Returns: The frame.
   /// - Throws: `WireError` where a value is not within the protocol's limits.
   package func encode(key: [UInt8]? = nil) throws(WireError) -> [UInt8] {
     let arena = MessageArena()
@@ -66,7 +67,7 @@ extension ClientEnvelope {
       unsafe body.fill(&message, arena)
     }
     return try unsafe Frame.pack(
-        message, in: arena, limit: Limits.controlFrameByteCount, .client, key: key)
+      message, in: arena, limit: Limits.controlFrameByteCount, .client, key: key)
   }
 }
 

@@ -64,6 +64,7 @@ extension FleetEnvelope {
   /// Writes a frame.
   ///
   /// - Parameter key: Of the proof; without one it is zeros.
+  /// - Returns: The frame.
   /// - Throws: `WireError` where a value is not within the protocol's limits.
   package func encode(key: [UInt8]? = nil) throws(WireError) -> [UInt8] {
     let arena = MessageArena()
@@ -73,7 +74,7 @@ extension FleetEnvelope {
       unsafe body.fill(&message, arena)
     }
     return try unsafe Frame.pack(
-        message, in: arena, limit: Limits.controlFrameByteCount, .fleet, key: key)
+      message, in: arena, limit: Limits.controlFrameByteCount, .fleet, key: key)
   }
 }
 

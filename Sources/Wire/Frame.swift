@@ -75,7 +75,8 @@ enum Frame {
 
   /// Packs a request, with a proof where there is a key.
   static func pack<Message>(
-    _ message: UnsafeMutablePointer<Message>, in arena: MessageArena, limit: Int, _ kind: FrameProof.Kind,
+    _ message: UnsafeMutablePointer<Message>, in arena: MessageArena, limit: Int,
+    _ kind: FrameProof.Kind,
     key: [UInt8]?
   ) throws(WireError) -> [UInt8] {
     var frame = try unsafe arena.pack(message, limit: limit)

@@ -11,7 +11,8 @@ import Wire
 @Suite struct HostileWorkerTests {
   /// A fleet with a job of many small blocks, whose leases last long enough to be counted.
   private func busyFleet() async throws -> (TestFleet, Program) {
-    let fleet = try await TestFleet(options: ["--lease-duration", "60"])
+    let fleet = try await TestFleet(
+      rowCount: 15_000, options: ["--lease-duration", "60"])
     let file = try fleet.jobFile()
     let text = try String(contentsOfFile: file, encoding: .utf8)
       .replacingOccurrences(of: "blockByteCount: 8192", with: "blockByteCount: 256")

@@ -23,7 +23,8 @@ final class ScriptedWorker: Sendable {
     contextCount: Int = 8
   ) throws {
     let file = tokenFile ?? "\(fleet.sandbox.state)/fleet.token"
-    let words = try String(contentsOfFile: file, encoding: .utf8).split(whereSeparator: \.isWhitespace)
+    let words = try String(contentsOfFile: file, encoding: .utf8).split(
+      whereSeparator: \.isWhitespace)
     token = try #require(words.last.flatMap { Digest256(hex: $0) }).bytes
     tokenName = words.count == 2 ? String(words[0]) : ""
     worker = WorkerID(id)

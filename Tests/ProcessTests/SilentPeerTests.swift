@@ -42,7 +42,8 @@ import Testing
         + options(silence, "worker", sandbox), in: sandbox)
     let hasJoined = await waitUntil(.seconds(20)) { worker.errors.contains("joined") }
     let time = begin.duration(to: .now)
-    print("\(silence): joined among \(crowd.openCount) of \(Self.count) silent connections in", time)
+    print(
+      "\(silence): joined among \(crowd.openCount) of \(Self.count) silent connections in", time)
     #expect(hasJoined, "\(worker.errors) \(coordinator.errors)")
     #expect(time < .seconds(5))
     #expect(coordinator.process.isRunning)

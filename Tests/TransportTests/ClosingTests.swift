@@ -96,7 +96,8 @@ struct ClosingTests {
         #expect(await reply(of: client, to: [1]) == [1])
       }
       let later = NngThread.all()
-      #expect(later.contains { number, thread in threads[number] != nil && thread != threads[number] })
+      #expect(
+        later.contains { number, thread in threads[number] != nil && thread != threads[number] })
     }
   }
 

@@ -79,7 +79,7 @@ struct FrameLimitTests {
       let before = try residentByteCount()
       try await withClient(of: server) { established in
         #expect(await reply(of: established, to: [1]) == [1])
-        for number in 0..<1_000 {
+        for number in 0..<200 {
           // Refused for the moment in which a listener that went deaf is replaced.
           guard let peer = try? RawConnection(port: server.boundAddress.port) else { continue }
           let length = Int.random(in: 0...300, using: &generator)
@@ -88,10 +88,10 @@ struct FrameLimitTests {
           peer.send(opening + noise)
           if number % 7 == 0 { peer.finishAndReset() }
         }
-        #expect(await repeatedReply(of: established, to: [2]) == [2])
+        #expect(await eventualReply(of: established, to: [2]) == [2])
       }
       try await expectUnharmed(server, residentByteCount: before)
-      #expect(await holds(within: .seconds(5)) { server.statistics.openPipeCount <= 2 })
+      #expect(await holds(within: .seconds(20)) { server.statistics.openPipeCount <= 2 })
     }
   }
 
@@ -130,7 +130,7 @@ struct FrameLimitTests {
   private func expectUnharmed(_ server: Server, residentByteCount before: Int) async throws {
     try await withClient(of: server) { client in
       let body = pattern(1000, seed: 3)
-      #expect(await repeatedReply(of: client, to: body) == body)
+      #expect(await eventualReply(of: client, to: body) == body)
     }
     // Room for allocator noise and for tests of other modules that run beside this one.
     #expect(try residentByteCount() - before < 512 << 20)

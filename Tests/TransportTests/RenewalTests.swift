@@ -67,9 +67,9 @@ struct RenewalTests {
       Certificates.make(in: folder, ["--renew"])
       #expect(await holds(within: .seconds(5)) { server.statistics.renewalCount == 1 })
       try await withClient(of: server, tls: identity("worker", in: lasting)) { newcomer in
-        #expect(await repeatedReply(of: newcomer, to: [3]) == [3])
+        #expect(await eventualReply(of: newcomer, to: [3]) == [3])
       }
-      #expect(await repeatedReply(of: established, to: [4]) == [4])
+      #expect(await eventualReply(of: established, to: [4]) == [4])
       print("certificates renewed, and both sides again in touch, in", renewal.duration(to: .now))
       #expect(established.redialCount > 0)  // with the files as they are now
       #expect(await established.close(within: .seconds(5)))
@@ -95,7 +95,7 @@ struct RenewalTests {
         try Data("nothing".utf8).write(to: URL(fileURLWithPath: own.certificateFile))
         try await Task.sleep(for: .seconds(1))
         try await withClient(of: server, tls: worker) { newcomer in
-          #expect(await repeatedReply(of: newcomer, to: [2]) == [2])
+          #expect(await eventualReply(of: newcomer, to: [2]) == [2])
         }
         #expect(await reply(of: established, to: [3]) == [3])
         #expect(server.statistics.recreationCount == 0)
@@ -104,7 +104,7 @@ struct RenewalTests {
         Certificates.make(in: folder, ["--renew"])
         try copy(files, from: folder, to: mixed)
         #expect(await holds(within: .seconds(5)) { server.statistics.renewalCount == 1 })
-        #expect(await repeatedReply(of: established, to: [4]) == [4])
+        #expect(await eventualReply(of: established, to: [4]) == [4])
       }
     }
   }
@@ -123,7 +123,7 @@ struct RenewalTests {
       server in
       func expectEntry(_ step: Int) async throws {
         try await withClient(of: server, tls: identity("worker", in: node)) { client in
-          #expect(await repeatedReply(of: client, to: [UInt8(step)]) == [UInt8(step)], "\(step)")
+          #expect(await eventualReply(of: client, to: [UInt8(step)]) == [UInt8(step)], "\(step)")
         }
       }
       try await expectEntry(0)

@@ -111,6 +111,23 @@ func repeatedReply(of client: Client, to body: [UInt8]) async -> [UInt8]? {
   }
 }
 
+/// The reply to a request that is repeated for half a minute: the listener may be replaced meanwhile,
+/// more than once.
+func eventualReply(of client: Client, to body: [UInt8]) async -> [UInt8]? {
+  let end = ContinuousClock.now + .seconds(30)
+  var last: TransportError?
+  while ContinuousClock.now < end {
+    do throws(TransportError) {
+      return try await client.request(body, timeout: .seconds(2))
+    } catch {
+      last = error
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+  }
+  Issue.record(last.map { "\($0)" } ?? "no reply")
+  return nil
+}
+
 /// Bytes in a fixed order that differs with the seed.
 func pattern(_ count: Int, seed: Int = 1) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 31) ^ ($0 >> 8) ^ seed) }
