@@ -71,6 +71,8 @@ final class Admission: Sendable {
     var sessions: [WorkerID: Session] = [:]
     var nonces: [WorkerID: Nonce] = [:]
     var nonceOrder: [WorkerID] = []
+    /// Of the tokens of single workers, when sessions were last compared with them.
+    var generation: Int?
   }
 
   private struct Nonce {
@@ -121,17 +123,31 @@ final class Admission: Sendable {
     guard FrameProof.isMade(in: frame, .fleet, key: key), known != nil else {
       return .refused(Self.wrongToken)
     }
+    let verdict = begin(
+      worker, number: number, Session(key: key, tokenName: tokenName, secret: secret, lastUse: now),
+      nonce)
+    // Revoked between the two looks: the next look at the sessions may not see it.
+    if verdict == .admitted, !tokenName.isEmpty, workerTokens.secret(of: tokenName) != secret {
+      state.withLock { $0.sessions[worker]?.isRevoked = true }
+    }
+    return verdict
+  }
+
+  private func begin(
+    _ worker: WorkerID, number: UInt64, _ session: Session, _ nonce: Nonce
+  ) -> Verdict {
+    let tokenName = session.tokenName
     return state.withLock { state in
       guard state.nonces[worker]?.bytes == nonce.bytes else { return .refused(Self.staleNonce) }
-      if let other = state.sessions[worker], other.tokenName != tokenName, !other.isRevoked {
+      let old = state.sessions[worker]
+      if let old, old.tokenName != tokenName, !old.isRevoked {
         return .refused(Refusal(code: .limit, text: "the worker's number is another worker's"))
       }
-      let isNew = state.sessions[worker] == nil
-      if isNew, state.sessions.count >= 2 * Limits.workers {
+      if old == nil, state.sessions.count >= 2 * Limits.workers {
         return .refused(Refusal(code: .limit, text: "the coordinator has too many workers"))
       }
       let siblings = state.sessions.values.count { $0.tokenName == tokenName && !$0.isRevoked }
-      if isNew, !tokenName.isEmpty, siblings >= Limits.sessionsPerToken {
+      if old == nil, !tokenName.isEmpty, siblings >= Limits.sessionsPerToken {
         return .refused(
           Refusal(
             code: .limit,
@@ -139,8 +155,7 @@ final class Admission: Sendable {
       }
       state.nonces[worker] = nil
       state.nonceOrder.removeAll { $0 == worker }
-      let old = state.sessions[worker]
-      var session = Session(key: key, tokenName: tokenName, secret: secret, lastUse: now)
+      var session = session
       session.requestCounts = old?.requestCounts ?? [:]
       session.staged = old?.staged ?? [:]
       _ = session.numbers[.control]?.take(number)
@@ -233,14 +248,17 @@ final class Admission: Sendable {
   /// - Returns: The newly revoked, and what the forgotten leave.
   func review(isKnown: (WorkerID) -> Bool) -> Leftovers {
     let now = clock.now
-    let secrets = state.withLock { Set($0.sessions.values.map(\.tokenName)) }
-      .subtracting([""])
-      .reduce(into: [String: [UInt8]]()) { $0[$1] = workerTokens.secret(of: $1) }
+    let generation = workerTokens.generation
+    let isChanged = state.withLock { state in
+      defer { state.generation = generation }
+      return state.generation != generation
+    }
+    let secrets = isChanged ? secretsInUse() : [:]
     return state.withLock { state in
       var leftovers = Leftovers()
       for (worker, session) in state.sessions {
         let age = now - session.lastUse
-        if !session.isRevoked, !session.tokenName.isEmpty,
+        if isChanged, !session.isRevoked, !session.tokenName.isEmpty,
           secrets[session.tokenName] != session.secret
         {
           state.sessions[worker]?.isRevoked = true
@@ -254,6 +272,12 @@ final class Admission: Sendable {
       }
       return leftovers
     }
+  }
+
+  /// The tokens of the names under which there are sessions; none for those that were revoked.
+  private func secretsInUse() -> [String: [UInt8]] {
+    state.withLock { Set($0.sessions.values.map(\.tokenName)) }.subtracting([""])
+      .reduce(into: [:]) { $0[$1] = workerTokens.secret(of: $1) }
   }
 
   private static func leftovers(of session: Session?) -> Leftovers {

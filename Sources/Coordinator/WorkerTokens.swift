@@ -27,6 +27,8 @@ package final class WorkerTokens: Sendable {
     /// that another change would have another time.
     var changed: Int64?
     var numbers: [String: String] = [:]
+    /// Counts the times that it was read.
+    var generation = 0
   }
 
   private let key: [UInt8]
@@ -82,17 +84,28 @@ package final class WorkerTokens: Sendable {
     return known.withLock { $0.numbers[name] }.map { secret(of: name, $0) }
   }
 
+  /// Another number whenever tokens may have been added or revoked.
+  var generation: Int {
+    refresh()
+    return known.withLock { $0.generation }
+  }
+
   /// Reads the folder again where it has changed.
   private func refresh() {
     var status = stat()
-    guard unsafe stat(folder, &status) == 0 else { return known.withLock { $0 = Known() } }
+    guard unsafe stat(folder, &status) == 0 else {
+      return known.withLock { $0 = Known(generation: $0.generation + 1) }
+    }
     let changed = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
     guard known.withLock({ $0.changed != changed }) else { return }
     var numbers: [String: String] = [:]
     for name in names() { numbers[name] = number(of: name) }
     // The clock of a folder ticks in milliseconds: one that has just changed is read once more.
     let isSettled = wallClockNanoseconds() - changed > 2_000_000_000
-    known.withLock { $0 = Known(changed: isSettled ? changed : nil, numbers: numbers) }
+    known.withLock { known in
+      known = Known(
+        changed: isSettled ? changed : nil, numbers: numbers, generation: known.generation + 1)
+    }
   }
 
   private func names() -> [String] {

@@ -15,12 +15,19 @@ package struct PendingConnections: Sendable {
 
   /// Takes note of one look at the connections.
   ///
+  /// - Parameters:
+  ///   - connected: every connection.
+  ///   - negotiated: those of them that have negotiated.
+  ///   - isShort: whether descriptors are running out: then an eighth of the limits applies.
+  ///   - now: time since some begin.
   /// - Returns: those to end: older than `timeout`, the oldest of one address beyond its limit, and
   ///   the oldest of all beyond `limit`, so that an honest peer has as long as an attacker takes to
   ///   open so many connections.
   package mutating func review(
-    connected: Set<Link>, negotiated: Set<Link>, now: Duration
+    connected: Set<Link>, negotiated: Set<Link>, isShort: Bool = false, now: Duration
   ) -> Set<Link> {
+    let limit = isShort ? limit / 8 : limit
+    let limitOfAddress = isShort ? limitOfAddress / 8 : limitOfAddress
     let pending = connected.subtracting(negotiated)
     firstSeen = firstSeen.filter { pending.contains($0.key) }
     for link in pending where firstSeen[link] == nil { firstSeen[link] = now }

@@ -78,6 +78,10 @@ extension Server {
     } while await pause(timing.probeInterval)
   }
 
+  /// The share of the process's descriptors from which on they are running out: then fewer strangers
+  /// are kept, because a connection that finds none left waits for all that come after it.
+  private static let fullShare = 0.8
+
   /// Ends connections that do not negotiate, and has the system watch over those that did.
   ///
   /// A TLS handshake never times out in libnng 1.5.2. Closing the listener would free such
@@ -95,10 +99,13 @@ extension Server {
       let links = socket.pipes.links
       let connected = Set(connections.map(\.link))
       let negotiated = Set(links.values)
+      let isShort = Connection.descriptorShare() > Self.fullShare
       let overdue = pending.review(
-        connected: connected, negotiated: negotiated, now: start.duration(to: .now))
+        connected: connected, negotiated: negotiated, isShort: isShort,
+        now: start.duration(to: .now))
       let strangers = socket.pipes.excessStrangers(
-        among: connectionLimit, olderThan: timing.negotiationTimeout)
+        among: isShort ? links.count : connectionLimit,
+        olderThan: timing.negotiationTimeout)
       for connection in connections {
         if overdue.contains(connection.link) || strangers.contains(connection.link) {
           connection.shutDown()

@@ -53,6 +53,34 @@ import Testing
     #expect(await coordinator.wait(.seconds(20)) == 0, "\(coordinator.errors)")
   }
 
+  /// With 256 descriptors, of which strangers take what they can get.
+  @Test(.timeLimit(.minutes(1)), arguments: [Silence.tcp, .afterTheGreeting, .tls])
+  func anHonestWorkerJoinsWhenDescriptorsRunOut(_ silence: Silence) async throws {
+    let sandbox = try Sandbox()
+    let port = try TestFleet.freePorts()
+    let address = "\(silence.scheme)://127.0.0.1:\(port)"
+    let coordinator = try Program(
+      ["coordinator", "--state", sandbox.state, "--listen", address]
+        + options(silence, "coordinator", sandbox), in: sandbox,
+      launcher: ["/bin/bash", "-c", "ulimit -n 256; exec \"$0\" \"$@\""])
+    #expect(await waitUntil(.seconds(20)) { coordinator.output.contains("ready") })
+    let crowd = try Crowd(to: UInt16(port), count: 600)
+    defer { crowd.close() }
+    crowd.say(silence.firstBytes)
+    let begin = ContinuousClock.now
+    let worker = try Program(
+      ["worker", "--join", address, "--state", sandbox.state, "--threads", "1"]
+        + options(silence, "worker", sandbox), in: sandbox)
+    let hasJoined = await waitUntil(.seconds(30)) { worker.errors.contains("joined") }
+    print("\(silence): joined although descriptors had run out in", begin.duration(to: .now))
+    #expect(hasJoined, "\(worker.errors) \(coordinator.errors)")
+    worker.signal(SIGTERM)
+    #expect(await worker.wait(.seconds(25)) == 0)
+    #expect(coordinator.process.isRunning)
+    coordinator.signal(SIGTERM)
+    #expect(await coordinator.wait(.seconds(20)) == 0, "\(coordinator.errors)")
+  }
+
   /// Certificates for one side, made once for both.
   private func options(_ silence: Silence, _ name: String, _ sandbox: Sandbox) throws -> [String] {
     guard silence.scheme != "tcp" else { return [] }

@@ -79,7 +79,7 @@ struct FrameLimitTests {
       let before = try residentByteCount()
       try await withClient(of: server) { established in
         #expect(await reply(of: established, to: [1]) == [1])
-        for number in 0..<200 {
+        for number in 0..<80 {
           // Refused for the moment in which a listener that went deaf is replaced.
           guard let peer = try? RawConnection(port: server.boundAddress.port) else { continue }
           let length = Int.random(in: 0...300, using: &generator)

@@ -21,6 +21,13 @@ struct RenewalTests {
     }
   }
 
+  /// Quick, but for a busy machine, which is not what this is about.
+  private var timing: Server.Timing {
+    var timing = Server.Timing.quick
+    timing.probeTimeout = .seconds(5)
+    return timing
+  }
+
   private func identity(_ name: String, in folder: String) -> TLSIdentity {
     TLSIdentity(
       caFile: "\(folder)/ca.pem", certificateFile: "\(folder)/\(name).pem",
@@ -47,7 +54,7 @@ struct RenewalTests {
     let lasting = folder + "/lasting"
     try copy(["ca.pem", "ca.key"], from: folder, to: lasting)
     Certificates.make(in: lasting, [])
-    try await withServer("tls+tcp", tls: own, timing: .quick) { server in
+    try await withServer("tls+tcp", tls: own, timing: timing) { server in
       let established = try Client(
         address: server.boundAddress, channel: .control, tls: worker, contextCount: 1,
         redialAfter: .seconds(1))
@@ -85,7 +92,7 @@ struct RenewalTests {
     try copy(files, from: folder, to: mixed)
     let own = identity("coordinator", in: mixed)
     let worker = identity("worker", in: folder)
-    try await withServer("tls+tcp", tls: own, timing: .quick) { server in
+    try await withServer("tls+tcp", tls: own, timing: timing) { server in
       let notices = Notices(of: server)
       try await withClient(of: server, tls: worker) { established in
         #expect(await reply(of: established, to: [1]) == [1])
@@ -119,7 +126,7 @@ struct RenewalTests {
     try copy(own, from: source, to: head)
     try copy(theirs, from: source, to: node)
     let first = try Data(contentsOf: URL(fileURLWithPath: "\(source)/ca.pem"))
-    try await withServer("tls+tcp", tls: identity("coordinator", in: head), timing: .quick) {
+    try await withServer("tls+tcp", tls: identity("coordinator", in: head), timing: timing) {
       server in
       func expectEntry(_ step: Int) async throws {
         try await withClient(of: server, tls: identity("worker", in: node)) { client in
