@@ -90,7 +90,8 @@ let package = Package(
       name: "Database", dependencies: ["CPQ", "CSQLite3"], swiftSettings: unsafeSettings),
     .target(name: "Transport", dependencies: ["CNNG"], swiftSettings: unsafeSettings),
     .target(
-      name: "Wire", dependencies: ["CWire", "Jobs", "Leasing"], swiftSettings: unsafeSettings),
+      name: "Wire", dependencies: ["CWire", "Digests", "Jobs", "Leasing"],
+      swiftSettings: unsafeSettings),
     .target(
       name: "Journal",
       dependencies: [
@@ -249,7 +250,9 @@ let package = Package(
       swiftSettings: unsafeSettings),
     .testTarget(
       name: "ProcessTests",
-      dependencies: ["TestSupport", "nightshift"],
+      dependencies: [
+        "Digests", "Jobs", "Leasing", "TestSupport", "Transport", "Wire", "nightshift",
+      ],
       path: "Tests/ProcessTests",
       swiftSettings: settings),
     .testTarget(

@@ -709,12 +709,12 @@ static const ProtobufCFieldDescriptor wire__client_request__field_descriptors[16
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "token",
+    "proof",
     3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Wire__ClientRequest, token),
+    offsetof(Wire__ClientRequest, proof),
     NULL,
     NULL,
     0,             /* flags */
@@ -886,11 +886,11 @@ static const unsigned wire__client_request__field_indices_by_name[] = {
   1,   /* field[1] = minimum_version */
   10,   /* field[10] = pause */
   15,   /* field[15] = ping */
+  2,   /* field[2] = proof */
   4,   /* field[4] = request_id */
   11,   /* field[11] = resume */
   13,   /* field[13] = retry */
   5,   /* field[5] = submit */
-  2,   /* field[2] = token */
   0,   /* field[0] = version */
   3,   /* field[3] = worker */
   14,   /* field[14] = workers */
@@ -2204,7 +2204,7 @@ const ProtobufCMessageDescriptor wire__worker_summary__descriptor =
   (ProtobufCMessageInit) wire__worker_summary__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__pong__field_descriptors[3] =
+static const ProtobufCFieldDescriptor wire__pong__field_descriptors[4] =
 {
   {
     "version_text",
@@ -2242,16 +2242,29 @@ static const ProtobufCFieldDescriptor wire__pong__field_descriptors[3] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warnings",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Wire__Pong, n_warnings),
+    offsetof(Wire__Pong, warnings),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__pong__field_indices_by_name[] = {
   1,   /* field[1] = incarnation */
   2,   /* field[2] = uptime_milliseconds */
   0,   /* field[0] = version_text */
+  3,   /* field[3] = warnings */
 };
 static const ProtobufCIntRange wire__pong__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor wire__pong__descriptor =
 {
@@ -2261,7 +2274,7 @@ const ProtobufCMessageDescriptor wire__pong__descriptor =
   "Wire__Pong",
   "wire",
   sizeof(Wire__Pong),
-  3,
+  4,
   wire__pong__field_descriptors,
   wire__pong__field_indices_by_name,
   1,  wire__pong__number_ranges,

@@ -1222,7 +1222,7 @@ void   wire__content__free_unpacked
   assert(message->base.descriptor == &wire__content__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor wire__fleet_request__field_descriptors[13] =
+static const ProtobufCFieldDescriptor wire__fleet_request__field_descriptors[14] =
 {
   {
     "version",
@@ -1249,12 +1249,12 @@ static const ProtobufCFieldDescriptor wire__fleet_request__field_descriptors[13]
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "token",
+    "proof",
     3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Wire__FleetRequest, token),
+    offsetof(Wire__FleetRequest, proof),
     NULL,
     NULL,
     0,             /* flags */
@@ -1380,19 +1380,32 @@ static const ProtobufCFieldDescriptor wire__fleet_request__field_descriptors[13]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "get_nonce",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Wire__FleetRequest, body_case),
+    offsetof(Wire__FleetRequest, get_nonce),
+    &wire__empty__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__fleet_request__field_indices_by_name[] = {
   6,   /* field[6] = acquire */
   10,   /* field[10] = fail */
   8,   /* field[8] = finish */
   12,   /* field[12] = get_configuration */
+  13,   /* field[13] = get_nonce */
   11,   /* field[11] = goodbye */
   9,   /* field[9] = hand_back */
   7,   /* field[7] = heartbeat */
   5,   /* field[5] = hello */
   1,   /* field[1] = minimum_version */
+  2,   /* field[2] = proof */
   4,   /* field[4] = request_id */
-  2,   /* field[2] = token */
   0,   /* field[0] = version */
   3,   /* field[3] = worker */
 };
@@ -1400,7 +1413,7 @@ static const ProtobufCIntRange wire__fleet_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 16, 5 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor wire__fleet_request__descriptor =
 {
@@ -1410,14 +1423,14 @@ const ProtobufCMessageDescriptor wire__fleet_request__descriptor =
   "Wire__FleetRequest",
   "wire",
   sizeof(Wire__FleetRequest),
-  13,
+  14,
   wire__fleet_request__field_descriptors,
   wire__fleet_request__field_indices_by_name,
   2,  wire__fleet_request__number_ranges,
   (ProtobufCMessageInit) wire__fleet_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__hello__field_descriptors[4] =
+static const ProtobufCFieldDescriptor wire__hello__field_descriptors[5] =
 {
   {
     "name",
@@ -1467,17 +1480,30 @@ static const ProtobufCFieldDescriptor wire__hello__field_descriptors[4] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "token_name",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Wire__Hello, token_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__hello__field_indices_by_name[] = {
   3,   /* field[3] = host */
   0,   /* field[0] = name */
   1,   /* field[1] = thread_count */
+  4,   /* field[4] = token_name */
   2,   /* field[2] = version_text */
 };
 static const ProtobufCIntRange wire__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor wire__hello__descriptor =
 {
@@ -1487,7 +1513,7 @@ const ProtobufCMessageDescriptor wire__hello__descriptor =
   "Wire__Hello",
   "wire",
   sizeof(Wire__Hello),
-  4,
+  5,
   wire__hello__field_descriptors,
   wire__hello__field_indices_by_name,
   1,  wire__hello__number_ranges,
@@ -2149,7 +2175,7 @@ const ProtobufCMessageDescriptor wire__get_configuration__descriptor =
   (ProtobufCMessageInit) wire__get_configuration__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__fleet_answer__field_descriptors[12] =
+static const ProtobufCFieldDescriptor wire__fleet_answer__field_descriptors[13] =
 {
   {
     "version",
@@ -2295,6 +2321,18 @@ static const ProtobufCFieldDescriptor wire__fleet_answer__field_descriptors[12] 
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "nonce",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Wire__FleetAnswer, body_case),
+    offsetof(Wire__FleetAnswer, nonce),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__fleet_answer__field_indices_by_name[] = {
   6,   /* field[6] = alive */
@@ -2303,6 +2341,7 @@ static const unsigned wire__fleet_answer__field_indices_by_name[] = {
   10,   /* field[10] = drain */
   7,   /* field[7] = finished */
   4,   /* field[4] = grants */
+  12,   /* field[12] = nonce */
   2,   /* field[2] = refusal */
   1,   /* field[1] = request_id */
   9,   /* field[9] = unknown_worker */
@@ -2314,7 +2353,7 @@ static const ProtobufCIntRange wire__fleet_answer__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 16, 3 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor wire__fleet_answer__descriptor =
 {
@@ -2324,7 +2363,7 @@ const ProtobufCMessageDescriptor wire__fleet_answer__descriptor =
   "Wire__FleetAnswer",
   "wire",
   sizeof(Wire__FleetAnswer),
-  12,
+  13,
   wire__fleet_answer__field_descriptors,
   wire__fleet_answer__field_indices_by_name,
   2,  wire__fleet_answer__number_ranges,
@@ -3180,12 +3219,12 @@ static const ProtobufCFieldDescriptor wire__bulk_request__field_descriptors[8] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "token",
+    "proof",
     3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Wire__BulkRequest, token),
+    offsetof(Wire__BulkRequest, proof),
     NULL,
     NULL,
     0,             /* flags */
@@ -3256,9 +3295,9 @@ static const unsigned wire__bulk_request__field_indices_by_name[] = {
   6,   /* field[6] = get_input */
   7,   /* field[7] = get_model */
   1,   /* field[1] = minimum_version */
+  2,   /* field[2] = proof */
   5,   /* field[5] = put_piece */
   4,   /* field[4] = request_id */
-  2,   /* field[2] = token */
   0,   /* field[0] = version */
   3,   /* field[3] = worker */
 };

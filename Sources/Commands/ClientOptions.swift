@@ -42,6 +42,20 @@ struct ClientOptions: ParsableArguments {
   }
 }
 
+extension ClientOptions {
+  /// Says on standard error what somebody has to see to, here or at the coordinator.
+  func warn(_ coordinator: CoordinatorClient) async {
+    // Without an answer the command itself has already failed, or is done.
+    let theirs = (try? await coordinator.warnings()) ?? []
+    for text in tls.identity?.warnings() ?? [] {
+      Terminal.standardError.write("warning: \(text)\n")
+    }
+    for text in theirs {
+      Terminal.standardError.write("warning: at the coordinator, \(printable(text))\n")
+    }
+  }
+}
+
 /// Certificates for mutual TLS.
 struct TLSOptions: ParsableArguments {
   @Option(

@@ -109,6 +109,9 @@ package final class CoordinatorClient: Sendable {
     return events
   }
 
+  /// What somebody has to see to at the coordinator.
+  package func warnings() async throws -> [String] { try await ping().warnings }
+
   package func workers() async throws -> [WorkerSummary] {
     var all: [WorkerSummary] = []
     var after: WorkerID?
@@ -164,7 +167,7 @@ package final class CoordinatorClient: Sendable {
   ) async throws -> ClientAnswer {
     let patience = patience ?? self.patience
     let number = randomBytes(count: 8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    let frame = try ClientEnvelope(token: token, requestID: number, body: body).encode()
+    let frame = try ClientEnvelope(requestID: number, body: body).encode(key: token)
     let deadline = clock.now + patience
     var generator = SystemRandomNumberGenerator()
     let retry = Retry(longestDelay: .seconds(1))

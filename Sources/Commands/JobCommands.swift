@@ -80,8 +80,10 @@ struct DescribeCommand: AsyncParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() async throws {
-    let client = try client.connect()
-    let (job, details) = try await client.describe(try await client.resolve(argument.job))
+    let coordinator = try client.connect()
+    let (job, details) = try await coordinator.describe(
+      try await coordinator.resolve(argument.job))
+    await client.warn(coordinator)
     switch output.format {
     case .json: printLine(try describedText(job, details: details))
     case .text: printLine(description(of: job))

@@ -34,7 +34,9 @@ struct WorkerCommand: AsyncParsableCommand {
     help: ArgumentHelp("The folder with fleet.token (or NIGHTSHIFT_STATE).", valueName: "folder"))
   var state = StateFolder.standard
 
-  @Option(help: ArgumentHelp("The fleet token, if not in the state folder.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "The fleet token, or this worker's own, if not in the state folder.", valueName: "file"))
   var tokenFile: String?
 
   @Option(help: ArgumentHelp("Where results wait to be taken.", valueName: "folder"))
@@ -133,19 +135,20 @@ struct WorkerCommand: AsyncParsableCommand {
 
   private func options(joining address: String) throws -> WorkerOptions {
     let file = tokenFile ?? "\(state)/\(Tokens.fleetFile)"
-    let token: [UInt8]
+    let token: JoinToken
     do {
-      token = try Tokens.read(Paths.absolute(file, in: Paths.currentFolder))
+      token = try JoinToken(path: Paths.absolute(file, in: Paths.currentFolder))
     } catch {
       throw CommandError(
-        "\(error.context); a worker needs the fleet token of the coordinator: copy it here and "
-          + "name it with --token-file")
+        "\(error.context); a worker needs the fleet token of the coordinator, or one of its own: "
+          + "copy it here and name it with --token-file")
     }
     var options = WorkerOptions(
-      join: try parsedAddress(address), token: token,
+      join: try parsedAddress(address), token: token.secret,
       threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount,
       scratchFolder: try scratchFolder(),
       name: name ?? Self.name(ofProcess: getpid()))
+    options.tokenName = token.name
     options.host = Self.hostName()
     options.suspectByteCount = suspectMemory << 20
     options.tls = tls.identity

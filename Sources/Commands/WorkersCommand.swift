@@ -10,7 +10,9 @@ struct WorkersCommand: AsyncParsableCommand {
       Examples:
         nightshift workers
         nightshift workers --output json
-      """)
+        nightshift workers token add node7 > node7.token
+      """,
+    subcommands: [WorkerTokenCommand.self])
 
   @OptionGroup var client: ClientOptions
   @OptionGroup var output: OutputOptions
@@ -43,7 +45,9 @@ struct WorkersCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let workers = try await client.connect().workers()
+    let coordinator = try client.connect()
+    let workers = try await coordinator.workers()
+    await client.warn(coordinator)
     switch output.format {
     case .json: printLine(try jsonText(["workers": workers.map(Document.init)]))
     case .text: printLine(workers.isEmpty ? "no workers" : Self.table(workers).text)

@@ -18,9 +18,7 @@ extension Coordinator {
     do throws(WireError) {
       let envelope = try BulkEnvelope(decoding: frame, now: now)
       requestID = envelope.requestID
-      body =
-        isSameSecret(envelope.token, tokens.fleet)
-        ? await answer(envelope) : .refusal(Self.tokenRefusal)
+      body = await answer(envelope, as: frame)
     } catch {
       body = .refusal(Refusal(error))
     }
@@ -30,7 +28,7 @@ extension Coordinator {
   }
 
   static let tokenRefusal = Refusal(
-    code: .unauthorized, text: "the token is not one of this coordinator's plane")
+    code: .unauthorized, text: "the token is not this coordinator's for commands")
 
   /// An empty frame, which every peer refuses, where an answer cannot be written.
   nonisolated func encoded(_ encode: () throws(WireError) -> [UInt8]) -> [UInt8] {
@@ -42,10 +40,28 @@ extension Coordinator {
     }
   }
 
+  private nonisolated func answer(
+    _ envelope: BulkEnvelope, as frame: [UInt8]
+  ) async -> BulkAnswer {
+    let worker = envelope.worker
+    switch admission.verdict(on: frame, of: worker, number: envelope.requestID, on: .bulk) {
+    case .unknownWorker:
+      return .refusal(Refusal(code: .unavailable, text: "the worker has to say hello first"))
+    case .refused(let refusal): return .refusal(refusal)
+    case .admitted:
+      defer { admission.leave(worker, .bulk) }
+      Server.recognizePeer()
+      return await answer(envelope)
+    }
+  }
+
   private nonisolated func answer(_ envelope: BulkEnvelope) async -> BulkAnswer {
     switch envelope.body {
     case .putPiece(let piece):
       guard accepts(piece.lease, from: envelope.worker) else { return .refusal(Self.seal) }
+      let lease = piece.lease.grant.key
+      let refusal = admission.stage(piece.partial, for: lease, of: envelope.worker)
+      if let refusal { return .refusal(refusal) }
       return await take(piece)
     case .getInput(let lease, let offset, let byteCount):
       guard accepts(lease, from: envelope.worker) else { return .refusal(Self.seal) }

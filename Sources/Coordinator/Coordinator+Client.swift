@@ -49,7 +49,8 @@ extension Coordinator {
     case .ping:
       return .pong(
         Pong(
-          versionText: CoordinatorOptions.versionText, incarnation: incarnation, uptime: upTime))
+          versionText: CoordinatorOptions.versionText, incarnation: incarnation, uptime: upTime,
+          warnings: warnings))
     }
     return .done
   }

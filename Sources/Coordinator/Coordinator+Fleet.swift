@@ -19,21 +19,23 @@ extension Coordinator {
     if let connection = Server.connection { note(connection, of: worker) }
     do {
       switch envelope.body {
-      case .hello(let name, let host, let threadCount, _):
+      case .hello(let name, let host, let threadCount, _, _):
         return try await hello(worker, name: name, host: host, threadCount: threadCount)
       case .acquire(let limit): return try await acquire(worker, limit: limit)
       case .heartbeat(let heartbeat): return try await note(heartbeat, from: worker)
       case .finish(let leases): return .finish(try await finish(leases, worker: worker))
       case .handBack(let lease):
         guard accepts(lease, from: worker) else { return .refusal(Self.sealRefusal) }
+        ended(lease.grant.key, of: worker)
         try await decide { core, _, _ in core.handBack(lease.grant.key, worker: worker) }
         return .done
       case .fail(let lease, let code, let reason):
         return try await fail(lease, code, reason: reason, worker: worker)
       case .goodbye:
         try await decide { core, _, _ in core.goodbye(worker) }
-        statistics[worker] = nil
+        await forget(worker)
         return .done
+      case .nonce: return .refusal(Refusal(code: .malformed, text: "a nonce needs no session"))
       case .configuration(let job, let offset):
         return try await configuration(of: job, from: offset)
       }
@@ -113,13 +115,9 @@ extension Coordinator {
   // MARK: Grants
 
   private func acquire(_ worker: WorkerID, limit: Int) async throws -> FleetAnswerBody {
-    var answer = try await decide { core, now, effects in
-      core.acquire(worker, leaseLimit: limit, now: now, into: &effects)
-    }
+    var answer = try await grants(to: worker, limit: limit)
     if case .wait = answer, await workComes() {
-      answer = try await decide { core, now, effects in
-        core.acquire(worker, leaseLimit: limit, now: now, into: &effects)
-      }
+      answer = try await grants(to: worker, limit: limit)
     }
     switch answer {
     case .wait: return .wait(idleWait)
@@ -128,6 +126,22 @@ extension Coordinator {
     case .grants(let grants):
       Failpoint.coordinatorGranting.hit()
       return try await details(of: grants, for: worker)
+    }
+  }
+
+  /// What the core grants, within what the worker may hold.
+  private func grants(
+    to worker: WorkerID, limit: Int
+  ) async throws -> CoordinatorCore.AcquireAnswer {
+    try await decide { core, now, effects in
+      let room = ledgers[worker, default: LeaseLedger()].room(now: now)
+      guard room > 0 else { return .wait }
+      let answer = core.acquire(worker, leaseLimit: min(limit, room), now: now, into: &effects)
+      if case .grants(let grants) = answer {
+        let end = now + options.leaseDuration
+        for grant in grants { ledgers[worker]?.note(grant.key, until: end) }
+      }
+      return answer
     }
   }
 
@@ -157,7 +171,10 @@ extension Coordinator {
     for failure in sealed.failures { try await failJob(failure.job, reason: failure.reason) }
     if !sealed.unused.isEmpty {
       try await decide { core, _, _ in
-        for grant in sealed.unused { core.handBack(grant.key, worker: worker) }
+        for grant in sealed.unused {
+          ledgers[worker]?.forget(grant.key)
+          core.handBack(grant.key, worker: worker)
+        }
       }
     }
     return sealed.fitting.isEmpty ? .wait(idleWait) : .grants(sealed.fitting)
@@ -184,11 +201,17 @@ extension Coordinator {
     let forged = heartbeat.held.filter { !accepts($0.lease, from: worker) }
     let held = heartbeat.held.filter { accepts($0.lease, from: worker) }.map(\.held)
     let answer = try await decide { core, now, effects in
-      core.heartbeat(worker, held: held, now: now, into: &effects)
+      let answer = core.heartbeat(worker, held: held, now: now, into: &effects)
+      let end = now + options.leaseDuration
+      for lease in held {
+        ledgers[worker, default: LeaseLedger()].note(lease.grant.key, until: end)
+      }
+      return answer
     }
     switch answer {
     case .unknownWorker: return .unknownWorker
     case .alive(let revoked, let shortened, let drain):
+      for key in revoked { ledgers[worker]?.forget(key) }
       return .alive(
         revoked: revoked + forged.map(\.lease.grant.key), shortened: shortened, drain: drain)
     }
@@ -206,6 +229,7 @@ extension Coordinator {
   ) async throws -> FleetAnswerBody {
     guard accepts(lease, from: worker) else { return .refusal(Self.sealRefusal) }
     let job = lease.grant.job
+    ended(lease.grant.key, of: worker)
     // The worker's word alone does not end a job: look at the input ourselves.
     if code == .inputChanged, let plan = core.tables[job]?.plan {
       let input = plan.inputs[plan.inputIndex(of: lease.grant.lease.shard)]
@@ -237,7 +261,7 @@ extension Coordinator {
     var answers: [FinishAnswer?] = []
     for lease in leases { answers.append(await obstacle(to: lease, worker: worker)) }
     // An `already` may rest on a commit that is not durable yet: it waits for the same sync.
-    return try await decide { [answers] core, now, effects in
+    let final = try await decide { [answers] core, now, effects in
       zip(leases, answers).map { lease, answer in
         if case .refused(let reason) = answer {
           core.fail(
@@ -249,6 +273,13 @@ extension Coordinator {
             lease.lease.grant.job, lease.result, worker: worker, now: now, into: &effects)
       }
     }
+    for (lease, answer) in zip(leases, final) where accepts(lease.lease, from: worker) {
+      switch answer {
+      case .committed, .already, .wrongState, .refused: ended(lease.lease.grant.key, of: worker)
+      case .sendPieces, .spoolFull: break
+      }
+    }
+    return final
   }
 
   /// What is answered instead of taking a result; its partial is durable where there is nothing.

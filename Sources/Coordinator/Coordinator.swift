@@ -21,6 +21,7 @@ package actor Coordinator {
   package nonisolated let options: CoordinatorOptions
   package nonisolated let tokens: Tokens
   nonisolated let seal: LeaseSeal
+  nonisolated let admission: Admission
   nonisolated let spools: [Spool]
   nonisolated let spoolFolder: String
   nonisolated let modelFolder: String
@@ -57,6 +58,8 @@ package actor Coordinator {
   /// When the snapshots are asked next whether they are still there; `nil` while they are.
   var snapshotCheck: Instant? = .start
   var statistics: [WorkerID: WorkerStatistics] = [:]
+  /// What each worker holds, by our own count.
+  var ledgers: [WorkerID: LeaseLedger] = [:]
   /// The workers behind the connections of the control listener.
   var connections: [Int32: WorkerID] = [:]
   /// What ended jobs leave, while it is being removed.
@@ -76,7 +79,7 @@ package actor Coordinator {
   /// Told once, when the coordinator cannot go on.
   private var fatal: CheckedContinuation<CoordinatorError?, Never>?
   private var fatalError: CoordinatorError?
-  private var isClosed = false
+  private(set) var isClosed = false
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor {
     unsafe executor.asUnownedSerialExecutor()
@@ -93,6 +96,7 @@ package actor Coordinator {
     started = clock.now
     journal = try Journal(folder: options.stateFolder)
     tokens = try Tokens(stateFolder: options.stateFolder)
+    admission = Admission(tokens, try WorkerTokens(stateFolder: options.stateFolder))
     seal = LeaseSeal(secret: journal.secret)
     incarnation = journal.incarnation
     spoolFolder = Self.spoolFolder(in: options.stateFolder)
@@ -321,6 +325,10 @@ package actor Coordinator {
       if statistics.count > core.sessions.count {
         statistics = statistics.filter { core.sessions[$0.key] != nil }
       }
+      if ledgers.count > core.sessions.count {
+        ledgers = ledgers.filter { core.sessions[$0.key] != nil }
+      }
+      await reviewSessions()
     }
   }
 
@@ -376,11 +384,18 @@ package actor Coordinator {
 
   // MARK: Logs
 
-  func log(
+  /// Adds to a job's log alone.
+  func note(
     _ id: JobID, _ level: EventLevel, _ message: String, source: String = "coordinator"
   ) {
     logs[id, default: JobLog()].append(
       message, level: level, source: source, unixNanoseconds: wallClockNanoseconds())
+  }
+
+  func log(
+    _ id: JobID, _ level: EventLevel, _ message: String, source: String = "coordinator"
+  ) {
+    note(id, level, message, source: source)
     let loggerLevel: Logger.Level =
       switch level {
       case .info: .info

@@ -28,6 +28,9 @@ package final class CoordinatorService: Sendable {
       contextCount: options.controlContextCount, connectionLimit: options.connectionLimit
     ) { frame in await coordinator.answerControl(frame) }
     control.hearLoss { connection in Task { await coordinator.lost(connection) } }
+    for server in [control, bulk] {
+      server.hearNotices { notice in Task { await coordinator.note(notice) } }
+    }
     try await coordinator.recover(bulkPort: bulk.boundAddress.port)
   }
 
@@ -48,6 +51,10 @@ package final class CoordinatorService: Sendable {
       group.addTask { [bulk] in Self.failure(of: await bulk.run()) }
       group.addTask { [coordinator] in
         await coordinator.runTicks()
+        return nil
+      }
+      group.addTask { [coordinator] in
+        await coordinator.watchSurroundings()
         return nil
       }
       group.addTask { [coordinator] in await coordinator.failure() }
@@ -108,20 +115,46 @@ extension Coordinator {
   /// Answers one frame of the control listener, of either plane.
   nonisolated func answerControl(_ frame: [UInt8]) async -> [UInt8] {
     let fleet = Result { () throws(WireError) in try FleetEnvelope(decoding: frame, now: now) }
-    if case .success(let envelope) = fleet, isSameSecret(envelope.token, tokens.fleet) {
-      let body = await answer(envelope)
+    // A client is no worker, and says so.
+    if case .success(let envelope) = fleet, envelope.worker.rawValue != 0 {
+      let body = await answer(envelope, as: frame)
       return encoded { () throws(WireError) in
         try FleetAnswerEnvelope(requestID: envelope.requestID, body: body).encode(now: now)
       }
     }
     let client = Result { () throws(WireError) in try ClientEnvelope(decoding: frame) }
-    if case .success(let envelope) = client, isSameSecret(envelope.token, tokens.client) {
+    if case .success(let envelope) = client,
+      FrameProof.isMade(in: frame, .client, key: tokens.client)
+    {
+      Server.recognizePeer()
       let body = await answer(envelope)
       return encoded { () throws(WireError) in
         try ClientAnswerEnvelope(requestID: envelope.requestID, body: body).encode()
       }
     }
     return refuse(fleet, client)
+  }
+
+  /// Answers a worker's frame if it is let in.
+  private nonisolated func answer(
+    _ envelope: FleetEnvelope, as frame: [UInt8]
+  ) async -> FleetAnswerBody {
+    let (worker, number) = (envelope.worker, envelope.requestID)
+    let verdict: Admission.Verdict
+    switch envelope.body {
+    case .nonce: return .nonce(admission.nonce(for: worker))
+    case .hello(_, _, _, _, let tokenName):
+      verdict = admission.welcome(worker, number: number, tokenName: tokenName, frame: frame)
+    default: verdict = admission.verdict(on: frame, of: worker, number: number, on: .control)
+    }
+    switch verdict {
+    case .unknownWorker: return .unknownWorker
+    case .refused(let refusal): return .refusal(refusal)
+    case .admitted:
+      defer { admission.leave(worker, .control) }
+      Server.recognizePeer()
+      return await answer(envelope)
+    }
   }
 
   /// Refuses a frame that is of no plane, under the request's number where it can be read.

@@ -115,6 +115,9 @@ package actor Spool {
     return try PartialCommit.secure(&partial)
   }
 
+  /// Forgets what has arrived of a partial; a sender of it starts again.
+  package func forget(_ name: PartialName) { drop(name.digest) }
+
   /// Forgets a job's uploads; the caller removes the folder.
   package func forget(_ job: JobID) {
     for (digest, upload) in uploads where upload.job == job {

@@ -1,11 +1,11 @@
 import Digests
 import Foundation
 import Glibc
-import Partials
 
-/// The two secrets that let a peer in: one for the command line, one for workers.
+/// The two secrets that let a peer in: one for the command line, one for any worker.
 ///
-/// Made once for each state folder, readable by its owner alone.
+/// Made once for each state folder, readable by its owner alone. Neither crosses the wire: see
+/// `FrameProof`. Single workers can have tokens of their own: see `WorkerTokens`.
 package struct Tokens: Sendable {
   package static let byteCount = 32
   package static let clientFile = "client.token"
@@ -22,47 +22,50 @@ package struct Tokens: Sendable {
 
   /// Reads a token file: 64 hex digits.
   package static func read(_ path: String) throws(CoordinatorError) -> [UInt8] {
+    let token = try JoinToken(path: path)
+    guard token.name.isEmpty else {
+      throw CoordinatorError("\(path) is the token of the worker \(token.name), and of nobody else")
+    }
+    return token.secret
+  }
+
+  static func readOrMake(_ path: String) throws(CoordinatorError) -> [UInt8] {
+    if unsafe access(path, F_OK) == 0 { return try read(path) }
+    // Durable before anybody learns it: with a token that a power loss took back no worker gets in
+    // again.
+    let token = JoinToken(name: "", secret: randomBytes(count: byteCount))
+    return try SecretFile.make(token.text, at: path) ? token.secret : read(path)
+  }
+}
+
+/// What a worker proves to know when it joins.
+package struct JoinToken: Sendable {
+  /// Whose token it is; empty for the one that lets any worker in.
+  package let name: String
+  package let secret: [UInt8]
+
+  init(name: String, secret: [UInt8]) {
+    self.name = name
+    self.secret = secret
+  }
+
+  /// Reads a token file: 64 hex digits, after the worker's name where it has its own.
+  package init(path: String) throws(CoordinatorError) {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
       throw CoordinatorError(
         "cannot read the token file \(path): start the coordinator first, or name its file")
     }
-    let digits = text.trimmingCharacters(in: .whitespacesAndNewlines)
-    guard let token = Digest256(hex: digits) else {
+    let words = text.split(whereSeparator: \.isWhitespace)
+    guard let digits = words.last, words.count <= 2, let secret = Digest256(hex: digits) else {
       throw CoordinatorError("\(path) is not a token: it has to hold 64 hex digits")
     }
-    return token.bytes
+    name = words.count == 2 ? String(words[0]) : ""
+    self.secret = secret.bytes
   }
 
-  private static func readOrMake(_ path: String) throws(CoordinatorError) -> [UInt8] {
-    if unsafe access(path, F_OK) == 0 { return try read(path) }
-    let token = randomBytes(count: byteCount)
-    let text = (Digest256(bytes: token)?.description ?? "") + "\n"
-    // Under another name first: a crash leaves no half token behind.
-    let draft = path + ".draft"
-    let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else {
-      throw CoordinatorError("cannot make \(path): \(unsafe String(cString: strerror(errno)))")
-    }
-    defer { close(descriptor) }
-    let bytes = Array(text.utf8)
-    let count = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
-    guard count == bytes.count, fsync(descriptor) == 0, unsafe rename(draft, path) == 0 else {
-      throw CoordinatorError("cannot write \(path): \(unsafe String(cString: strerror(errno)))")
-    }
-    // Before anybody learns it: with a token that a power loss took back no worker gets in again.
-    do throws(FileError) {
-      try File(URL(fileURLWithPath: path).deletingLastPathComponent().path, .read).synchronize()
-    } catch {
-      throw CoordinatorError("cannot keep \(path): \(error)")
-    }
-    return token
+  /// As it stands in a file.
+  package var text: String {
+    let digits = Digest256(bytes: secret)?.description ?? ""
+    return (name.isEmpty ? digits : "\(name) \(digits)") + "\n"
   }
-}
-
-/// Compares secrets in a time that does not depend on where they differ.
-func isSameSecret(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-  guard left.count == right.count else { return false }
-  var difference: UInt8 = 0
-  for index in left.indices { difference |= left[index] ^ right[index] }
-  return difference == 0
 }

@@ -65,6 +65,14 @@ package enum Limits {
   package static let resultsPerMessage = 256
   /// Workers with a session; each costs about a kilobyte.
   package static let workers = 10_000
+  /// Sessions under one worker's own token: the processes of a machine, or of one array of them.
+  package static let sessionsPerToken = 64
+  /// Requests of one worker that are handled at once, on each listener: it has eight connections'
+  /// worth of them, and may have given up on as many.
+  package static let requestsPerWorker = 16
+  /// Partials of one worker that have begun to arrive and are not yet committed, and their bytes.
+  package static let stagedPartialsPerWorker = 256
+  package static let stagedBytesPerWorker: UInt64 = 8 << 30
   /// Largest control frame, in bytes.
   package static let controlFrameByteCount = 64 << 10
   /// Largest bulk frame, in bytes.

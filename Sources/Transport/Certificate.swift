@@ -1,4 +1,6 @@
-/// What this module reads in an X.509 certificate by itself: when it is valid.
+import Glibc
+
+/// What this module reads in an X.509 certificate by itself: when it is valid, and whose it is.
 ///
 /// nng reports an expired certificate as silence (non-blocking dial) or as "cryptographic error",
 /// so the dates are checked here before the library sees the file.
@@ -6,22 +8,38 @@ package struct Certificate: Equatable, Sendable {
   /// Seconds since 1970, UTC.
   package let notBefore: Int
   package let notAfter: Int
+  /// The names of the signer and of the owner, as they are encoded: equal where they are the same.
+  let issuer: [UInt8]
+  let subject: [UInt8]
 
   /// Reads the first certificate of a PEM text.
   ///
   /// - Returns: nil where there is none or its structure is not RFC 5280, section 4.1.
   package init?(pem: String) {
-    let opening = "-----BEGIN CERTIFICATE-----"
-    let closing = "-----END CERTIFICATE-----"
-    guard let start = pem.firstRange(of: opening)?.upperBound,
-      let end = pem[start...].firstRange(of: closing)?.lowerBound,
-      let bytes = decodeBase64(pem[start..<end])
-    else { return nil }
-    self.init(der: bytes)
+    guard let first = Self.all(pem: pem).first else { return nil }
+    self = first
   }
 
-  private init?(der bytes: [UInt8]) {
-    var outer = DERReader(bytes[...])
+  /// Reads the certificates of a PEM text up to the first that cannot be read.
+  package static func all(pem: String) -> [Certificate] {
+    let opening = "-----BEGIN CERTIFICATE-----"
+    let closing = "-----END CERTIFICATE-----"
+    var certificates: [Certificate] = []
+    var rest = pem[...]
+    while let start = rest.firstRange(of: opening)?.upperBound,
+      let end = rest[start...].firstRange(of: closing),
+      let bytes = decodeBase64(rest[start..<end.lowerBound]),
+      let certificate = Certificate(der: bytes[...])
+    {
+      certificates.append(certificate)
+      rest = rest[end.upperBound...]
+    }
+    return certificates
+  }
+
+  /// Reads one certificate as it crosses the wire.
+  init?(der bytes: ArraySlice<UInt8>) {
+    var outer = DERReader(bytes)
     guard let certificate = outer.next(tag: 0x30) else { return nil }
     var fields = DERReader(certificate)
     guard let body = fields.next(tag: 0x30) else { return nil }
@@ -29,13 +47,67 @@ package struct Certificate: Equatable, Sendable {
     if reader.nextTag == 0xa0 { _ = reader.next(tag: 0xa0) }  // version, absent in version 1
     guard reader.next(tag: 0x02) != nil,  // serial number
       reader.next(tag: 0x30) != nil,  // signature algorithm
-      reader.next(tag: 0x30) != nil,  // issuer
-      let validity = reader.next(tag: 0x30)
+      let issuer = reader.next(tag: 0x30),
+      let validity = reader.next(tag: 0x30),
+      let subject = reader.next(tag: 0x30)
     else { return nil }
     var dates = DERReader(validity)
     guard let notBefore = dates.nextTime(), let notAfter = dates.nextTime() else { return nil }
     self.notBefore = notBefore
     self.notAfter = notAfter
+    self.issuer = Array(issuer)
+    self.subject = Array(subject)
+  }
+
+  /// Why a certificate is of no use at a time, in words; nil while it is.
+  func problem(at now: Int) -> String? {
+    if now < notBefore {
+      return "valid only in \(Self.span(notBefore - now)), from \(Self.date(notBefore)); "
+        + "check the clocks of both machines"
+    }
+    if now > notAfter {
+      return "expired \(Self.span(now - notAfter)) ago, on \(Self.date(notAfter)); "
+        + "make a new one with cluster/certs"
+    }
+    return nil
+  }
+
+  /// A time for people, in the largest fitting unit.
+  static func span(_ seconds: Int) -> String {
+    switch seconds {
+    case 172_800...: "\(seconds / 86_400) days"
+    case 7_200...: "\(seconds / 3_600) hours"
+    case 120...: "\(seconds / 60) minutes"
+    default: "\(seconds) seconds"
+    }
+  }
+
+  /// A point in time as `2026-11-23 12:00 UTC`.
+  static func date(_ seconds: Int) -> String {
+    var time = time_t(seconds)
+    var text = [CChar](repeating: 0, count: 64)
+    let count = unsafe withUnsafeTemporaryAllocation(of: tm.self, capacity: 1) { parts in
+      guard let parts = parts.baseAddress, unsafe gmtime_r(&time, parts) != nil else { return 0 }
+      return unsafe strftime(&text, text.count, "%Y-%m-%d %H:%M UTC", parts)
+    }
+    return String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// The common name in an encoded name, or a word for its absence.
+  static func commonName(in name: [UInt8]) -> String {
+    var sets = DERReader(name[...])
+    while let set = sets.next(tag: 0x31) {
+      var pairs = DERReader(set)
+      guard let pair = pairs.next(tag: 0x30) else { continue }
+      var fields = DERReader(pair)
+      guard let kind = fields.next(tag: 0x06), Array(kind) == [0x55, 0x04, 0x03],
+        let tag = fields.nextTag, let text = fields.next(tag: tag)
+      else { continue }
+      // Of a stranger: nothing of it may steer a terminal.
+      let scalars = String(decoding: text.prefix(100), as: UTF8.self).unicodeScalars
+      return String(String.UnicodeScalarView(scalars.filter { $0.value >= 0x20 && $0 != "\u{7F}" }))
+    }
+    return "nobody"
   }
 }
 

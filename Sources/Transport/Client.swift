@@ -60,7 +60,7 @@ package final class Client: Sendable {
     self.contexts = contexts
     pool = ContextPool(contexts)
     let dialer = try Endpoint.dialing(
-      on: socket.raw, to: address, channel: channel, tls: tls)
+      on: socket.raw, to: address, channel: channel, tls: try tls?.read())
     state = Mutex(State(dialer: dialer, lastSign: .now))
     self.address = address
     self.channel = channel
@@ -157,7 +157,7 @@ package final class Client: Sendable {
       done.open()
     }
     Task { [self] in
-      guard await !done.wait(within: .seconds(5)) else { return }
+      guard await !RunningTime.wait(for: done, within: .seconds(5)) else { return }
       // See `Socket.breakConnections`: without its clean-up thread nng cannot dial again.
       state.withLock { $0.isStuck = true }
       pool.close()
@@ -172,10 +172,8 @@ package final class Client: Sendable {
       state.withLock { $0.redialCount += 1 }
       return socket.breakConnections()
     }
-    state.withLock { $0.dialer }.close()
-    let dialer = try? Endpoint.dialing(
-      on: socket.raw, to: address, channel: channel, tls: tls)
-    guard let dialer else { return }  // the next timeout tries again
+    // The files as they are now: our certificate may have ended, and been renewed.
+    guard let dialer = try? remade() else { return }  // the next timeout tries again
     state.withLock { state in
       state.dialer = dialer
       state.redialCount += 1
@@ -183,14 +181,23 @@ package final class Client: Sendable {
   }
 }
 
+extension Client {
+  /// Closes the dialer and makes another.
+  private func remade() throws(TransportError) -> Endpoint {
+    let material = try tls?.read()
+    state.withLock { $0.dialer }.close()
+    return try Endpoint.dialing(on: socket.raw, to: address, channel: channel, tls: material)
+  }
+}
+
 extension Endpoint {
   /// Makes a dialer, configures it and starts it in the background.
   static func dialing(
-    on socket: nng_socket, to address: Address, channel: Channel, tls: TLSIdentity?
+    on socket: nng_socket, to address: Address, channel: Channel, tls: TLSMaterial?
   ) throws(TransportError) -> Endpoint {
     let dialer = try Endpoint.dialer(on: socket, to: address)
     do throws(TransportError) {
-      let name = tls?.serverName ?? address.host
+      let name = tls?.identity.serverName ?? address.host
       try dialer.configure(channel: channel, tls: tls, verification: .full(serverName: name))
       try dialer.start()
     } catch {

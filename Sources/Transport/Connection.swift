@@ -18,6 +18,18 @@ struct Connection: Sendable {
     link = Link(own: own, peer: peer)
   }
 
+  /// How many descriptors of those that this process may have are in use; 0 where that is not known.
+  static func descriptorShare() -> Double {
+    var limit = rlimit()
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0,
+      limit.rlim_cur > 0, let directory = unsafe opendir("/proc/self/fd")
+    else { return 0 }
+    defer { unsafe closedir(directory) }
+    var count = 0
+    while unsafe readdir(directory) != nil { count += 1 }
+    return Double(count) / Double(limit.rlim_cur)
+  }
+
   /// The connections of this process.
   ///
   /// Reads `/proc/self/fd`; O(descriptors of the process).

@@ -30,7 +30,7 @@ enum Endpoint: Sendable {
 
   /// Sets what every connection of ours has, and reads it back.
   func configure(
-    channel: Channel, tls: TLSIdentity?, verification: TLSIdentity.Verification
+    channel: Channel, tls: TLSMaterial?, verification: TLSIdentity.Verification
   ) throws(TransportError) {
     let limit = channel.frameByteLimit
     try set(NNG_OPT_RECVMAXSZ, toSize: limit)

@@ -6,6 +6,9 @@ package struct Peer: Hashable, Sendable {
   package let low: UInt64
   package let port: UInt16
 
+  /// The address without the port.
+  package var host: SIMD2<UInt64> { SIMD2(high, low) }
+
   package init(high: UInt64, low: UInt64, port: UInt16) {
     self.high = high
     self.low = low

@@ -1,11 +1,13 @@
 /// Which connections have not negotiated, and since when.
 package struct PendingConnections: Sendable {
   let limit: Int
+  let limitOfAddress: Int
   let timeout: Duration
   private var firstSeen: [Link: Duration] = [:]
 
-  package init(limit: Int, timeout: Duration) {
+  package init(limit: Int, limitOfAddress: Int, timeout: Duration) {
     self.limit = limit
+    self.limitOfAddress = limitOfAddress
     self.timeout = timeout
   }
 
@@ -13,20 +15,32 @@ package struct PendingConnections: Sendable {
 
   /// Takes note of one look at the connections.
   ///
-  /// - Returns: those to end: older than `timeout`, and the oldest beyond `limit`, so that an
-  ///   honest peer has as long as an attacker takes to open `limit` connections.
+  /// - Parameters:
+  ///   - connected: every connection.
+  ///   - negotiated: those of them that have negotiated.
+  ///   - isShort: whether descriptors are running out: then an eighth of the limits applies.
+  ///   - now: time since some begin.
+  /// - Returns: those to end: older than `timeout`, the oldest of one address beyond its limit, and
+  ///   the oldest of all beyond `limit`, so that an honest peer has as long as an attacker takes to
+  ///   open so many connections.
   package mutating func review(
-    connected: Set<Link>, negotiated: Set<Link>, now: Duration
+    connected: Set<Link>, negotiated: Set<Link>, isShort: Bool = false, now: Duration
   ) -> Set<Link> {
+    let limit = isShort ? limit / 8 : limit
+    let limitOfAddress = isShort ? limitOfAddress / 8 : limitOfAddress
     let pending = connected.subtracting(negotiated)
     firstSeen = firstSeen.filter { pending.contains($0.key) }
     for link in pending where firstSeen[link] == nil { firstSeen[link] = now }
     var overdue = Set(firstSeen.filter { now - $0.value >= timeout }.keys)
-    let excess = firstSeen.count - overdue.count - limit
-    if excess > 0 {
-      let rest = firstSeen.filter { !overdue.contains($0.key) }.sorted { $0.value < $1.value }
-      overdue.formUnion(rest.prefix(excess).map(\.key))
+    let rest = firstSeen.filter { !overdue.contains($0.key) }.sorted { $0.value < $1.value }
+      .map(\.key)
+    if rest.count > limitOfAddress {
+      for links in Dictionary(grouping: rest, by: \.peer.host).values {
+        overdue.formUnion(links.dropLast(limitOfAddress))
+      }
     }
+    let left = rest.filter { !overdue.contains($0) }
+    overdue.formUnion(left.dropLast(limit))
     for link in overdue { firstSeen[link] = nil }
     return overdue
   }

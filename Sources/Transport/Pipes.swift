@@ -5,6 +5,8 @@ import Synchronization
 final class Pipes: Sendable {
   private struct State {
     var links: [Int32: Link] = [:]
+    /// Those whose peer has proved nothing yet, since when.
+    var strangers: [Int32: ContinuousClock.Instant] = [:]
     var arrivalCount = 0
     var refusedCount = 0
     var refusesAll = false
@@ -80,9 +82,31 @@ final class Pipes: Sendable {
     _ = nng_pipe_close(pipe)  // fails only where it is closed already
   }
 
+  /// Takes note that a pipe's peer has proved who it is.
+  func recognize(_ number: Int32) {
+    state.withLock { state in _ = state.strangers.removeValue(forKey: number) }
+  }
+
+  /// The strangers that have to go: none below half of the limit; then those older than a time, and
+  /// beyond three quarters the oldest, so that there is always room for a newcomer.
+  func excessStrangers(among limit: Int, olderThan time: Duration) -> Set<Link> {
+    state.withLock { state in
+      let excess = state.links.count - limit / 2
+      guard excess > 0, limit >= 4 else { return [] }
+      let oldest = state.strangers.sorted { $0.value < $1.value }.prefix(excess)
+      let urgent = state.links.count - limit / 4 * 3
+      let now = ContinuousClock.now
+      let chosen = oldest.enumerated().filter { place, stranger in
+        place < urgent || now - stranger.value >= time
+      }
+      return Set(chosen.compactMap { state.links[$0.element.key] })
+    }
+  }
+
   private func forget(_ number: Int32) {
     let hearsLoss = state.withLock { state in
-      state.links.removeValue(forKey: number) == nil ? nil : state.hearsLoss
+      state.strangers[number] = nil
+      return state.links.removeValue(forKey: number) == nil ? nil : state.hearsLoss
     }
     hearsLoss?(number)
   }
@@ -96,6 +120,7 @@ final class Pipes: Sendable {
         return false
       }
       state.links[number] = link
+      state.strangers[number] = .now
       return true
     }
   }

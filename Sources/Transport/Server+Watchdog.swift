@@ -14,10 +14,13 @@ package struct ServerStatistics: Equatable, Sendable {
   package var evictedCount: Int
   /// Replies that could not be sent: too long, or left unread by the peer.
   package var lostReplyCount: Int
-  /// Probes of the listener that nobody heard.
+  /// Probes of the listener that are over, and those of them that nobody heard.
+  package var probeCount: Int
   package var missedProbeCount: Int
   /// How many times a deaf listener was replaced.
   package var recreationCount: Int
+  /// How many times new certificates were taken up.
+  package var renewalCount: Int
 }
 
 extension Server {
@@ -27,8 +30,9 @@ extension Server {
       ServerStatistics(
         openPipeCount: pipes.count, refusedCount: pipes.refusedCount,
         pendingCount: state.pendingCount, evictedCount: state.evictedCount,
-        lostReplyCount: state.lostReplyCount, missedProbeCount: state.missedProbeCount,
-        recreationCount: state.recreationCount)
+        lostReplyCount: state.lostReplyCount, probeCount: state.probeCount,
+        missedProbeCount: state.missedProbeCount,
+        recreationCount: state.recreationCount, renewalCount: state.renewalCount)
     }
   }
 
@@ -45,15 +49,27 @@ extension Server {
     // A certificate that cannot dial its own server says nothing about the listener.
     var isProven = tls == nil
     let probes = DispatchQueue(label: "transport.probe")
+    var renewal = Renewal()
     repeat {
-      let probe = await probes.run { Probe(self.boundAddress, self.tls) }
+      guard await takeUpNewCertificates(&renewal) else { return }
+      let material = state.withLock { $0.material }
+      // With a certificate that has ended a probe is refused, and tells nothing: replacing the
+      // listener would cost connections that stand and could not be made again.
+      if let material, (try? material.check()) == nil {
+        missCount = 0
+        continue
+      }
+      let probe = await probes.run { Probe(self.boundAddress, material) }
       socket.pipes.isProbed = true
       let isHeard = await hears(probe)
       isProven = isProven || isHeard || probe.hasConnected
       guard await finishes(on: probes, { probe.socket?.close() }) else { return }
       socket.pipes.isProbed = false
       missCount = isHeard || !isProven ? 0 : missCount + 1
-      if !isHeard { state.withLock { $0.missedProbeCount += 1 } }
+      state.withLock { state in
+        state.probeCount += 1
+        if !isHeard { state.missedProbeCount += 1 }
+      }
       guard missCount >= timing.missLimit || state.withLock({ $0.listener == nil }) else {
         continue
       }
@@ -62,12 +78,18 @@ extension Server {
     } while await pause(timing.probeInterval)
   }
 
+  /// The share of the process's descriptors from which on they are running out: then fewer strangers
+  /// are kept, because a connection that finds none left waits for all that come after it.
+  private static let fullShare = 0.8
+
   /// Ends connections that do not negotiate, and has the system watch over those that did.
   ///
   /// A TLS handshake never times out in libnng 1.5.2. Closing the listener would free such
   /// connections too, but with every good one; ending just their descriptors is enough.
   func watchConnections() async {
-    var pending = PendingConnections(limit: pendingLimit, timeout: timing.negotiationTimeout)
+    var pending = PendingConnections(
+      limit: pendingLimit, limitOfAddress: pendingLimitOfAddress,
+      timeout: timing.negotiationTimeout)
     var watched: Set<Link> = []
     var lost: Set<Int32> = []
     let start = ContinuousClock.now
@@ -77,10 +99,17 @@ extension Server {
       let links = socket.pipes.links
       let connected = Set(connections.map(\.link))
       let negotiated = Set(links.values)
+      let isShort = Connection.descriptorShare() > Self.fullShare
       let overdue = pending.review(
-        connected: connected, negotiated: negotiated, now: start.duration(to: .now))
+        connected: connected, negotiated: negotiated, isShort: isShort,
+        now: start.duration(to: .now))
+      let strangers = socket.pipes.excessStrangers(
+        among: isShort ? links.count : connectionLimit,
+        olderThan: timing.negotiationTimeout)
       for connection in connections {
-        if overdue.contains(connection.link) { connection.shutDown() }
+        if overdue.contains(connection.link) || strangers.contains(connection.link) {
+          connection.shutDown()
+        }
         guard negotiated.contains(connection.link) else { continue }
         if !watched.contains(connection.link) { connection.detectVanishedPeer() }
       }
@@ -89,7 +118,7 @@ extension Server {
       let pendingCount = pending.count
       state.withLock { state in
         state.pendingCount = pendingCount
-        state.evictedCount += overdue.count
+        state.evictedCount += overdue.count + strangers.count
       }
     }
   }
@@ -137,14 +166,62 @@ extension Server {
       body()
       done.open()
     }
-    if await done.wait(within: timing.closeTimeout) { return true }
+    if await RunningTime.wait(for: done, within: timing.closeTimeout) { return true }
     state.withLock { $0.isStuck = true }
     beginClosing()
     return false
   }
 
+  /// New certificates that were seen, and what became of them.
+  private struct Renewal {
+    var candidate: TLSMaterial?
+    var kept: TLSMaterial?
+  }
+
+  /// Replaces the listener where its certificates have changed; false ends the watch.
+  ///
+  /// A configuration of nng is frozen once in use, and closing a listener closes its connections:
+  /// their dialers come back by themselves. Files are taken up when two looks in a row find them the
+  /// same, so that a certificate and a key that are written one after the other are not taken apart,
+  /// and when a listener of its own has shown that they go together.
+  private func takeUpNewCertificates(_ renewal: inout Renewal) async -> Bool {
+    guard let tls, let material = try? tls.read(), material != state.withLock({ $0.material }),
+      material != renewal.kept
+    else { return true }
+    guard renewal.candidate == material else {
+      renewal.candidate = material
+      return true
+    }
+    renewal.candidate = nil
+    let hears = state.withLock { $0.hears }
+    if let error = await problem(with: material) {
+      renewal.kept = material
+      hears?(.kept(error.context))
+      return true
+    }
+    renewal.kept = nil
+    state.withLock { $0.material = material }
+    guard await finishes(on: desk, { self.recreateListener(isRenewal: true) }) else { return false }
+    hears?(.renewed)
+    return true
+  }
+
+  private func problem(with material: TLSMaterial) async -> TransportError? {
+    do throws(TransportError) {
+      try material.check()
+    } catch {
+      return error
+    }
+    guard let error = await Trial.listen(material, within: timing.closeTimeout) else { return nil }
+    let files = "\(material.identity.certificateFile) and \(material.identity.keyFile)"
+    return TransportError(
+      code: .tls,
+      context: "\(files) do not go together, or with \(material.identity.caFile): "
+        + error.context)
+  }
+
   /// Closes the listener and makes another on the same port; blocks, on `desk` alone.
-  private func recreateListener() {
+  private func recreateListener(isRenewal: Bool = false) {
     let old: Endpoint?? = state.withLock { state in
       guard !state.isClosing else { return nil }
       defer { state.listener = nil }
@@ -154,12 +231,13 @@ extension Server {
     socket.drain()
     old?.close()
     socket.pipes.refusesAll = false
+    let material = state.withLock { $0.material }
     let new = try? Endpoint.listening(
-      on: socket.raw, at: boundAddress, channel: channel, tls: tls)
+      on: socket.raw, at: boundAddress, channel: channel, tls: material)
     guard let new else { return }  // the next round of the watch tries again
     state.withLock { state in
       state.listener = new
-      state.recreationCount += 1
+      if isRenewal { state.renewalCount += 1 } else { state.recreationCount += 1 }
     }
   }
 }
@@ -170,7 +248,7 @@ private struct Probe: Sendable {
   private let dialer: Endpoint?
 
   /// Prepares a dial; nothing is sent yet.
-  init(_ address: Address, _ tls: TLSIdentity?) {
+  init(_ address: Address, _ tls: TLSMaterial?) {
     // Without a socket or dialer there is nothing to probe with: `dial` answers false.
     let socket = try? Socket(.request)
     self.socket = socket

@@ -12,8 +12,24 @@ package final class Server: Sendable {
   /// The bytes are as they came: any peer may have sent anything.
   package typealias Handler = @Sendable ([UInt8]) async -> [UInt8]
 
+  /// Where the request came from that a handler answers.
+  @TaskLocal static var origin: Origin?
+
   /// The number of the connection by which the request came that a handler answers.
-  @TaskLocal package static var connection: Int32?
+  package static var connection: Int32? { origin?.connection }
+
+  /// Takes note that the peer whose request a handler answers has proved who it is.
+  ///
+  /// Where most of the allowed connections are taken, those of strangers have to go.
+  package static func recognizePeer() {
+    guard let origin else { return }
+    origin.pipes.recognize(origin.connection)
+  }
+
+  struct Origin: Sendable {
+    let connection: Int32
+    let pipes: Pipes
+  }
 
   /// The intervals of the guards; tests shorten them.
   package struct Timing: Equatable, Sendable {
@@ -42,11 +58,24 @@ package final class Server: Sendable {
     case stuck
   }
 
+  /// What became of certificates that changed while the server ran.
+  package enum Notice: Equatable, Sendable {
+    /// New connections meet the new ones.
+    case renewed
+    /// The new ones cannot be used, for this reason; the old ones are kept.
+    case kept(String)
+  }
+
   struct State {
     var listener: Endpoint?
+    /// The certificates that the listener uses.
+    var material: TLSMaterial?
+    var hears: (@Sendable (Notice) -> Void)?
     var isClosing = false
     var isStuck = false
     var recreationCount = 0
+    var renewalCount = 0
+    var probeCount = 0
     var missedProbeCount = 0
     var pendingCount = 0
     var evictedCount = 0
@@ -58,8 +87,10 @@ package final class Server: Sendable {
   package let channel: Channel
   let tls: TLSIdentity?
   let timing: Timing
-  /// The most connections that may be negotiating at once.
+  /// The most connections that may be negotiating at once, and how many of them from one address.
   let pendingLimit: Int
+  let pendingLimitOfAddress: Int
+  let connectionLimit: Int
   let socket: Socket
   let state: Mutex<State>
   /// The thread on which endpoints are made and closed: libnng 1.5.2 frees too early where two
@@ -79,7 +110,8 @@ package final class Server: Sendable {
   ///   - insecure: allows a plain address that other machines can reach.
   ///   - contextCount: how many requests are handled at once.
   ///   - connectionLimit: the most connections; more are closed as they arrive.
-  ///   - pendingLimit: the most connections that may be negotiating; the oldest go first.
+  ///   - pendingLimit: the most connections that may be negotiating, half of them from one address;
+  ///     the oldest go first.
   ///   - timing: the intervals of the guards.
   ///   - handler: answers requests, up to `contextCount` at once.
   /// - Throws: `TransportError`.
@@ -94,14 +126,17 @@ package final class Server: Sendable {
     var contexts: [Context] = []
     for _ in 0..<contextCount { contexts.append(try Context(on: socket.raw)) }
     self.contexts = contexts
+    let material = try tls?.read()
     let listener = try Endpoint.listening(
-      on: socket.raw, at: address, channel: channel, tls: tls)
+      on: socket.raw, at: address, channel: channel, tls: material)
     boundAddress = address.withPort(try listener.boundPort())
-    state = Mutex(State(listener: listener))
+    state = Mutex(State(listener: listener, material: material))
     self.channel = channel
     self.tls = tls
     self.timing = timing
     self.pendingLimit = pendingLimit
+    pendingLimitOfAddress = max(1, pendingLimit / 2)
+    self.connectionLimit = connectionLimit
     self.handler = handler
   }
 
@@ -129,6 +164,11 @@ package final class Server: Sendable {
   /// Called on a thread of nng, which waits for it.
   package func hearLoss(_ hear: @escaping @Sendable (Int32) -> Void) {
     socket.pipes.hearsLoss = hear
+  }
+
+  /// Has somebody told of certificates that change.
+  package func hearNotices(_ hear: @escaping @Sendable (Notice) -> Void) {
+    state.withLock { $0.hears = hear }
   }
 
   /// Closes the server.
@@ -169,8 +209,9 @@ package final class Server: Sendable {
     while !state.withLock({ $0.isClosing }) {
       do throws(TransportError) {
         let message = try await context.receive()
-        let (connection, request) = (message.connection, message.body)
-        let reply = await Self.$connection.withValue(connection) { await handler(request) }
+        let origin = Origin(connection: message.connection, pipes: socket.pipes)
+        let request = message.body
+        let reply = await Self.$origin.withValue(origin) { await handler(request) }
         try await answer(reply, in: context)
       } catch {
         guard error.code != .closed else { return }
@@ -191,11 +232,12 @@ package final class Server: Sendable {
 extension Endpoint {
   /// Makes a listener, configures and starts it.
   static func listening(
-    on socket: nng_socket, at address: Address, channel: Channel, tls: TLSIdentity?
+    on socket: nng_socket, at address: Address, channel: Channel, tls: TLSMaterial?,
+    verification: TLSIdentity.Verification = .full(serverName: nil)
   ) throws(TransportError) -> Endpoint {
     let listener = try Endpoint.listener(on: socket, at: address)
     do throws(TransportError) {
-      try listener.configure(channel: channel, tls: tls, verification: .full(serverName: nil))
+      try listener.configure(channel: channel, tls: tls, verification: verification)
       try listener.start()
     } catch {
       listener.close()

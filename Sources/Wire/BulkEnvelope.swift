@@ -6,14 +6,11 @@ internal import Leasing
 package struct BulkEnvelope: Hashable, Sendable {
   /// Version of the program that wrote it; what is encoded always has our own.
   package private(set) var version = Wire.version
-  /// 32 bytes.
-  package let token: [UInt8]
   package let worker: WorkerID
   package let requestID: UInt64
   package let body: BulkRequest
 
-  package init(token: [UInt8], worker: WorkerID, requestID: UInt64, body: BulkRequest) {
-    self.token = token
+  package init(worker: WorkerID, requestID: UInt64, body: BulkRequest) {
     self.worker = worker
     self.requestID = requestID
     self.body = body
@@ -80,9 +77,9 @@ extension BulkEnvelope {
       frame, limit: Limits.bulkFrameByteCount,
       budget: budget ?? .bulk(frameByteCount: frame.count), wire__bulk_request__unpack
     ) { (message: Wire__BulkRequest) throws(WireError) in
-      let token = try unsafe Frame.token(of: message)
+      try unsafe Frame.checkVersion(ofRequest: message)
       var envelope = unsafe BulkEnvelope(
-        token: token, worker: WorkerID(message.worker), requestID: message.request_id,
+        worker: WorkerID(message.worker), requestID: message.request_id,
         body: try BulkRequest(reading: message, now: now))
       unsafe envelope.version = message.version
       return envelope
@@ -91,18 +88,21 @@ extension BulkEnvelope {
 
   /// Writes a frame; a piece's bytes are copied once, into it.
   ///
+  /// - Parameter key: Of the proof; without one it is zeros.
+  /// - Returns: The frame.
   /// - Throws: `WireError` where a value is not within the protocol's limits.
-  package func encode() throws(WireError) -> [UInt8] {
+  package func encode(key: [UInt8]? = nil) throws(WireError) -> [UInt8] {
     var content: [UInt8] = []
     if case .putPiece(let piece) = body { content = piece.bytes }
     return try unsafe content.withUnsafeBufferPointer { content throws(WireError) in
       let arena = MessageArena()
       let message = unsafe arena.message(wire__bulk_request__init) { message in
-        unsafe Frame.begin(&message, token: token, requestID: requestID, arena)
+        unsafe Frame.begin(&message, requestID: requestID, arena)
         unsafe message.worker = worker.rawValue
         unsafe body.fill(&message, content: content, arena)
       }
-      return try unsafe arena.pack(message, limit: Limits.bulkFrameByteCount)
+      return try unsafe Frame.pack(
+        message, in: arena, limit: Limits.bulkFrameByteCount, .bulk, key: key)
     }
   }
 }

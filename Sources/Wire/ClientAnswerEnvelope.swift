@@ -49,11 +49,16 @@ package struct Pong: Hashable, Sendable {
   package let versionText: String
   package let incarnation: Incarnation
   package let uptime: Duration
+  /// What somebody has to see to at the coordinator: certificates that end soon.
+  package let warnings: [String]
 
-  package init(versionText: String, incarnation: Incarnation, uptime: Duration) {
+  package init(
+    versionText: String, incarnation: Incarnation, uptime: Duration, warnings: [String] = []
+  ) {
     self.versionText = versionText
     self.incarnation = incarnation
     self.uptime = uptime
+    self.warnings = warnings
   }
 }
 
@@ -217,6 +222,17 @@ extension Pong {
     let uptime = try unsafe Field.count(
       message.uptime_milliseconds, limit: WireLimits.largestMilliseconds, "pong.uptime")
     self.uptime = .milliseconds(Int64(uptime))
+    let count = unsafe message.n_warnings
+    guard count <= WireLimits.warnings else {
+      throw .invalid("pong.warnings", "\(count) of at most \(WireLimits.warnings)")
+    }
+    var warnings: [String] = []
+    for index in 0..<count {
+      let text = unsafe message.warnings?[index]
+      warnings.append(
+        try unsafe Field.text(text, limit: WireLimits.reasonByteCount, "pong.warnings"))
+    }
+    self.warnings = warnings
   }
 
   func packed(in arena: MessageArena) -> UnsafeMutablePointer<Wire__Pong> {
@@ -224,6 +240,11 @@ extension Pong {
       unsafe message.version_text = arena.remark(versionText, limit: WireLimits.nameByteCount)
       unsafe message.incarnation = incarnation.rawValue
       unsafe message.uptime_milliseconds = UInt64(max(0, uptime.milliseconds))
+      let texts = unsafe warnings.prefix(WireLimits.warnings).map { text in
+        unsafe Optional(arena.remark(text, limit: WireLimits.reasonByteCount))
+      }
+      unsafe message.n_warnings = texts.count
+      unsafe message.warnings = arena.list(texts)
     }
   }
 }

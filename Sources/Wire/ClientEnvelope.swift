@@ -5,13 +5,10 @@ package import Jobs
 package struct ClientEnvelope: Hashable, Sendable {
   /// Version of the program that wrote it; what is encoded always has our own.
   package private(set) var version = Wire.version
-  /// 32 bytes.
-  package let token: [UInt8]
   package let requestID: UInt64
   package let body: ClientRequest
 
-  package init(token: [UInt8], requestID: UInt64, body: ClientRequest) {
-    self.token = token
+  package init(requestID: UInt64, body: ClientRequest) {
     self.requestID = requestID
     self.body = body
   }
@@ -50,9 +47,9 @@ extension ClientEnvelope {
       frame, limit: Limits.controlFrameByteCount,
       budget: budget ?? .control(frameByteCount: frame.count), wire__client_request__unpack
     ) { (message: Wire__ClientRequest) throws(WireError) in
-      let token = try unsafe Frame.token(of: message)
+      try unsafe Frame.checkVersion(ofRequest: message)
       var envelope = unsafe ClientEnvelope(
-        token: token, requestID: message.request_id, body: try ClientRequest(reading: message))
+        requestID: message.request_id, body: try ClientRequest(reading: message))
       unsafe envelope.version = message.version
       return envelope
     }
@@ -60,14 +57,17 @@ extension ClientEnvelope {
 
   /// Writes a frame.
   ///
+  /// - Parameter key: Of the proof; without one it is zeros.
+  /// - Returns: The frame.
   /// - Throws: `WireError` where a value is not within the protocol's limits.
-  package func encode() throws(WireError) -> [UInt8] {
+  package func encode(key: [UInt8]? = nil) throws(WireError) -> [UInt8] {
     let arena = MessageArena()
     let message = unsafe arena.message(wire__client_request__init) { message in
-      unsafe Frame.begin(&message, token: token, requestID: requestID, arena)
+      unsafe Frame.begin(&message, requestID: requestID, arena)
       unsafe body.fill(&message, arena)
     }
-    return try unsafe arena.pack(message, limit: Limits.controlFrameByteCount)
+    return try unsafe Frame.pack(
+      message, in: arena, limit: Limits.controlFrameByteCount, .client, key: key)
   }
 }
 

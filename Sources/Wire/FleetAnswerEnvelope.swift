@@ -29,6 +29,8 @@ package enum FleetAnswerBody: Hashable, Sendable {
   case unknownWorker
   case drain
   case configuration(ConfigurationPart)
+  /// 32 bytes.
+  case nonce([UInt8])
 }
 
 extension FleetAnswerEnvelope {
@@ -101,6 +103,9 @@ extension FleetAnswerBody {
       self = .configuration(
         try unsafe ConfigurationPart(
           reading: Field.required(message.configuration, "configuration")))
+    case WIRE__FLEET_ANSWER__BODY_NONCE:
+      self = .nonce(
+        try unsafe Field.bytes(message.nonce, exactly: WireLimits.nonceByteCount, "nonce"))
     default: throw .invalid("body", "missing, or of a kind that this version does not know")
     }
   }
@@ -135,6 +140,9 @@ extension FleetAnswerBody {
     case .configuration(let part):
       unsafe message.body_case = WIRE__FLEET_ANSWER__BODY_CONFIGURATION
       unsafe message.configuration = part.packed(in: arena)
+    case .nonce(let nonce):
+      unsafe message.body_case = WIRE__FLEET_ANSWER__BODY_NONCE
+      unsafe message.nonce = arena.bytes(nonce, limit: WireLimits.nonceByteCount, "nonce")
     case .alive, .finish: unsafe fillReport(&message, arena)
     case .done, .unknownWorker, .drain:
       unsafe message.done = arena.message(wire__empty__init) { _ in }

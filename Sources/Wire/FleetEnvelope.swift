@@ -6,15 +6,12 @@ package import Leasing
 package struct FleetEnvelope: Hashable, Sendable {
   /// Version of the program that wrote it; what is encoded always has our own.
   package private(set) var version = Wire.version
-  /// 32 bytes.
-  package let token: [UInt8]
   package let worker: WorkerID
-  /// Chosen by the worker; a request that is sent again keeps it.
+  /// Counts up within a session: each number is answered once.
   package let requestID: UInt64
   package let body: FleetBody
 
-  package init(token: [UInt8], worker: WorkerID, requestID: UInt64, body: FleetBody) {
-    self.token = token
+  package init(worker: WorkerID, requestID: UInt64, body: FleetBody) {
     self.worker = worker
     self.requestID = requestID
     self.body = body
@@ -24,7 +21,9 @@ package struct FleetEnvelope: Hashable, Sendable {
 /// What a worker asks or reports: `FleetRequest` of `Leasing`, with seals.
 package enum FleetBody: Hashable, Sendable {
   /// The name is the host's and the process's; both texts are for people.
-  case hello(name: String, host: String = "", threadCount: Int, versionText: String)
+  /// The token's name is empty for the one that lets any worker in.
+  case hello(
+    name: String, host: String = "", threadCount: Int, versionText: String, tokenName: String = "")
   case acquire(leaseLimit: Int)
   case heartbeat(Heartbeat)
   /// At most as many as `FrameFit.count(of:)` allows.
@@ -34,6 +33,8 @@ package enum FleetBody: Hashable, Sendable {
   case goodbye
   /// Asks for a part of what is to be known about a job.
   case configuration(JobID, offset: UInt64)
+  /// Asks for what the proof of the hello that follows is made with.
+  case nonce
 }
 
 extension FleetEnvelope {
@@ -51,9 +52,9 @@ extension FleetEnvelope {
       frame, limit: Limits.controlFrameByteCount,
       budget: budget ?? .control(frameByteCount: frame.count), wire__fleet_request__unpack
     ) { (message: Wire__FleetRequest) throws(WireError) in
-      let token = try unsafe Frame.token(of: message)
+      try unsafe Frame.checkVersion(ofRequest: message)
       var envelope = unsafe FleetEnvelope(
-        token: token, worker: WorkerID(message.worker), requestID: message.request_id,
+        worker: WorkerID(message.worker), requestID: message.request_id,
         body: try FleetBody(reading: message, now: now))
       unsafe envelope.version = message.version
       return envelope
@@ -62,15 +63,18 @@ extension FleetEnvelope {
 
   /// Writes a frame.
   ///
+  /// - Parameter key: Of the proof; without one it is zeros.
+  /// - Returns: The frame.
   /// - Throws: `WireError` where a value is not within the protocol's limits.
-  package func encode() throws(WireError) -> [UInt8] {
+  package func encode(key: [UInt8]? = nil) throws(WireError) -> [UInt8] {
     let arena = MessageArena()
     let message = unsafe arena.message(wire__fleet_request__init) { message in
-      unsafe Frame.begin(&message, token: token, requestID: requestID, arena)
+      unsafe Frame.begin(&message, requestID: requestID, arena)
       unsafe message.worker = worker.rawValue
       unsafe body.fill(&message, arena)
     }
-    return try unsafe arena.pack(message, limit: Limits.controlFrameByteCount)
+    return try unsafe Frame.pack(
+      message, in: arena, limit: Limits.controlFrameByteCount, .fleet, key: key)
   }
 }
 
@@ -101,6 +105,7 @@ extension FleetBody {
       let offset = try unsafe Field.count(
         part.offset, limit: WireLimits.configurationByteCount, "configuration.offset")
       self = unsafe .configuration(JobID(part.job), offset: offset)
+    case WIRE__FLEET_REQUEST__BODY_GET_NONCE: self = .nonce
     default: throw .invalid("body", "missing, or of a kind that this version does not know")
     }
   }
@@ -114,7 +119,9 @@ extension FleetBody {
       threadCount: try unsafe Field.number(
         message.thread_count, in: 1...WireLimits.threadsPerWorker, "hello.thread_count"),
       versionText: try unsafe Field.text(
-        message.version_text, limit: WireLimits.nameByteCount, "hello.version_text"))
+        message.version_text, limit: WireLimits.nameByteCount, "hello.version_text"),
+      tokenName: try unsafe Field.text(
+        message.token_name, limit: WireLimits.nameByteCount, "hello.token_name"))
   }
 
   private static func finish(
@@ -143,7 +150,7 @@ extension FleetBody {
 
   func fill(_ message: inout Wire__FleetRequest, _ arena: MessageArena) {
     switch self {
-    case .hello, .acquire, .goodbye, .configuration: unsafe fillQuestion(&message, arena)
+    case .hello, .acquire, .goodbye, .configuration, .nonce: unsafe fillQuestion(&message, arena)
     case .heartbeat(let heartbeat):
       unsafe message.body_case = WIRE__FLEET_REQUEST__BODY_HEARTBEAT
       unsafe message.heartbeat = heartbeat.packed(in: arena)
@@ -172,13 +179,14 @@ extension FleetBody {
   /// The requests without leases.
   private func fillQuestion(_ message: inout Wire__FleetRequest, _ arena: MessageArena) {
     switch self {
-    case .hello(let name, let host, let threadCount, let versionText):
+    case .hello(let name, let host, let threadCount, let versionText, let tokenName):
       unsafe message.body_case = WIRE__FLEET_REQUEST__BODY_HELLO
       unsafe message.hello = arena.message(wire__hello__init) { hello in
         unsafe hello.name = arena.remark(name, limit: WireLimits.nameByteCount)
         unsafe hello.host = arena.remark(host, limit: WireLimits.nameByteCount)
         unsafe hello.thread_count = UInt32(clamping: threadCount)
         unsafe hello.version_text = arena.remark(versionText, limit: WireLimits.nameByteCount)
+        unsafe hello.token_name = arena.remark(tokenName, limit: WireLimits.nameByteCount)
       }
     case .acquire(let leaseLimit):
       unsafe message.body_case = WIRE__FLEET_REQUEST__BODY_ACQUIRE
@@ -194,6 +202,9 @@ extension FleetBody {
         unsafe part.job = job.rawValue
         unsafe part.offset = offset
       }
+    case .nonce:
+      unsafe message.body_case = WIRE__FLEET_REQUEST__BODY_GET_NONCE
+      unsafe message.get_nonce = arena.message(wire__empty__init) { _ in }
     case .heartbeat, .finish, .handBack, .fail: break
     }
   }

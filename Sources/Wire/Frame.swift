@@ -10,7 +10,7 @@ protocol FrameMessage {
 /// Fields that each request has beside them.
 protocol RequestMessage: FrameMessage {
   var minimum_version: UInt32 { get set }
-  var token: ProtobufCBinaryData { get set }
+  var proof: ProtobufCBinaryData { get set }
 }
 
 extension Wire__FleetRequest: @unsafe RequestMessage {}
@@ -62,26 +62,35 @@ enum Frame {
     unsafe protobuf_c_message_free_unpacked(base, allocator)
   }
 
-  /// Sets what each request begins with.
+  /// Sets what each request begins with; its proof is made of the packed frame.
   static func begin(
-    _ message: inout some RequestMessage, token: [UInt8], requestID: UInt64, _ arena: MessageArena
+    _ message: inout some RequestMessage, requestID: UInt64, _ arena: MessageArena
   ) {
     message.version = Wire.version
     message.minimum_version = Wire.oldestVersion(spokenBy: Wire.version)
-    if token.count != WireLimits.tokenByteCount {
-      arena.refuse("token", "\(token.count) bytes instead of \(WireLimits.tokenByteCount)")
-    }
-    unsafe message.token = arena.bytes(token, limit: WireLimits.tokenByteCount, "token")
+    let none = [UInt8](repeating: 0, count: FrameProof.byteCount)
+    unsafe message.proof = arena.bytes(none, limit: FrameProof.byteCount, "proof")
     message.request_id = requestID
   }
 
-  /// Checks the peer's version and returns its token.
-  static func token(of message: some RequestMessage) throws(WireError) -> [UInt8] {
+  /// Packs a request, with a proof where there is a key.
+  static func pack<Message>(
+    _ message: UnsafeMutablePointer<Message>, in arena: MessageArena, limit: Int,
+    _ kind: FrameProof.Kind,
+    key: [UInt8]?
+  ) throws(WireError) -> [UInt8] {
+    var frame = try unsafe arena.pack(message, limit: limit)
+    if let key { FrameProof.make(in: &frame, kind, key: key) }
+    return frame
+  }
+
+  /// Checks the peer's version and that there is a proof; whether it is a good one, `FrameProof`
+  /// knows.
+  static func checkVersion(ofRequest message: some RequestMessage) throws(WireError) {
     let refusal = Wire.versionRefusal(
       peer: message.version, peerMinimum: message.minimum_version)
     if let refusal { throw WireError(.version, refusal) }
-    return try unsafe Field.bytes(
-      message.token, exactly: WireLimits.tokenByteCount, "token")
+    _ = try unsafe Field.bytes(message.proof, exactly: FrameProof.byteCount, "proof")
   }
 
   /// Checks the version of an answer.

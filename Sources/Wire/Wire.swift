@@ -3,11 +3,13 @@ internal import Jobs
 /// The protocol's version, and who may talk to whom.
 package enum Wire {
   /// Version that this program writes.
-  package static let version: UInt32 = 1
+  package static let version: UInt32 = 2
 
-  /// Oldest version that a program of `version` reads: the one before, and there is no version 0.
+  /// Oldest version that a program of `version` reads: the one before.
+  ///
+  /// Version 2 does not read version 1, which sent the tokens themselves, and there is no version 0.
   package static func oldestVersion(spokenBy version: UInt32) -> UInt32 {
-    max(1, version == 0 ? 0 : version - 1)
+    version <= 2 ? max(1, version) : version - 1
   }
 
   /// Why two programs cannot talk, in words for their users; `nil` where they can.
@@ -23,7 +25,7 @@ package enum Wire {
     peer: UInt32, peerMinimum: UInt32, own: UInt32 = version
   ) -> String? {
     let distance = peer > own ? peer - own : own - peer
-    guard peer > 0, distance <= 1, peerMinimum <= own else {
+    guard peer > 0, distance <= 1, peerMinimum <= own, peer >= oldestVersion(spokenBy: own) else {
       return "protocol version \(peer) (reads \(peerMinimum) and later) and version \(own) "
         + "(reads \(oldestVersion(spokenBy: own)) and later) do not go together: "
         + "update the older program"
@@ -34,7 +36,8 @@ package enum Wire {
 
 /// Limits of the frames' contents; those that other modules share stand in `Limits`.
 package enum WireLimits {
-  package static let tokenByteCount = 32
+  /// What a hello proves to be made with.
+  package static let nonceByteCount = 32
   /// A worker's, a source's or a job's name.
   package static let nameByteCount = 1 << 10
   /// `PATH_MAX` of Linux.
@@ -58,6 +61,8 @@ package enum WireLimits {
   package static let jobsPerPage = 100
   package static let workersPerPage = 200
   package static let eventsPerPage = 500
+  /// In a coordinator's answer about itself.
+  package static let warnings = 8
   /// Threads of one worker.
   package static let threadsPerWorker = 1 << 12
   /// Offsets, sizes and sums beyond this are mistakes, and sums of them could overflow.

@@ -22,7 +22,10 @@ final class CoordinatorLink: Sendable {
   private let control: Client
   private let bulk = Mutex<Client?>(nil)
   private let lastWelcome = Mutex<Welcome?>(nil)
+  /// The key of the session, once the coordinator has taken the hello.
+  private let key = Mutex<[UInt8]>([])
   private let lastRequest = Atomic<UInt64>(0)
+  private let lastBulkRequest = Atomic<UInt64>(0)
   private let clock = ContinuousClock()
   private let started: ContinuousClock.Instant
 
@@ -36,8 +39,6 @@ final class CoordinatorLink: Sendable {
   }
 
   private var now: Instant { Instant(sinceStart: clock.now - started) }
-
-  private func nextRequestID() -> UInt64 { lastRequest.add(1, ordering: .relaxed).newValue }
 
   func close() async {
     await control.close(within: .seconds(2))
@@ -65,7 +66,7 @@ final class CoordinatorLink: Sendable {
       guard case .finish = request else { return (.done, []) }
       return (.finish(.refused("the lease is not known to this worker")), [])
     }
-    let answer = try await exchange(body)
+    let answer = if case .hello = body { try await join(body) } else { try await exchange(body) }
     switch answer {
     case .refusal(let refusal): throw refusal
     case .welcome(let welcome):
@@ -79,7 +80,7 @@ final class CoordinatorLink: Sendable {
     case .finish(let answers):
       guard let first = answers.first else { throw WorkerError("an empty answer to a result") }
       return (.finish(first), [])
-    case .done, .configuration: return (.done, [])
+    case .done, .configuration, .nonce: return (.done, [])
     case .unknownWorker: return (.unknownWorker, [])
     case .drain: return (.drain, [])
     }
@@ -93,7 +94,7 @@ final class CoordinatorLink: Sendable {
     case .hello(let name, let threadCount):
       return .hello(
         name: name, host: options.host, threadCount: threadCount,
-        versionText: WorkerOptions.versionText)
+        versionText: WorkerOptions.versionText, tokenName: options.tokenName)
     case .acquire(let limit): return .acquire(leaseLimit: limit)
     case .heartbeat(let held):
       let sealed = held.compactMap { held in
@@ -119,11 +120,26 @@ final class CoordinatorLink: Sendable {
     }
   }
 
+  /// Says hello under a new key, which is the session's from then on.
+  private func join(_ hello: FleetBody) async throws -> FleetAnswerBody {
+    let answer = try await exchange(.nonce, key: nil)
+    guard case .nonce(let nonce) = answer else { return answer }
+    let key = FrameProof.sessionKey(token: options.token, nonce: nonce, worker: worker)
+    let welcome = try await exchange(hello, key: key)
+    if case .welcome = welcome { self.key.withLock { $0 = key } }
+    return welcome
+  }
+
   private func exchange(_ body: FleetBody) async throws -> FleetAnswerBody {
-    let envelope = FleetEnvelope(
-      token: options.token, worker: worker, requestID: nextRequestID(), body: body)
+    try await exchange(body, key: key.withLock { $0 })
+  }
+
+  private func exchange(_ body: FleetBody, key: [UInt8]?) async throws -> FleetAnswerBody {
+    let number = lastRequest.add(1, ordering: .relaxed).newValue
+    let envelope = FleetEnvelope(worker: worker, requestID: number, body: body)
     let asked = now
-    let frame = try await control.request(try envelope.encode(), timeout: Self.controlTimeout)
+    let frame = try await control.request(
+      try envelope.encode(key: key), timeout: Self.controlTimeout)
     let answer = try FleetAnswerEnvelope(decoding: frame, now: asked)
     guard answer.requestID == envelope.requestID else {
       throw WorkerError("an answer to another request")
@@ -141,6 +157,8 @@ final class CoordinatorLink: Sendable {
       let answer = try await repeated(for: deadManTime) {
         let answer = try await self.exchange(body)
         if case .refusal(let refusal) = answer { try refusal.throwIfMomentary() }
+        // The next heartbeat learns it too, and says hello.
+        if case .unknownWorker = answer { throw WorkerError("unknown to the coordinator") }
         return answer
       }
       switch answer {
@@ -173,9 +191,10 @@ final class CoordinatorLink: Sendable {
     guard let client = bulk.withLock({ $0 }) else {
       throw WorkerError("not yet welcomed by the coordinator")
     }
-    let envelope = BulkEnvelope(
-      token: options.token, worker: worker, requestID: nextRequestID(), body: body)
-    let frame = try await client.request(try envelope.encode(), timeout: Self.bulkTimeout)
+    let number = lastBulkRequest.add(1, ordering: .relaxed).newValue
+    let envelope = BulkEnvelope(worker: worker, requestID: number, body: body)
+    let frame = try await client.request(
+      try envelope.encode(key: key.withLock { $0 }), timeout: Self.bulkTimeout)
     let answer = try BulkAnswerEnvelope(decoding: frame)
     guard answer.requestID == envelope.requestID else {
       throw WorkerError("an answer to another request")

@@ -51,9 +51,13 @@ package actor Worker {
   /// Works until there is a reason to leave.
   package func run() async -> WorkerExit {
     let ticks = Task { await tickUntilExit() }
-    defer { ticks.cancel() }
+    let certificates = Task { await watchCertificates() }
+    defer {
+      ticks.cancel()
+      certificates.cancel()
+    }
     StoreNotices.process.hear { [weak self] text in
-      Task { [weak self] in await self?.noteStore(text) }
+      Task { [weak self] in await self?.tellJobs(text) }
     }
     return await withCheckedContinuation { continuation in
       if let exit { continuation.resume(returning: exit) } else { exitWaiter = continuation }
@@ -74,8 +78,17 @@ package actor Worker {
     }
   }
 
-  /// Tells the jobs at hand that a store is being asked again and again.
-  private func noteStore(_ text: String) {
+  /// Warns once a day of certificates of ours that end soon.
+  private func watchCertificates() async {
+    guard let tls = options.tls else { return }
+    while exit == nil, !Task.isCancelled {
+      for text in tls.warnings() { tellJobs(text) }
+      try? await Task.sleep(for: .seconds(86_400))  // cancelled: the loop ends
+    }
+  }
+
+  /// Tells the jobs at hand, for example that a store is being asked again and again.
+  private func tellJobs(_ text: String) {
     for job in Set(core.held.map(\.grant.job)) {
       outgoingLogs.append(job: job, level: .warning, text)
     }
@@ -147,6 +160,8 @@ package actor Worker {
       forgetEnded(answer)
     } catch let refusal as Refusal {
       note(refusal, of: request, logs)
+    } catch let error as WireError where error.code == .version {
+      note(Refusal(error), of: request, logs)
     } catch {
       if let logs { outgoingLogs.putBack(logs) }
       endIfStuck(error)

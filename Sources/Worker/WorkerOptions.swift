@@ -6,6 +6,8 @@ package struct WorkerOptions: Sendable {
   /// The coordinator's control listener.
   package var join: Address
   package var token: [UInt8]
+  /// Whose token it is; empty for the one that lets any worker in.
+  package var tokenName = ""
   package var tls: TLSIdentity?
   /// Allows a plain connection to another machine.
   package var insecure = false

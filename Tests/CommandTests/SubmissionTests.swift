@@ -186,8 +186,8 @@ private struct Questions: Sendable {
   }
 
   func ask(_ body: ClientRequest) async throws -> ClientAnswer {
-    let envelope = ClientEnvelope(token: token, requestID: .random(in: 1 ... .max), body: body)
-    let answer = try await client.request(try envelope.encode(), timeout: .seconds(20))
+    let envelope = ClientEnvelope(requestID: .random(in: 1 ... .max), body: body)
+    let answer = try await client.request(try envelope.encode(key: token), timeout: .seconds(20))
     return try ClientAnswerEnvelope(decoding: answer).body
   }
 

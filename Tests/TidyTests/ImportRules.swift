@@ -17,7 +17,7 @@ enum ImportTable {
     "ObjectStore": ["CCurl", "Digests"],
     "Database": ["CPQ", "CSQLite3"],
     "Transport": ["CNNG"],
-    "Wire": ["CWire", "Jobs", "Leasing"],
+    "Wire": ["CWire", "Digests", "Jobs", "Leasing"],
     "Journal": ["CoordinatorCore", "GRDB", "GRDBSQLite", "Jobs", "Leasing"],
     "Tables": [
       "CKernels", "Columnar", "Compression", "Database", "Digests", "Jobs", "Models",

@@ -121,23 +121,29 @@ enum ProtoRules {
   }
 }
 
-/// The page of faults: each line of its tables names a test, and each test that it names exists.
+/// The pages of faults and of threats: each line of their tables names a test, and each test that it
+/// names exists.
 enum FaultModelRules {
-  static let path = "Sources/nightshift/Documentation.docc/FaultModel.md"
+  static let paths = ["FaultModel", "ThreatModel"].map {
+    "Sources/nightshift/Documentation.docc/\($0).md"
+  }
 
-  /// Reads the page beside the tests that there are, as `Suite.test`.
-  static func findings(_ text: String, tests: Set<String>) -> [Finding] {
+  /// Reads a page beside the tests that there are, as `Suite.test`; a suite alone names all of it.
+  static func findings(_ text: String, tests: Set<String>, path: String = paths[0]) -> [Finding] {
+    let suites = Set(tests.compactMap { $0.split(separator: ".").first.map(String.init) })
     var findings: [Finding] = []
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    where line.hasPrefix("| ") && !line.hasPrefix("| ---") && !line.hasPrefix("| fault |") {
-      let quoted = line.split(separator: "`").filter { $0.range(of: "Tests.") != nil }
+    where line.hasPrefix("| ") && !line.hasPrefix("| ---") && !line.hasSuffix("| shows it |") {
+      let quoted = line.split(separator: "`").filter { name in
+        name.range(of: "Tests.") != nil || name.hasSuffix("Tests")
+      }
       if quoted.isEmpty {
         findings.append(
           Finding(
             path: path, line: number + 1, problem: "a fault without a test",
             replacement: "name the test that shows it, as `Suite.test`"))
       }
-      for name in quoted where !tests.contains(String(name)) {
+      for name in quoted where !tests.contains(String(name)) && !suites.contains(String(name)) {
         findings.append(
           Finding(
             path: path, line: number + 1, problem: "there is no test \(name)",

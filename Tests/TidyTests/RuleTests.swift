@@ -224,11 +224,14 @@ import Testing
       | a | b | `ATests.one`, `ATests.two` |
       | a | b | words |
       | a | b | `ATests.three` |
+      | a | b | `ATests` |
+      | a | b | `BTests` |
       """
     let file = SourceFile(
       path: "Tests/ATests/ATests+More.swift", text: "  @Test func one() {}\n  func two(a: Int) {}\n"
     )
     #expect(FaultModelRules.tests([file]) == ["ATests.one", "ATests.two"])
-    #expect(lines(FaultModelRules.findings(page, tests: FaultModelRules.tests([file]))) == [4, 5])
+    #expect(
+      lines(FaultModelRules.findings(page, tests: FaultModelRules.tests([file]))) == [4, 5, 7])
   }
 }

@@ -66,8 +66,11 @@ import Testing
   }
 
   @Test func everyFaultHasItsTest() throws {
-    let text = try #require(SourceTree.current.text(of: FaultModelRules.path))
-    expectNone(FaultModelRules.findings(text, tests: FaultModelRules.tests(Self.sources)))
+    let tests = FaultModelRules.tests(Self.sources)
+    for path in FaultModelRules.paths {
+      let text = try #require(SourceTree.current.text(of: path))
+      expectNone(FaultModelRules.findings(text, tests: tests, path: path))
+    }
   }
 
   @Test func nothingNamesAMachine() {

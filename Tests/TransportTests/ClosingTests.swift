@@ -69,6 +69,38 @@ struct ClosingTests {
     #expect(await server.close(within: .seconds(5)))
   }
 
+  /// A thread that is kept from running is not taken for one that hangs.
+  @Test(arguments: [
+    // runnable, ran, waited (ns), is starved
+    (false, UInt64(50), UInt64(0), false),
+    (true, 50, 0, false),
+    // Runnable all the time, and did not run.
+    (true, 10, 0, true),
+    // It ran, after it had waited for more than half of the time.
+    (false, 50, 60_000_000, true),
+    (false, 50, 40_000_000, false),
+  ])
+  func starvedThreadsAreTold(
+    isRunnable: Bool, ran: UInt64, waited: UInt64, isStarved: Bool
+  ) {
+    let before = NngThread(isRunnable: false, ran: 10, waited: 5)
+    let now = NngThread(isRunnable: isRunnable, ran: ran, waited: 5 + waited)
+    #expect(now.isStarved(since: before, for: .milliseconds(100)) == isStarved)
+  }
+
+  @Test func theThreadsOfNngAreFound() async throws {
+    try await withServer { server in
+      let threads = NngThread.all()
+      #expect(threads.count >= 4)
+      try await withClient(of: server) { client in
+        #expect(await reply(of: client, to: [1]) == [1])
+      }
+      let later = NngThread.all()
+      #expect(
+        later.contains { number, thread in threads[number] != nil && thread != threads[number] })
+    }
+  }
+
   @Test func cancelledRunClosesTheServer() async throws {
     let server = try Server(
       address: Address("tcp://127.0.0.1:0"), channel: .control, tls: nil, insecure: false,

@@ -49,6 +49,37 @@ struct ListenerTests {
     }
   }
 
+  /// The same with the times of production: from the fault to an answer for a newcomer.
+  @Test func deafListenerIsHealedInTenSeconds() async throws {
+    try await withServer { server in
+      var isReplaced = false
+      var deaf = ContinuousClock.now
+      // Until one storm is followed by silence; one that the listener survives proves nothing.
+      let end = ContinuousClock.now + .seconds(30)
+      while ContinuousClock.now < end {
+        deaf = .now
+        for _ in 0..<200 {
+          guard let connection = try? RawConnection(port: server.boundAddress.port) else {
+            continue
+          }
+          connection.finishAndReset()
+        }
+        let isDeaf = try await withClient(of: server) { client in
+          await failure(of: client, timeout: .seconds(1)) != nil
+        }
+        if isDeaf { break }
+      }
+      isReplaced = await holds(within: .seconds(15)) { server.statistics.recreationCount > 0 }
+      #expect(isReplaced, "the fault was not provoked, or not noticed")
+      try await withClient(of: server) { newcomer in
+        #expect(await repeatedReply(of: newcomer, to: [2]) == [2])
+      }
+      let time = deaf.duration(to: .now)
+      print("a deaf listener was healed in", time)
+      #expect(time < .seconds(10))
+    }
+  }
+
   @Test(arguments: ["tcp", "tls+tcp"])
   func soundListenerIsLeftAlone(scheme: String) async throws {
     let isBusy = Mutex(true)
@@ -98,7 +129,7 @@ struct ListenerTests {
   @Test func tooManySilentConnectionsPushOutTheOldest() async throws {
     var timing = Server.Timing.quick
     timing.negotiationTimeout = .seconds(60)
-    try await withServer("tls+tcp", pendingLimit: 10, timing: timing) { server in
+    try await withServer("tls+tcp", pendingLimit: 20, timing: timing) { server in
       let first = try (0..<10).map { _ in try RawConnection(port: server.boundAddress.port) }
       #expect(await holds(within: .seconds(2)) { server.statistics.pendingCount == 10 })
       let second = try (0..<10).map { _ in try RawConnection(port: server.boundAddress.port) }
@@ -119,6 +150,7 @@ struct ListenerTests {
           address: server.boundAddress, channel: .control, tls: nil, contextCount: 1)
       }
       for client in honest { #expect(await reply(of: client, to: [1]) == [1]) }
+      #expect(await holds(within: .seconds(10)) { server.statistics.probeCount == 1 })
       #expect(await holds(within: .seconds(2)) { server.statistics.openPipeCount == 3 })
       try await withClient(of: server) { fourth in
         #expect(await failure(of: fourth, timeout: .milliseconds(600)) != nil)
@@ -128,6 +160,43 @@ struct ListenerTests {
         #expect(await reply(of: fourth, to: [4]) == [4])
       }
       for client in honest { #expect(await client.close(within: .seconds(5))) }
+    }
+  }
+
+  /// Peers that greet and then prove nothing make room for those that do.
+  @Test func strangersMakeRoom() async throws {
+    var timing = Server.Timing.quick
+    timing.probeInterval = .seconds(60)
+    timing.negotiationTimeout = .milliseconds(300)
+    let handler: Server.Handler = { request in
+      if request == [7] { Server.recognizePeer() }
+      return request
+    }
+    try await withServer(connectionLimit: 20, timing: timing, handler: handler) { server in
+      let known = try (0..<4).map { _ in
+        try Client(address: server.boundAddress, channel: .control, tls: nil, contextCount: 1)
+      }
+      for client in known { #expect(await reply(of: client, to: [7]) == [7]) }
+      let strangers = try (0..<16).map { _ in
+        let connection = try RawConnection(port: server.boundAddress.port)
+        connection.send(requestHello)
+        return connection
+      }
+      // Down to half of the limit, and none of those that proved something.
+      #expect(
+        await holds(within: .seconds(10)) {
+          server.statistics.evictedCount >= 10 && server.statistics.openPipeCount <= 10
+        })
+      #expect(server.statistics.openPipeCount >= 9)
+      for client in known {
+        #expect(await reply(of: client, to: [7]) == [7])
+        #expect(client.redialCount == 0)
+      }
+      try await withClient(of: server) { newcomer in
+        #expect(await reply(of: newcomer, to: [7]) == [7])
+      }
+      for client in known { #expect(await client.close(within: .seconds(5))) }
+      withExtendedLifetime(strangers) {}
     }
   }
 

@@ -2,13 +2,13 @@ import Testing
 import Transport
 
 struct PendingConnectionsTests {
-  private func link(_ port: UInt16) -> Link {
-    Link(own: Peer(high: 0, low: 1, port: 7070), peer: Peer(high: 0, low: 2, port: port))
+  private func link(_ port: UInt16, from host: UInt64 = 2) -> Link {
+    Link(own: Peer(high: 0, low: 1, port: 7070), peer: Peer(high: 0, low: host, port: port))
   }
-  private func links(_ ports: ClosedRange<UInt16>) -> Set<Link> { Set(ports.map(link)) }
+  private func links(_ ports: ClosedRange<UInt16>) -> Set<Link> { Set(ports.map { link($0) }) }
 
   @Test func onlyTheOverdueAreEnded() {
-    var pending = PendingConnections(limit: 100, timeout: .seconds(10))
+    var pending = PendingConnections(limit: 100, limitOfAddress: 100, timeout: .seconds(10))
     #expect(pending.review(connected: links(1...3), negotiated: [], now: .zero) == [])
     let negotiated: Set = [link(2)]
     let later = pending.review(
@@ -22,7 +22,7 @@ struct PendingConnectionsTests {
   }
 
   @Test func theOldestBeyondTheLimitAreEnded() {
-    var pending = PendingConnections(limit: 3, timeout: .seconds(10))
+    var pending = PendingConnections(limit: 3, limitOfAddress: 3, timeout: .seconds(10))
     #expect(pending.review(connected: links(1...3), negotiated: [], now: .zero) == [])
     let ended = pending.review(connected: links(1...5), negotiated: [], now: .seconds(1))
     #expect(ended.count == 2)
@@ -30,8 +30,23 @@ struct PendingConnectionsTests {
     #expect(pending.count == 3)
   }
 
+  /// One address cannot push out what comes from others.
+  @Test func theOldestOfOneAddressGoFirst() {
+    var pending = PendingConnections(limit: 6, limitOfAddress: 3, timeout: .seconds(10))
+    let honest: Set = [link(1, from: 3), link(2, from: 4)]
+    #expect(pending.review(connected: honest, negotiated: [], now: .zero) == [])
+    #expect(
+      pending.review(connected: honest.union(links(1...3)), negotiated: [], now: .seconds(1)) == [])
+    let ended = pending.review(
+      connected: honest.union(links(1...9)), negotiated: [], now: .seconds(2))
+    #expect(ended.count == 6)
+    #expect(ended.isSuperset(of: links(1...3)))
+    #expect(ended.isDisjoint(with: honest))
+    #expect(pending.count == 5)
+  }
+
   @Test func aReturningPortIsANewConnection() {
-    var pending = PendingConnections(limit: 3, timeout: .seconds(10))
+    var pending = PendingConnections(limit: 3, limitOfAddress: 3, timeout: .seconds(10))
     _ = pending.review(connected: links(1...1), negotiated: [], now: .zero)
     _ = pending.review(connected: [], negotiated: [], now: .seconds(5))
     _ = pending.review(connected: links(1...1), negotiated: [], now: .seconds(6))

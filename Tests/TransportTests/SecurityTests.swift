@@ -130,9 +130,15 @@ struct SecurityTests {
         coordinator, certificates.identity("worker", serverName: "elsewhere.example"),
         "does not name \"elsewhere.example\""
       ),
-      (coordinator, certificates.identity("worker", trusting: "/other"), "not signed by"),
-      (coordinator, certificates.identity("worker", from: "/other"), "refused our certificate"),
+      (coordinator, certificates.identity("worker", trusting: "/other"), "but by \"Nightshift"),
+      (coordinator, certificates.identity("worker", from: "/other"), "which is signed by"),
       (coordinator, certificates.identity("worker", from: "/expired"), "expired"),
+      (coordinator, certificates.identity("worker", from: "/early"), "check the clocks"),
+      (
+        certificates.identity("coordinator", from: "/namesake", trusting: "/namesake"),
+        certificates.identity("worker", from: "/namesake"),
+        "although the authority's name is the same"
+      ),
     ]
     for (own, theirs, words) in reasons {
       try await withServer("tls+tcp", tls: own) { server in
@@ -153,6 +159,93 @@ struct SecurityTests {
         #expect(await client.close(within: .seconds(5)))
       }
     }
+  }
+
+  /// The server's certificate is at fault, which our own server would not begin with.
+  @Test(arguments: [
+    ("/expired", "", "the server's certificate is expired 24 hours ago"),
+    ("/early", "", "the server's certificate is valid only in 24 hours"),
+    ("/other", "", "is not signed by"),
+    ("", "/early", "/early/worker.pem: valid only in"),
+  ])
+  func diagnosisTellsWhatIsWrongWithACertificate(
+    theirs: String, ours: String, words: String
+  ) async throws {
+    let certificates = Certificates.shared
+    let server = try RawTLSServer(certificates.identity("coordinator", from: theirs))
+    let client: Client
+    do throws(TransportError) {
+      client = try Client(
+        address: server.address, channel: .control,
+        tls: certificates.identity("worker", from: ours),
+        contextCount: 1)
+    } catch {
+      #expect(error.context.contains(words))
+      return
+    }
+    let text = await client.diagnose(within: .seconds(2))
+    #expect(text.contains(words), "\(text)")
+    #expect(await client.close(within: .seconds(5)))
+  }
+
+  /// A plain server, and one that speaks something else, are not taken for a refusal.
+  @Test func diagnosisKnowsWhatSpeaksNoTLS() async throws {
+    try await withServer { server in
+      let address = try Address("tls+tcp://127.0.0.1:\(server.boundAddress.port)")
+      let client = try Client(
+        address: address, channel: .control, tls: Certificates.shared.worker, contextCount: 1)
+      let text = await client.diagnose(within: .seconds(2))
+      #expect(text.contains("speaks no TLS"), "\(text)")
+      #expect(await client.close(within: .seconds(5)))
+    }
+  }
+
+  /// What a server sends first may be cut anywhere, or be anything: read, refused, never trapped on.
+  @Test func aHandshakeIsReadInAnyPieces() throws {
+    let pem = try String(
+      contentsOfFile: Certificates.shared.folder + "/worker.pem", encoding: .utf8)
+    let lines = pem.split(separator: "\n").filter { !$0.hasPrefix("-") }.joined()
+    let der = Array(try #require(Data(base64Encoded: lines)))
+    func counted(_ bytes: [UInt8], _ width: Int) -> [UInt8] {
+      (0..<width).map { UInt8(truncatingIfNeeded: bytes.count >> (8 * (width - 1 - $0))) } + bytes
+    }
+    let hello: [UInt8] = [2] + counted([UInt8](repeating: 9, count: 70), 3)
+    let certificate: [UInt8] = [11] + counted(counted(counted(der, 3), 3), 3)
+    let records =
+      [22, 3, 3] + counted(Array((hello + certificate).prefix(100)), 2)
+      + [22, 3, 3] + counted(Array((hello + certificate).dropFirst(100)), 2)
+    for cut in stride(from: 0, through: records.count, by: 7) {
+      var reader = HandshakeReader()
+      let first = reader.take(records[..<cut])
+      #expect(cut == records.count || first == .more)
+      #expect(reader.take(records[cut...]) == .certificate(der[...]), "cut at \(cut)")
+    }
+    var generator = SystemRandomNumberGenerator()
+    for place in records.indices {
+      var changed = records
+      changed[place] = UInt8.random(in: 0...255, using: &generator)
+      var reader = HandshakeReader()
+      _ = reader.take(changed)
+    }
+    var reader = HandshakeReader()
+    #expect(reader.take([21, 3, 3, 0, 2, 2, 40]) == .failed)  // an alert
+    #expect(reader.take([UInt8](repeating: 22, count: 1 << 18)) == .failed)
+  }
+
+  /// A week ahead, and not before.
+  @Test func certificatesThatEndSoonAreWarnedOf() throws {
+    let identity = Certificates.shared.worker
+    let pem = try String(contentsOfFile: identity.certificateFile, encoding: .utf8)
+    let end = try #require(Certificate(pem: pem)).notAfter
+    #expect(identity.warnings(now: end - 7 * 86_400) == [])
+    let soon = identity.warnings(now: end - 7 * 86_400 + 1)
+    #expect(soon.count == 1)
+    #expect(soon.first?.contains("worker.pem: the certificate ends in 6 days") == true)
+    let late = identity.warnings(now: end + 3 * 86_400)
+    #expect(late.first?.contains("expired 3 days ago") == true)
+    let folder = Certificates.shared.folder
+    #expect(Certificates.status(of: ["--check", folder]) == 0)
+    #expect(Certificates.status(of: ["--check", folder + "/elsewhere"]) == 1)  // three days
   }
 
   @Test func diagnosisNamesARefusedAndASilentPort() async throws {

@@ -111,9 +111,39 @@ func repeatedReply(of client: Client, to body: [UInt8]) async -> [UInt8]? {
   }
 }
 
+/// The reply to a request that is repeated for half a minute: the listener may be replaced meanwhile,
+/// more than once.
+func eventualReply(of client: Client, to body: [UInt8]) async -> [UInt8]? {
+  let end = ContinuousClock.now + .seconds(30)
+  var last: TransportError?
+  while ContinuousClock.now < end {
+    do throws(TransportError) {
+      return try await client.request(body, timeout: .seconds(2))
+    } catch {
+      last = error
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+  }
+  Issue.record(last.map { "\($0)" } ?? "no reply")
+  return nil
+}
+
 /// Bytes in a fixed order that differs with the seed.
 func pattern(_ count: Int, seed: Int = 1) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 31) ^ ($0 >> 8) ^ seed) }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers in every run.
+struct Noise: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
 }
 
 /// What a peer of a reply socket sends first: "SP", version 0, protocol 0x30 (REQ).
@@ -191,19 +221,30 @@ final class Certificates: Sendable {
     Self.make(in: folder, [])
     Self.make(in: folder + "/other", [])
     Self.make(in: folder + "/elsewhere", ["--days", "3"])
-    for file in ["ca.key", "ca.pem"] {
+    for part in ["/expired", "/early"] {
       // Absent only where openssl failed, and then every TLS test says so.
       try? FileManager.default.createDirectory(
-        atPath: folder + "/expired", withIntermediateDirectories: true)
-      try? FileManager.default.copyItem(
-        atPath: folder + "/" + file, toPath: folder + "/expired/" + file)
+        atPath: folder + part, withIntermediateDirectories: true)
+      for file in ["ca.key", "ca.pem"] {
+        try? FileManager.default.copyItem(
+          atPath: folder + "/" + file, toPath: folder + part + "/" + file)
+      }
     }
     Self.make(in: folder + "/expired", ["--days", "-1"])
+    Self.make(in: folder + "/early", ["--seconds", "90000:180000"])
+    Self.makeNamesake(of: folder)
     atexit { try? FileManager.default.removeItem(atPath: Certificates.shared.folder) }
   }
 
   var coordinator: TLSIdentity { identity("coordinator") }
   var worker: TLSIdentity { identity("worker") }
+
+  /// A folder of its own with certificates, for tests that change them.
+  func fresh(_ name: String, _ options: [String] = []) -> String {
+    let path = "\(folder)/\(name)"
+    Self.make(in: path, options)
+    return path
+  }
 
   /// An identity from one of the folders, trusting the authority of the same or another.
   func identity(
@@ -215,19 +256,41 @@ final class Certificates: Sendable {
       keyFile: "\(folder)\(part)/\(name).key", serverName: serverName)
   }
 
-  private static func make(in folder: String, _ options: [String]) {
+  /// Another authority of the same name, whose key is not the first one's.
+  private static func makeNamesake(of folder: String) {
+    let script = """
+      set -e; mkdir -p "$0/namesake"; cd "$0/namesake"
+      name=$(openssl x509 -in ../ca.pem -noout -subject -nameopt multiline | sed -n 's/.*= //p')
+      openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key \
+        -subj "/CN=$name" -addext basicConstraints=critical,CA:TRUE -days 9 -out ca.pem 2>/dev/null
+      """
+    _ = status(of: ["-c", script, folder], program: "/bin/bash")
+    make(in: folder + "/namesake", [])
+  }
+
+  /// How a command ends; -1 where it does not start.
+  static func status(of arguments: [String], program: String? = nil) -> Int32 {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent()
     let process = Process()
-    process.executableURL = root.appendingPathComponent("cluster/certs")
-    process.arguments = options + [folder]
+    process.executableURL =
+      program.map { URL(fileURLWithPath: $0) } ?? root.appendingPathComponent("cluster/certs")
+    process.arguments = arguments
     process.standardOutput = FileHandle.nullDevice
     do {
       try process.run()
-      process.waitUntilExit()
     } catch {
-      Issue.record("cluster/certs: \(error)")
+      Issue.record("\(arguments): \(error)")
+      return -1
     }
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+
+  /// Runs `cluster/certs` for a folder.
+  static func make(in folder: String, _ options: [String]) {
+    let status = status(of: options + [folder])
+    if status != 0 { Issue.record("cluster/certs \(options) ended with \(status)") }
   }
 }
 
@@ -258,6 +321,30 @@ final class RawTLSConnection {
     // The server may have closed already, which is what the test is about.
     try? input.fileHandleForWriting.write(contentsOf: bytes)
   }
+}
+
+/// An `openssl s_server`, which shows a certificate that our own server would not begin with.
+final class RawTLSServer {
+  let address: Address
+  private let process = Process()
+
+  init(_ identity: TLSIdentity) throws {
+    // Free a moment ago; nobody else listens on loopback in between.
+    let port = try RawListener().port
+    address = try Address("tls+tcp://127.0.0.1:\(port)")
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+    process.arguments = [
+      "s_server", "-quiet", "-accept", "127.0.0.1:\(port)", "-cert", identity.certificateFile,
+      "-key", identity.keyFile,
+    ]
+    process.standardInput = Pipe()
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    while process.isRunning, (try? RawConnection(port: port)) == nil { usleep(10_000) }
+  }
+
+  deinit { if process.isRunning { process.terminate() } }
 }
 
 /// The memory of this process that is in use, in bytes.

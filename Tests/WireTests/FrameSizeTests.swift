@@ -6,7 +6,6 @@ import Wire
 /// The largest messages that the limits allow fit a control frame, or the wire says how many do.
 @Suite struct FrameSizeTests {
   private let seal = ContentDigest(words: .init(repeating: .max))
-  private let token = [UInt8](repeating: 1, count: 32)
 
   /// Each number as long as it gets.
   private func largestLease(end: Int = 64) -> SealedLease {
@@ -47,7 +46,7 @@ import Wire
   }
 
   private func request(_ body: FleetBody) -> FleetEnvelope {
-    FleetEnvelope(token: token, worker: WorkerID(.max), requestID: .max, body: body)
+    FleetEnvelope(worker: WorkerID(.max), requestID: .max, body: body)
   }
 
   @Test func fullHeartbeat() throws {
@@ -176,7 +175,7 @@ import Wire
   @Test func largestDocuments() throws {
     let document = [UInt8](repeating: 0x20, count: WireLimits.documentByteCount)
     let submit = ClientEnvelope(
-      token: token, requestID: .max, body: .submit(JobID(.max), request: document, asksAgain: true))
+      requestID: .max, body: .submit(JobID(.max), request: document, asksAgain: true))
     #expect(try ClientEnvelope(decoding: submit.encode()) == submit)
     var job = JobSummary(
       id: JobID(.max), displayName: String(repeating: "n", count: 1_024), state: .failed,

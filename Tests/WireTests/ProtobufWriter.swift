@@ -54,13 +54,13 @@ struct ProtobufWriter {
 /// A request's frame as the schema says, with any body; the fields before it can be other than
 /// they should.
 func request(
-  version: UInt64 = 1, minimumVersion: UInt64 = 1, token: [UInt8] = Array(repeating: 7, count: 32),
+  version: UInt64 = 2, minimumVersion: UInt64 = 2, proof: [UInt8] = Array(repeating: 7, count: 32),
   requestID: UInt64 = 99, _ write: (inout ProtobufWriter) -> Void
 ) -> [UInt8] {
   ProtobufWriter.message { writer in
     writer.varint(1, version)
     writer.varint(2, minimumVersion)
-    writer.bytes(3, token)
+    writer.bytes(3, proof)
     writer.fixed64(4, 5)
     writer.fixed64(5, requestID)
     write(&writer)
@@ -69,7 +69,7 @@ func request(
 
 /// An answer's frame as the schema says.
 func answer(
-  version: UInt64 = 1, requestID: UInt64 = 99, _ write: (inout ProtobufWriter) -> Void
+  version: UInt64 = 2, requestID: UInt64 = 99, _ write: (inout ProtobufWriter) -> Void
 ) -> [UInt8] {
   ProtobufWriter.message { writer in
     writer.varint(1, version)

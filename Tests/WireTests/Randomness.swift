@@ -232,14 +232,14 @@ extension SeededGenerator {
 
 // One random frame's content of each family; `kind` chooses the case, in order of declaration.
 extension SeededGenerator {
-  static let fleetKindCount = 8
+  static let fleetKindCount = 9
 
   mutating func fleetBody(kind: Int) -> FleetBody {
     switch kind {
     case 0:
       .hello(
         name: text(upTo: 100), host: text(upTo: 60), threadCount: number(1...4_096),
-        versionText: text(upTo: 40))
+        versionText: text(upTo: 40), tokenName: text(upTo: 64))
     case 1: .acquire(leaseLimit: number(1...Limits.leasesPerWorker))
     case 2: .heartbeat(heartbeat())
     case 3: .finish(list(1...5) { $0.finishedLease() }.compactMap(\.self))
@@ -249,16 +249,16 @@ extension SeededGenerator {
         lease(), FailureCode.allCases.randomElement(using: &self) ?? .environment,
         reason: text(upTo: 300))
     case 6: .goodbye
+    case 7: .nonce
     default: .configuration(job(), offset: count(upTo: WireLimits.configurationByteCount))
     }
   }
 
   mutating func fleetEnvelope(kind: Int) -> FleetEnvelope {
-    FleetEnvelope(
-      token: bytes(32), worker: WorkerID(next()), requestID: next(), body: fleetBody(kind: kind))
+    FleetEnvelope(worker: WorkerID(next()), requestID: next(), body: fleetBody(kind: kind))
   }
 
-  static let fleetAnswerKindCount = 10
+  static let fleetAnswerKindCount = 11
 
   mutating func fleetAnswer(kind: Int) -> FleetAnswerEnvelope {
     FleetAnswerEnvelope(requestID: next(), body: fleetAnswerBody(kind: kind))
@@ -286,6 +286,7 @@ extension SeededGenerator {
     case 6: return .done
     case 7: return .unknownWorker
     case 8: return .drain
+    case 9: return .nonce(bytes(WireLimits.nonceByteCount))
     default: return .configuration(configurationPart())
     }
   }
@@ -311,8 +312,7 @@ extension SeededGenerator {
   static let bulkKindCount = 3
 
   mutating func bulkEnvelope(kind: Int) -> BulkEnvelope {
-    BulkEnvelope(
-      token: bytes(32), worker: WorkerID(next()), requestID: next(), body: bulkBody(kind: kind))
+    BulkEnvelope(worker: WorkerID(next()), requestID: next(), body: bulkBody(kind: kind))
   }
 
   private mutating func bulkBody(kind: Int) -> BulkRequest {
@@ -348,7 +348,7 @@ extension SeededGenerator {
   static let clientKindCount = 11
 
   mutating func clientEnvelope(kind: Int) -> ClientEnvelope {
-    ClientEnvelope(token: bytes(32), requestID: next(), body: clientRequest(kind: kind))
+    ClientEnvelope(requestID: next(), body: clientRequest(kind: kind))
   }
 
   private mutating func clientRequest(kind: Int) -> ClientRequest {
@@ -396,7 +396,8 @@ extension SeededGenerator {
       .pong(
         Pong(
           versionText: text(upTo: 40), incarnation: Incarnation(UInt32(number(0...9_999))),
-          uptime: .milliseconds(number(0...1 << 40))))
+          uptime: .milliseconds(number(0...1 << 40)),
+          warnings: list(0...3) { $0.text(upTo: 80) }))
     }
   }
 }

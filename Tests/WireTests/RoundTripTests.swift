@@ -100,7 +100,7 @@ import Wire
     let partial = PartialName(digest: generator.digest(), byteCount: UInt64(bytes.count))
     let piece = PartialPiece(lease: generator.lease(), partial: partial, offset: 0, bytes: bytes)
     let request = BulkEnvelope(
-      token: generator.bytes(32), worker: WorkerID(1), requestID: 2, body: .putPiece(piece))
+      worker: WorkerID(1), requestID: 2, body: .putPiece(piece))
     #expect(try BulkEnvelope(decoding: request.encode(), now: now) == request)
     let answer = BulkAnswerEnvelope(requestID: 2, body: .bytes(bytes, isEnd: true))
     #expect(try BulkAnswerEnvelope(decoding: answer.encode()) == answer)

@@ -93,9 +93,9 @@ import Wire
   }
 
   @Test(arguments: [
-    Invalid("token: 0 bytes", request(token: []) { $0.message(22) { _ in } }),
-    Invalid("token: 31 bytes", request(token: fill(31)) { $0.message(22) { _ in } }),
-    Invalid("token: 33 bytes", request(token: fill(33)) { $0.message(22) { _ in } }),
+    Invalid("proof: 0 bytes", request(proof: []) { $0.message(22) { _ in } }),
+    Invalid("proof: 31 bytes", request(proof: fill(31)) { $0.message(22) { _ in } }),
+    Invalid("proof: 33 bytes", request(proof: fill(33)) { $0.message(22) { _ in } }),
     Invalid("body", request { _ in }),
     Invalid("body", request { $0.message(40) { _ in } }),
     Invalid("hello.name: not UTF-8", request { $0.message(16) { $0.bytes(1, [0x61, 0xFF]) } }),
@@ -405,15 +405,13 @@ import Wire
   /// What cannot be sent is refused where it is written, not where it is read.
   @Test func encoderRefuses() {
     var generator = SeededGenerator(seed: 5)
-    func error(_ token: Int, _ body: FleetBody) -> String? {
-      let envelope = FleetEnvelope(
-        token: Self.fill(token), worker: WorkerID(1), requestID: 1, body: body)
+    func error(_ body: FleetBody) -> String? {
+      let envelope = FleetEnvelope(worker: WorkerID(1), requestID: 1, body: body)
       return #expect(throws: WireError.self) { try envelope.encode() }?.context
     }
-    #expect(error(31, .goodbye) == "token: 31 bytes instead of 32")
-    #expect(error(32, .finish([])) == "finish.leases: none")
+    #expect(error(.finish([])) == "finish.leases: none")
     let held = Array(repeating: generator.heldLease(), count: 449)
-    #expect(error(32, .heartbeat(Heartbeat(held: held))) == "heartbeat.held: 449 of at most 384")
+    #expect(error(.heartbeat(Heartbeat(held: held))) == "heartbeat.held: 449 of at most 384")
     let input = GrantInput(
       path: "/a\0b", byteCount: 1, modifiedNanoseconds: 1, compression: .none)
     let grant = generator.grant(inputs: [input])

@@ -19,7 +19,7 @@ import Wire
 
   @Test(arguments: [
     // Equal and neighbouring versions, in both directions.
-    Meeting(1, 1, 1, false), Meeting(2, 1, 1, false), Meeting(1, 1, 2, false),
+    Meeting(1, 1, 1, false), Meeting(2, 1, 1, false), Meeting(2, 2, 3, false),
     Meeting(7, 6, 7, false), Meeting(6, 5, 7, false), Meeting(8, 7, 7, false),
     // Two or more apart.
     Meeting(5, 4, 7, true), Meeting(9, 8, 7, true), Meeting(3, 2, 1, true),
@@ -28,6 +28,8 @@ import Wire
     Meeting(9, 1, 7, true),
     // A neighbour that no longer reads ours.
     Meeting(8, 8, 7, true),
+    // Version 2 sends no tokens, and takes none.
+    Meeting(1, 1, 2, true), Meeting(2, 2, 1, true),
     // None.
     Meeting(0, 0, 1, true), Meeting(0, 0, 7, true),
   ])
@@ -41,28 +43,28 @@ import Wire
   }
 
   @Test func oldestVersions() {
-    #expect([0, 1, 2, 7].map(Wire.oldestVersion(spokenBy:)) == [1, 1, 1, 6])
+    #expect([0, 1, 2, 7].map(Wire.oldestVersion(spokenBy:)) == [1, 1, 2, 6])
   }
 
   /// A peer two versions ahead is told so, even if it sends a body that we do not know, and its
   /// request's number is known for the answer.
   @Test func distantRequestIsRefusedByVersion() {
-    let frame = request(version: 3, minimumVersion: 2) { $0.message(60) { _ in } }
+    let frame = request(version: 4, minimumVersion: 3) { $0.message(60) { _ in } }
     let error = #expect(throws: WireError.self) { try FleetEnvelope(decoding: frame, now: now) }
     #expect(error?.code == .version)
     #expect(error?.requestID == 99)
-    #expect(error?.context == Wire.versionRefusal(peer: 3, peerMinimum: 2))
+    #expect(error?.context == Wire.versionRefusal(peer: 4, peerMinimum: 3))
   }
 
   @Test func neighbourIsReadAndNamed() throws {
-    let frame = request(version: 2, minimumVersion: 1) { $0.message(22) { _ in } }
+    let frame = request(version: 3, minimumVersion: 2) { $0.message(22) { _ in } }
     let envelope = try FleetEnvelope(decoding: frame, now: now)
     #expect(envelope.body == .goodbye)
-    #expect(envelope.version == 2)
+    #expect(envelope.version == 3)
   }
 
   @Test func distantAnswerIsRefused() {
-    let frame = answer(version: 3) { $0.message(21) { _ in } }
+    let frame = answer(version: 4) { $0.message(21) { _ in } }
     let error = #expect(throws: WireError.self) {
       try FleetAnswerEnvelope(decoding: frame, now: now)
     }

@@ -1,5 +1,6 @@
 import Jobs
 import Leasing
+import Synchronization
 import Transport
 import Wire
 
@@ -7,7 +8,7 @@ import Wire
 ///
 /// Speaks the real protocol over the real transport. Its results name empty partials, so that
 /// neither a spool nor a disk for partials has a part in what is measured.
-struct NoOpWorker: Sendable {
+final class NoOpWorker: Sendable {
   /// What a worker did.
   struct Tally: Sendable {
     var grantCount = 0
@@ -30,6 +31,8 @@ struct NoOpWorker: Sendable {
   private let token: [UInt8]
   private let client: Client
   private let clock = ContinuousClock()
+  private let key = Mutex<[UInt8]>([])
+  private let lastRequest = Atomic<UInt64>(0)
 
   /// A worker that shares its connection with others, and has one request in flight at a time.
   init(sharing client: Client, token: [UInt8]) {
@@ -38,6 +41,8 @@ struct NoOpWorker: Sendable {
   }
 
   func hello() async throws {
+    guard case .nonce(let nonce) = try await ask(.nonce) else { throw BenchmarkError("no nonce") }
+    key.withLock { $0 = FrameProof.sessionKey(token: token, nonce: nonce, worker: worker) }
     let body = FleetBody.hello(name: "no-op", threadCount: 1, versionText: "nightshift-bench")
     guard case .welcome = try await ask(body) else { throw BenchmarkError("not welcome") }
   }
@@ -97,9 +102,10 @@ struct NoOpWorker: Sendable {
   }
 
   private func ask(_ body: FleetBody) async throws -> FleetAnswerBody {
-    let envelope = FleetEnvelope(
-      token: token, worker: worker, requestID: UInt64.random(in: 0...UInt64.max), body: body)
-    let frame = try await client.request(try envelope.encode(), timeout: Self.timeout)
+    let number = lastRequest.add(1, ordering: .relaxed).newValue
+    let envelope = FleetEnvelope(worker: worker, requestID: number, body: body)
+    let frame = try await client.request(
+      try envelope.encode(key: key.withLock { $0 }), timeout: Self.timeout)
     let answer = try FleetAnswerEnvelope(decoding: frame, now: .start)
     guard answer.requestID == envelope.requestID else {
       throw BenchmarkError("an answer to another request")

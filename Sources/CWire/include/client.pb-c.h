@@ -80,7 +80,10 @@ struct  Wire__ClientRequest
   ProtobufCMessage base;
   uint32_t version;
   uint32_t minimum_version;
-  ProtobufCBinaryData token;
+  /*
+   * HMAC-SHA-256 of the frame under the client token. (In version 1 the token itself.)
+   */
+  ProtobufCBinaryData proof;
   /*
    * Always 0: a client is no worker.
    */
@@ -426,10 +429,15 @@ struct  Wire__Pong
   char *version_text;
   uint32_t incarnation;
   uint64_t uptime_milliseconds;
+  /*
+   * What somebody has to see to at the coordinator: certificates that end soon.
+   */
+  size_t n_warnings;
+  char **warnings;
 };
 #define WIRE__PONG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__pong__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0, 0,NULL }
 
 
 /* Wire__ClientRequest methods */

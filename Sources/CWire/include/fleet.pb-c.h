@@ -88,7 +88,8 @@ typedef enum {
   WIRE__FLEET_REQUEST__BODY_HAND_BACK = 20,
   WIRE__FLEET_REQUEST__BODY_FAIL = 21,
   WIRE__FLEET_REQUEST__BODY_GOODBYE = 22,
-  WIRE__FLEET_REQUEST__BODY_GET_CONFIGURATION = 23
+  WIRE__FLEET_REQUEST__BODY_GET_CONFIGURATION = 23,
+  WIRE__FLEET_REQUEST__BODY_GET_NONCE = 24
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__FLEET_REQUEST__BODY__CASE)
 } Wire__FleetRequest__BodyCase;
 
@@ -101,12 +102,12 @@ struct  Wire__FleetRequest
    */
   uint32_t minimum_version;
   /*
-   * 32 bytes.
+   * 32 bytes; zeros in a request for a nonce.
    */
-  ProtobufCBinaryData token;
+  ProtobufCBinaryData proof;
   uint64_t worker;
   /*
-   * Chosen by the sender; a request that is sent again keeps it.
+   * Counts up within a session: each number is answered once.
    */
   uint64_t request_id;
   Wire__FleetRequest__BodyCase body_case;
@@ -119,6 +120,7 @@ struct  Wire__FleetRequest
     Wire__Fail *fail;
     Wire__Empty *goodbye;
     Wire__GetConfiguration *get_configuration;
+    Wire__Empty *get_nonce;
   };
 };
 #define WIRE__FLEET_REQUEST__INIT \
@@ -142,10 +144,14 @@ struct  Wire__Hello
    * Names the machine: workers of one machine say the same. Empty where it is not known.
    */
   char *host;
+  /*
+   * Whose token the proof is made with; empty for the token that lets any worker in.
+   */
+  char *token_name;
 };
 #define WIRE__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__hello__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Wire__Acquire
@@ -326,7 +332,8 @@ typedef enum {
   WIRE__FLEET_ANSWER__BODY_DONE = 21,
   WIRE__FLEET_ANSWER__BODY_UNKNOWN_WORKER = 22,
   WIRE__FLEET_ANSWER__BODY_DRAIN = 23,
-  WIRE__FLEET_ANSWER__BODY_CONFIGURATION = 24
+  WIRE__FLEET_ANSWER__BODY_CONFIGURATION = 24,
+  WIRE__FLEET_ANSWER__BODY_NONCE = 25
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__FLEET_ANSWER__BODY__CASE)
 } Wire__FleetAnswer__BodyCase;
 
@@ -350,6 +357,10 @@ struct  Wire__FleetAnswer
     Wire__Empty *unknown_worker;
     Wire__Empty *drain;
     Wire__Configuration *configuration;
+    /*
+     * 32 bytes: to be used once, for the hello that follows.
+     */
+    ProtobufCBinaryData nonce;
   };
 };
 #define WIRE__FLEET_ANSWER__INIT \
@@ -567,8 +578,11 @@ struct  Wire__BulkRequest
   ProtobufCMessage base;
   uint32_t version;
   uint32_t minimum_version;
-  ProtobufCBinaryData token;
+  ProtobufCBinaryData proof;
   uint64_t worker;
+  /*
+   * Of the same count as those on the control listener.
+   */
   uint64_t request_id;
   Wire__BulkRequest__BodyCase body_case;
   union {
