@@ -50,8 +50,7 @@ inline void copy_text(uint8_t *to, const uint8_t *from, size_t count) {
   if (count > 32) {
     std::memcpy(to, from, count);
   } else if (count >= 16) {
-    using Wide = unsigned __int128;
-    ends(Wide{});
+    ends(static_cast<unsigned __int128>(0));
   } else if (count >= 8) {
     ends(uint64_t{});
   } else if (count >= 4) {
@@ -487,13 +486,11 @@ uint32_t ns_column_render(const ns_column *column, uint32_t count, uint8_t *wind
         return write_float(ns::half_to_float(value_at<uint16_t>(column, i)), to);
       });
     case ns_column_float32:
-      return with(0, [&](uint32_t i, char *to) {
-        return write_float(value_at<float>(column, i), to);
-      });
+      return with(
+        0, [&](uint32_t i, char *to) { return write_float(value_at<float>(column, i), to); });
     case ns_column_float64:
-      return with(0, [&](uint32_t i, char *to) {
-        return write_double(value_at<double>(column, i), to);
-      });
+      return with(
+        0, [&](uint32_t i, char *to) { return write_double(value_at<double>(column, i), to); });
     case ns_column_decimal:
       return with(0, [&](uint32_t i, char *to) {
         return to + ns::decimal_to_text(column, column->first + i, to);

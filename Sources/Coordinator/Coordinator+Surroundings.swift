@@ -50,6 +50,7 @@ extension Coordinator {
   }
 
   private static func descriptorWarning() -> String? {
+    // Where /proc is not there, nobody is warned.
     var limit = rlimit()
     guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0,
       let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd"),
