@@ -65,7 +65,7 @@ let package = Package(
       cxxSettings: [.headerSearchPath("../CKernels/include")]),
     .target(name: "CWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CKernels"),
-    .systemLibrary(name: "CPosix"),
+    .target(name: "CPosix"),
 
     // Pure cores: the standard library alone.
     .target(name: "Jobs", swiftSettings: settings),
@@ -128,7 +128,8 @@ let package = Package(
     .target(
       name: "Coordinator",
       dependencies: [
-        "Compression", "CoordinatorCore", "Database", "Destinations", "Digests", "Executors",
+        "CPosix", "Compression", "CoordinatorCore", "Database", "Destinations", "Digests",
+        "Executors",
         "Failpoints", "Features", "Jobs", "Journal", "Leasing", "Models", "ObjectStore",
         "Partials", "Scoring", "Tables", "Transport", "Wire", log,
       ],

@@ -1,3 +1,4 @@
+import CPosix
 import CoordinatorCore
 import Foundation
 import Glibc
@@ -60,11 +61,9 @@ extension Coordinator {
   }
 }
 
-/// Has this process use as many descriptors as its connections may take, where the system lets it.
+/// Has this process use as many descriptors as its connections may take, where the system lets it,
+/// and keeps some for libdispatch, which ends the process where it gets none.
 package func raiseDescriptorLimit() {
-  var limit = rlimit()
-  guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-  // Far above two listeners with all their connections.
-  limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 65_536))
-  _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  // Far above two listeners with all their connections; kept are those of every thread of a pool.
+  _ = ns_limit_descriptors(65_536, 64)
 }

@@ -32,7 +32,8 @@ enum ImportTable {
       "Leasing", "ObjectStore", "Partials", "Scoring", "Tables",
     ],
     "Coordinator": [
-      "Compression", "CoordinatorCore", "Database", "Destinations", "Digests", "Executors",
+      "CPosix", "Compression", "CoordinatorCore", "Database", "Destinations", "Digests",
+      "Executors",
       "Failpoints", "Features", "Jobs", "Journal", "Leasing", "Logging", "Models",
       "ObjectStore", "Partials", "Scoring", "Tables", "Transport", "Wire",
     ],
