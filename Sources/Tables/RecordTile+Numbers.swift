@@ -136,6 +136,12 @@ extension RecordTile {
   /// Whether all columns are text, CSV or JSON, and none is given as numbers.
   package var isText: Bool { typedNumbers == nil }
 
+  /// A column that the reader gives as numbers, NaN where there is none; nil for any other.
+  package func numbers(ofColumn column: Int) -> UnsafeBufferPointer<Double>? {
+    guard let values = unsafe typedNumbers?.values(ofColumn: column) else { return nil }
+    return unsafe UnsafeBufferPointer(rebasing: values[..<count])
+  }
+
   /// Reads several columns of text as numbers, all of a few records at a time.
   ///
   /// That is faster than one column after the other, because a record's text is looked at once

@@ -167,6 +167,14 @@ package enum RecordError: Hashable, Sendable {
     }
   }
 
+  /// The first record that is an error.
+  package var firstError: Int? {
+    var errors: UInt32 = 0
+    for record in 0..<count { unsafe errors |= records[record].error }
+    guard errors != NS_CSV_OK else { return nil }
+    return (0..<count).first { unsafe records[$0].error != NS_CSV_OK }
+  }
+
   /// One field of a record without an error.
   package func field(_ record: Int, _ column: Int) -> Field {
     let span = checked(record)

@@ -85,60 +85,47 @@ import Tables
   ///
   /// - Throws: `BenchmarkError` where a record is an error or a value no number.
   func append(_ tile: borrowing RecordTile, nullWords: NullWords) throws {
-    for record in 0..<tile.count where tile.error(of: record) != nil {
+    if let record = tile.firstError {
       throw BenchmarkError("record at \(tile.offset(of: record)) is an error")
     }
-    let failureCount = unsafe tileNumbers.withUnsafeMutableBufferPointer { numbers in
-      unsafe failures.withUnsafeMutableBufferPointer { failures in
-        unsafe readNumbers(tile, nullWords, into: numbers, failures: failures)
+    if tile.isText {
+      let failureCount = unsafe tileNumbers.withUnsafeMutableBufferPointer { numbers in
+        unsafe failures.withUnsafeMutableBufferPointer { failures in
+          unsafe tile.readNumbers(
+            columns: self.numbers.map { UInt32($0) }, nullWords: nullWords, into: numbers,
+            failures: failures)
+        }
+      }
+      guard failureCount == 0 else {
+        throw BenchmarkError("\(failureCount) fields of a tile are no numbers")
       }
     }
-    guard failureCount == 0 else {
-      throw BenchmarkError("\(failureCount) fields of a tile are no numbers")
-    }
-    for index in columns.indices { keepNumbers(index, count: tile.count) }
+    for index in columns.indices { keepNumbers(index, of: tile) }
     for (index, column) in texts.enumerated() {
       keepTexts(index, tile, column: column, nullWords)
     }
     rowCount += tile.count
   }
 
-  private func readNumbers(
-    _ tile: borrowing RecordTile, _ nullWords: NullWords,
-    into output: UnsafeMutableBufferPointer<Double>,
-    failures: UnsafeMutableBufferPointer<UInt64>
-  ) -> Int {
-    guard !numbers.isEmpty else { return 0 }
-    guard tile.isText else {
-      var failureCount = 0
-      for (place, column) in numbers.enumerated() {
-        var failed = RecordSet()
-        let start = place * RecordTile.recordLimit
-        failureCount += unsafe tile.readNumbers(
-          column: column, nullWords: nullWords,
-          into: UnsafeMutableBufferPointer(
-            rebasing: output[start..<start + RecordTile.recordLimit]),
-          failures: &failed)
-      }
-      return failureCount
+  private func keepNumbers(_ index: Int, of tile: borrowing RecordTile) {
+    columns[index].reserve(rowCount + tile.count, kept: rowCount)
+    if let numbers = unsafe tile.numbers(ofColumn: numbers[index]) {
+      return unsafe keep(numbers, in: columns[index])
     }
-    return unsafe tile.readNumbers(
-      columns: numbers.map { UInt32($0) }, nullWords: nullWords, into: output, failures: failures)
-  }
-
-  private func keepNumbers(_ index: Int, count: Int) {
-    let column = columns[index]
-    column.reserve(rowCount + count, kept: rowCount)
     let start = index * RecordTile.recordLimit
     unsafe tileNumbers.withUnsafeBufferPointer { numbers in
-      let from = unsafe UnsafeBufferPointer(rebasing: numbers[start..<start + count])
-      if isFloat {
-        let to = unsafe column.values.assumingMemoryBound(to: Float.self) + rowCount
-        for record in 0..<count { unsafe to[record] = unsafe Float(from[record]) }
-      } else {
-        let to = unsafe column.values.assumingMemoryBound(to: Double.self) + rowCount
-        for record in 0..<count { unsafe to[record] = unsafe from[record] }
-      }
+      unsafe keep(
+        UnsafeBufferPointer(rebasing: numbers[start..<start + tile.count]), in: columns[index])
+    }
+  }
+
+  private func keep(_ numbers: UnsafeBufferPointer<Double>, in column: NumberColumn) {
+    if isFloat {
+      let to = unsafe column.values.assumingMemoryBound(to: Float.self) + rowCount
+      for record in numbers.indices { unsafe to[record] = unsafe Float(numbers[record]) }
+    } else {
+      let to = unsafe column.values.assumingMemoryBound(to: Double.self) + rowCount
+      for record in numbers.indices { unsafe to[record] = unsafe numbers[record] }
     }
   }
 

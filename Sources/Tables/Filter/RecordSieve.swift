@@ -43,7 +43,9 @@
   package mutating func sift(_ tile: borrowing RecordTile) -> Int {
     broken = RecordMask()
     tooLarge = RecordMask()
-    for record in 0..<tile.count where tile.error(of: record) != nil { broken.insert(record) }
+    if let first = tile.firstError {
+      for record in first..<tile.count where tile.error(of: record) != nil { broken.insert(record) }
+    }
     for slot in filter.slots.indices { read(slot, of: tile) }
     let passed = verdict(filter.condition, tile).isTrue
     var wrong = tooLarge
