@@ -199,7 +199,7 @@ void ns_column_numbers(const ns_column *column, uint32_t count, double *output, 
 
 void ns_column_hash_numbers(const double *values, uint32_t count, uint64_t *hashes, ns_isa isa) {
 #if defined(__x86_64__)
-  // What the compiler makes of it for AVX-512 takes three times as long; written out it gains nothing.
+  // For AVX-512 the compiler's takes three times as long, and one written out gains nothing.
   if (isa != ns_isa_portable) return hash_numbers_avx2(values, count, hashes);
 #endif
   (void)isa;
