@@ -9,6 +9,9 @@ bytes of an undisturbed one, or is among the findings.
 
 """
 TITLES = {
+    "simulation": "Simulated schedules",
+    "planted": "Planted bugs",
+    "fuzz": "Fuzzing",
     "kills": "kill -9 at every phase",
     "calls": "System calls failed one by one",
     "power": "Power loss",
@@ -83,6 +86,33 @@ def recovery(rows):
           len(row["findings"])] for row in rows])
 
 
+def simulation(rows):
+    return "\n\n".join(
+        f"`{row['command']}`: {row['schedules']:,} schedules, **{row['violations']} with a "
+        f"violation**; {row['schedulesPerSecond']:g} schedules a second on {row['threads']} "
+        f"thread{'s' * (row['threads'] > 1)}; a schedule has {row['eventsPerSchedule']:g} events, "
+        f"{row['coordinatorEndsPerSchedule']:g} ends of a coordinator and "
+        f"{row['faultKindsPerSchedule']:g} kinds of fault." for row in rows)
+
+
+def planted(rows):
+    return "\n\n".join(
+        f"`Tests/planted`: {row['found']} of {len(row['bugs'])} found.\n\n"
+        + table(["planted bug", "first seed that finds it"],
+                [[f"`{bug['bug']}`", bug["firstSeed"]] for bug in row["bugs"]]) for row in rows)
+
+
+def fuzz(rows):
+    """Minutes and executions add up over all runs of `Tests/fuzz`."""
+    return "`Tests/fuzz all --minutes N`, all runs together:\n\n" + table(
+        ["target", "minutes", "executions", "edges", "findings"],
+        [[row["name"], f"{row['minutes']:g}", f"{row['executions']:,}", row["edges"],
+          len(row["findings"])] for row in rows]
+        + [["all", f"{sum(row['minutes'] for row in rows):g}",
+            f"{sum(row['executions'] for row in rows):,}", "",
+            sum(len(row["findings"]) for row in rows)]])
+
+
 def soak(rows):
     return "\n\n".join(soak_run(row) for row in rows)
 
@@ -118,7 +148,7 @@ Blows: {blows}. In the first half no job was deleted: the state folder grew by \
 {pictures}"""
 
 
-SHAPES = {"kills": kills, "calls": calls, "power": power, "partitions": partitions,
+SHAPES = {"simulation": simulation, "planted": planted, "fuzz": fuzz, "kills": kills, "calls": calls, "power": power, "partitions": partitions,
           "recovery": recovery, "soak": soak}
 
 
