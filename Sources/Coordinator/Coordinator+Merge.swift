@@ -92,7 +92,7 @@ extension Coordinator {
       "elapsedMilliseconds": .integer(elapsed.milliseconds),
       "recordsPerSecond": .number(
         (Double(job.counts.total) / max(elapsed.inSeconds, 1e-3)).rounded()),
-      "coordinatorStarts": .unsigned(UInt64(incarnation.rawValue)),
+      "coordinatorStarts": .unsigned(startCount),
       "workers": .unsigned(UInt64(core.sessions.count)),
       "leases": .unsigned(UInt64(job.grantCount)),
       "repeatedResults": .unsigned(UInt64(job.repeatedResultCount)),

@@ -88,6 +88,8 @@ package actor Coordinator {
   nonisolated var now: Instant { Instant(sinceStart: clock.now - started) }
   package nonisolated var upTime: Duration { clock.now - started }
   package nonisolated let incarnation: Incarnation
+  /// How often the state folder's coordinator was started.
+  nonisolated let startCount: UInt64
 
   /// Opens the state folder, takes its lock and replays the journal.
   package init(_ options: CoordinatorOptions, logger: Logger) throws {
@@ -99,12 +101,13 @@ package actor Coordinator {
     admission = Admission(tokens, try WorkerTokens(stateFolder: options.stateFolder))
     seal = LeaseSeal(secret: journal.secret)
     incarnation = journal.incarnation
+    startCount = journal.startCount
     spoolFolder = Self.spoolFolder(in: options.stateFolder)
     modelFolder = "\(options.stateFolder)/models"
     stager = Self.stager(of: options.stateFolder)
     for folder in [spoolFolder, modelFolder] { try makeFolder(folder) }
     spools = (0..<4).map { [spoolFolder] in Spool(folder: spoolFolder, lane: $0) }
-    let window = incarnation.rawValue == 1 ? Duration.zero : options.recoveryWindow
+    let window = startCount == 1 ? Duration.zero : options.recoveryWindow
     core = CoordinatorCore(
       incarnation: incarnation, recoveredAt: .start + window, chargeLimit: options.chargeLimit,
       leaseDuration: options.leaseDuration, stallTime: options.stallTime)

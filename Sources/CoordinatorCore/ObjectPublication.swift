@@ -128,15 +128,23 @@ package struct ObjectPublication: Hashable, Sendable {
   package func take<Store: PublicationStore>(
     in store: inout Store
   ) throws(Store.Failure) -> Outcome {
+    var mayHaveClaimed = false
     for _ in 0..<Self.tryLimit {
-      if let owner = try store.manifestOwner() { return outcome(owner: owner) }
+      if let owner = try store.manifestOwner() {
+        // One that was refused may be there all the same: its first answer was lost.
+        if mayHaveClaimed { try store.deleteClaim() }  // none below a manifest means anything
+        return outcome(owner: owner)
+      }
       guard let held = try store.claim() else {
         // Before it is claimed: to take a claim back could take away another's.
         guard try store.isEmpty() else {
           guard try store.claim() == nil else { continue }
           return .taken(by: nil)
         }
-        guard try store.put(claim(.merging), .absent) else { continue }
+        guard try store.put(claim(.merging), .absent) else {
+          mayHaveClaimed = true
+          continue
+        }
         return try taken(in: &store)
       }
       guard held.claim.job == job else { return outcome(owner: held.claim.job) }

@@ -54,7 +54,11 @@ package struct ShardID: Hashable, Comparable, Sendable, CustomStringConvertible 
   package static func < (left: ShardID, right: ShardID) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// Which life of the coordinator, from 1; journaled at every start.
+/// Which life of the coordinator; journaled at every start.
+///
+/// The first is 1, and each later one greater by a number drawn at random: after the return of a
+/// backup, or in a copy of the state, another life would otherwise have the same number, and its
+/// attempts the names of those that workers still hold.
 package struct Incarnation: Hashable, Comparable, Sendable, CustomStringConvertible {
   package let rawValue: UInt32
 
@@ -62,7 +66,10 @@ package struct Incarnation: Hashable, Comparable, Sendable, CustomStringConverti
     self.rawValue = rawValue
   }
 
-  package var next: Incarnation { Incarnation(rawValue + 1) }
+  /// Of how many lives a later one may be the next.
+  package static let steps: ClosedRange<UInt32> = 1...65_536
+
+  package func advanced(by step: UInt32) -> Incarnation { Incarnation(rawValue + step) }
 
   package var description: String { String(rawValue) }
 

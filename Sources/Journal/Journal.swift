@@ -8,8 +8,10 @@ import Synchronization
 /// One connection, guarded by its own queue: any thread may call, each call blocks. What `append`
 /// has taken is durable when it returns (write-ahead log, `synchronous=FULL`).
 package final class Journal: Sendable {
-  /// This life of the coordinator, one more than the last.
+  /// This life of the coordinator.
   package let incarnation: Incarnation
+  /// How often the folder's coordinator was started, this start included.
+  package let startCount: UInt64
   /// 32 random bytes made once for each state folder: the key of the leases' MACs.
   package let secret: [UInt8]
   package let folder: String
@@ -30,7 +32,7 @@ package final class Journal: Sendable {
     let path = stateFolder.databasePath
     do {
       let queue = try DatabaseQueue(path: path, configuration: Self.configuration)
-      (incarnation, secret) = try queue.writeWithoutTransaction { database in
+      (incarnation, startCount, secret) = try queue.writeWithoutTransaction { database in
         try Schema.check(database, path: path)
         return try Self.start(database, path: path)
       }
@@ -56,14 +58,18 @@ package final class Journal: Sendable {
   /// Makes the tables where there are none and counts this start.
   private static func start(
     _ database: Database, path: String
-  ) throws -> (Incarnation, secret: [UInt8]) {
+  ) throws -> (Incarnation, startCount: UInt64, secret: [UInt8]) {
     var incarnation: Int64 = 0
+    var startCount: Int64 = 0
     var secret: [UInt8] = []
     try database.inTransaction(.immediate) {
       try Schema.prepare(database, path: path)
       let last = try MetaRow.read(database, "incarnation")?.number ?? 0
-      incarnation = last + 1
+      incarnation = last == 0 ? 1 : last + Int64(UInt32.random(in: Incarnation.steps))
+      // Folders of earlier releases counted with the incarnation.
+      startCount = (try MetaRow.read(database, "starts")?.number ?? last) + 1
       try MetaRow(name: "incarnation", number: incarnation).write(database)
+      try MetaRow(name: "starts", number: startCount).write(database)
       secret = try MetaRow.read(database, "secret")?.bytes ?? []
       if last == 0, secret.isEmpty {
         var generator = SystemRandomNumberGenerator()
@@ -72,10 +78,10 @@ package final class Journal: Sendable {
       }
       return .commit
     }
-    guard secret.count == 32, let number = UInt32(exactly: incarnation) else {
+    guard secret.count == 32, let number = UInt32(exactly: incarnation), startCount > 0 else {
       throw JournalError(corruption: "the secret or the incarnation in \(path) is missing")
     }
-    return (Incarnation(number), secret)
+    return (Incarnation(number), UInt64(startCount), secret)
   }
 
   /// Writes entries in one transaction: all of them are durable when it returns, or none is there.

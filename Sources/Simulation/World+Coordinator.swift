@@ -23,7 +23,9 @@ extension World {
   mutating func startCoordinator(_ place: Int) {
     guard coordinators[place].core == nil else { return }
     if coordinators[place].life > 0, !PlantedBug.incarnationNotJournaled.isPlanted {
-      coordinators[place].journal.incarnation = coordinators[place].journal.incarnation.next
+      let step = UInt32(generator.within(1...Int(Incarnation.steps.upperBound)))
+      coordinators[place].journal.incarnation =
+        coordinators[place].journal.incarnation.advanced(by: step)
     }
     coordinators[place].life += 1
     coordinators[place].startedAt = now

@@ -54,7 +54,7 @@ struct IdentifierTests {
 
   @Test func ordersAttemptsByLifeFirst() {
     let old = Attempt(incarnation: Incarnation(1), counter: 9)
-    let new = Attempt(incarnation: Incarnation(1).next, counter: 1)
+    let new = Attempt(incarnation: Incarnation(1).advanced(by: 1), counter: 1)
     #expect(old < new)
     #expect("\(new)" == "2.1")
   }

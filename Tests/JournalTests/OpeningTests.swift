@@ -14,7 +14,24 @@ import Testing
     #expect(error?.context.contains(folder.state) == true)
     #expect(error?.context.contains("(process \(getpid()))") == true)
     first.close()
-    #expect(try Journal(folder: folder.state).incarnation == Incarnation(2))
+    let second = try Journal(folder: folder.state)
+    #expect(second.startCount == 2)
+    #expect(second.incarnation > first.incarnation)
+  }
+
+  @Test func aReturnedBackupStartsAnotherLife() throws {
+    let folder = try TemporaryFolder()
+    try Journal(folder: folder.state).close()
+    var incarnations: Set<Incarnation> = []
+    for number in 0..<4 {
+      let copy = "\(folder.path)/copy-\(number)"
+      try FileManager.default.copyItem(atPath: folder.state, toPath: copy)
+      let journal = try Journal(folder: copy)
+      #expect(journal.startCount == 2)
+      #expect(journal.incarnation > Incarnation(1))
+      incarnations.insert(journal.incarnation)
+    }
+    #expect(incarnations.count > 1)  // all four the same: once in 2^48
   }
 
   @Test func anotherProcessIsRefused() async throws {

@@ -66,7 +66,7 @@ import Testing
     let before = try contents(journal)
     journal.close()
     journal = try Journal(folder: folder.state)
-    #expect(journal.incarnation == Incarnation(2))
+    #expect(journal.startCount == 2)
     #expect(journal.secret == secret)
     #expect(try contents(journal) == before)
 
