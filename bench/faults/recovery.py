@@ -106,8 +106,11 @@ def storm(port):
             connection = socket.create_connection(("127.0.0.1", port), timeout=0.4)
         except OSError:
             continue
-        connection.shutdown(socket.SHUT_WR)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        try:
+            connection.shutdown(socket.SHUT_WR)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        except OSError:
+            pass  # the listener was quicker to end it
         connection.close()
 
 

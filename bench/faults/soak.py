@@ -57,6 +57,7 @@ class Soak:
     def find(self, text):
         with self.lock:
             self.findings.append(f"{self.elapsed:.0f} s: {text}")
+        print(f"\nfinding after {self.findings[-1]}", file=sys.stderr, flush=True)
 
     def start_coordinator(self):
         self.fleet.start_coordinator(environment=self.environment)
