@@ -77,6 +77,7 @@ static arrow::Status seek(ns_result_comparer &comparer, int64_t row) {
   return arrow::Status::OK();
 }
 
+// By their bits, but for those of NaNs.
 static arrow::EqualOptions bits() {
   return arrow::EqualOptions::Defaults().nans_equal(true).signed_zeros_equal(false);
 }

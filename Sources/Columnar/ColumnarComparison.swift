@@ -33,7 +33,9 @@ import CColumnar
 
   deinit { unsafe ns_result_comparer_free(raw) }
 
-  /// Compares a block with the file's rows from one on, value by value; numbers by their bits.
+  /// Compares a block with the file's rows from one on, value by value.
+  ///
+  /// Numbers are compared by their bits, but one NaN is as good as another.
   ///
   /// - Parameters:
   ///   - block: One whole block.

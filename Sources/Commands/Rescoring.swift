@@ -21,7 +21,16 @@ package struct RescoringOrder: Sendable {
 
 /// What scoring shards again has shown.
 package struct RescoringReport: Encodable, Sendable {
+  /// A shard of which nothing is known, and what was in the way.
+  package struct NotScored: Encodable, Sendable {
+    package let shard: Int
+    package let reason: String
+  }
+
+  /// Those that were to be scored.
   package fileprivate(set) var shards: [Int] = []
+  /// Those of them that could not be.
+  package fileprivate(set) var notScored: [NotScored] = []
   /// Shards of the job.
   package fileprivate(set) var shardCount = 0
   package fileprivate(set) var recordCount: UInt64 = 0
@@ -35,7 +44,17 @@ package struct RescoringReport: Encodable, Sendable {
   fileprivate(set) var problems: [String] = []
 
   private enum CodingKeys: String, CodingKey {
-    case shards, shardCount, recordCount, differenceCount, differences, model
+    case shards, notScored, shardCount, recordCount, differenceCount, differences, model
+  }
+
+  /// Which shards could not be scored again, and why, in words; `nil` where there are none.
+  package var obstacle: String? {
+    guard !notScored.isEmpty else { return nil }
+    let count = Figures.counted(UInt64(shards.count), "shard")
+    let shown = notScored.prefix(10).map { "shard \($0.shard): \($0.reason)" }
+    let rest = notScored.count - shown.count
+    return "\(notScored.count) of \(count) could not be scored again: "
+      + shown.joined(separator: "; ") + (rest > 0 ? "; and \(rest) more" : "")
   }
 }
 
@@ -50,7 +69,7 @@ struct Rescoring {
   private let scratch: TemporaryFolder
   private let model: String
   /// Inputs that cannot be read as they were, and why.
-  private let unreadable: [Int: String]
+  private let unreadable: [Int: DestinationError]
 
   /// Differences that are listed.
   private static let differenceLimit = 100
@@ -105,14 +124,14 @@ struct Rescoring {
 
   private static func unreadableInputs(
     of folder: PublishedFolder, _ shards: [Int]
-  ) -> [Int: String] {
-    var problems: [Int: String] = [:]
+  ) -> [Int: DestinationError] {
+    var problems: [Int: DestinationError] = [:]
     for index in Set(shards.map { folder.plan.inputIndex(of: ShardID(UInt32($0))) }) {
       do throws(DestinationError) {
         // Another time alone says nothing: what is read is held against the receipt.
         _ = try folder.checkInput(index)
       } catch {
-        problems[index] = error.context
+        problems[index] = error
       }
     }
     return problems
@@ -122,7 +141,7 @@ struct Rescoring {
 
   /// Scores and compares; some shards at the same time.
   ///
-  /// - Throws: `WorkerError` where the scratch folder is full.
+  /// - Throws: `DestinationError` where no comparison can begin.
   func run() async throws -> RescoringReport {
     var report = RescoringReport()
     report.shards = shards
@@ -130,38 +149,59 @@ struct Rescoring {
     report.model = model
     guard let rescorer else { return report }
     let comparison = try ShardComparison(folder)
-    for index in unreadable.keys.sorted() { report.problems.append(unreadable[index] ?? "") }
-    let readable = shards.filter { shard in
-      unreadable[folder.plan.inputIndex(of: ShardID(UInt32(shard)))] == nil
-    }
+    let readable = passOver(&report)
     var display = RescoringDisplay(readable, folder.plan, order)
     var next = 0
     var underWay: [Task<RescoredPartial, any Error>] = []
     for (place, shard) in readable.enumerated() {
       while next < readable.count, next - place < order.threadCount {
-        let shard = readable[next]
-        let isolated = isolated[shard] ?? [:]
-        underWay.append(
-          Task { try await rescorer.score(shard, without: isolated, guesses: true) })
+        underWay.append(begin(readable[next], rescorer))
         next += 1
       }
       let task = underWay.removeFirst()
       do {
         var outcome = try comparison.compare(shard, with: try await task.value.path)
-        if !outcome.isSame, isGuess(shard) {
-          let partial = try await rescorer.score(
-            shard, without: isolated[shard] ?? [:], guesses: false)
+        if !outcome.isSame, guesses(shard), mayBeginInQuotes(shard) {
+          let partial = try await rescorer.score(shard, without: [:], guesses: false)
           outcome = try comparison.compare(shard, with: partial.path)
         }
         Self.add(outcome, to: &report)
       } catch let error as WorkerError {
-        report.problems.append("shard \(shard): \(error.context)")
+        report.notScored.append(.init(shard: shard, reason: error.context))
+      } catch let error as DestinationError {
+        report.notScored.append(.init(shard: shard, reason: error.context))
       }
       display.ended(shard, report)
     }
     display.clear()
     withExtendedLifetime(scratch) {}
     return report
+  }
+
+  private func begin(
+    _ shard: Int, _ rescorer: ShardRescorer
+  ) -> Task<RescoredPartial, any Error> {
+    let (isolated, guesses) = (isolated[shard] ?? [:], guesses(shard))
+    return Task { try await rescorer.score(shard, without: isolated, guesses: guesses) }
+  }
+
+  /// Tells of the inputs that cannot be read as they were.
+  ///
+  /// - Returns: The shards of the others.
+  private func passOver(_ report: inout RescoringReport) -> [Int] {
+    for index in unreadable.keys.sorted() {
+      guard let error = unreadable[index], error.code == .inconsistent else { continue }
+      report.problems.append(error.context)
+    }
+    return shards.filter { shard in
+      guard let error = unreadable[folder.plan.inputIndex(of: ShardID(UInt32(shard)))] else {
+        return true
+      }
+      if error.code != .inconsistent {
+        report.notScored.append(.init(shard: shard, reason: error.context))
+      }
+      return false
+    }
   }
 
   private static func add(_ outcome: ShardComparison.Outcome, to report: inout RescoringReport) {
@@ -171,8 +211,15 @@ struct Rescoring {
     report.differences += outcome.differences.prefix(differenceLimit - report.differences.count)
   }
 
-  /// Whether a shard may begin between quotes.
-  private func isGuess(_ shard: Int) -> Bool {
+  /// Whether it is first taken that a record begins at the shard's begin.
+  ///
+  /// Not where records are to be left out: from another begin they would have other numbers, and
+  /// what ends a process would be scored in this one.
+  private func guesses(_ shard: Int) -> Bool {
+    isolated[shard] == nil || !mayBeginInQuotes(shard)
+  }
+
+  private func mayBeginInQuotes(_ shard: Int) -> Bool {
     let input = folder.plan.inputIndex(of: ShardID(UInt32(shard)))
     return folder.request.inputConfig.instancesFormat == .csv
       && shard > folder.plan.shards(ofInput: input).lowerBound

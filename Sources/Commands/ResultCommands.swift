@@ -13,7 +13,8 @@ struct VerifyCommand: AsyncParsableCommand {
 
       With --rescore a sample of the shards is scored again on this machine, from the inputs and \
       with the model that the receipt names, and compared with the output. The same folder, share \
-      and seed give the same shards.
+      and seed give the same shards. Where some cannot be scored again, all else is still told, and \
+      the exit code is 1 too.
 
       Examples:
         nightshift verify scored/prediction-churn-2026-03-01T06:00:00.000Z
@@ -97,6 +98,7 @@ struct VerifyCommand: AsyncParsableCommand {
     case .json: printLine(try jsonText(finding))
     case .text: printLine(Self.text(finding))
     }
+    if let obstacle = finding.obstacle { throw CommandError(obstacle) }
     guard finding.problems.isEmpty else { throw ExitCode.failure }
   }
 
@@ -121,9 +123,10 @@ struct VerifyCommand: AsyncParsableCommand {
   }
 
   private static func rescored(_ report: RescoringReport?) -> String {
-    guard let report else { return "" }
+    guard let report, report.notScored.isEmpty || report.recordCount > 0 else { return "" }
     let records = Figures.counted(report.recordCount, "record")
-    return "; \(report.shards.count) of \(Figures.counted(UInt64(report.shardCount), "shard")) "
+    let count = report.shards.count - report.notScored.count
+    return "; \(count) of \(Figures.counted(UInt64(report.shardCount), "shard")) "
       + "scored again (\(records)): the same"
   }
 }

@@ -17,8 +17,10 @@ package enum Publication {
     package var inputsMissing: Int
     /// Empty where the folder is what its receipt says.
     package var problems: [String]
-    /// What scoring shards again has shown; absent where nobody asked.
+    /// What scoring shards again has shown; absent where nobody asked, or nothing could be scored.
     package var rescored: RescoringReport?
+    /// Why not all that is to be scored again could be; absent where it could.
+    package var obstacle: String?
   }
 
   /// A published place as a user names it: a URI of a store, or a path, which is made absolute.
@@ -34,9 +36,10 @@ package enum Publication {
   ///   - folder: As `place` gives it.
   ///   - readsInputs: Whether inputs are read again to compare their digests.
   ///   - order: What is scored again, if anything.
-  /// - Returns: What was looked at, and everything that is wrong.
-  /// - Throws: `CommandError` where what is asked for cannot be scored again; `ValidationError` for
-  ///   a place that is not checked.
+  /// - Returns: What was looked at, everything that is wrong, and what keeps something from being
+  ///   scored again.
+  /// - Throws: `CommandError` where there is no room for copies; `ValidationError` for a place that
+  ///   is not checked.
   package static func verify(
     folder: String, readsInputs: Bool, rescoring order: RescoringOrder? = nil
   ) async throws -> Finding {
@@ -53,11 +56,10 @@ package enum Publication {
       return finding
     } catch let error as DestinationError {
       throw CommandError(error.context)
-    } catch let error as WorkerError {
-      throw CommandError(error.context)
     }
   }
 
+  /// Adds to a finding, which stays whatever is in the way of scoring again.
   private static func rescore(
     _ path: String, _ order: RescoringOrder, _ finding: inout Finding
   ) async throws {
@@ -68,7 +70,18 @@ package enum Publication {
       finding.problems.append("nothing is scored again: \(error.context)")
       return
     }
-    let report = try await Rescoring(published, order).run()
+    do {
+      add(try await Rescoring(published, order).run(), to: &finding)
+    } catch let error as CommandError {
+      finding.obstacle = "nothing is scored again: \(error.context)"
+    } catch let error as DestinationError {
+      finding.obstacle = "nothing is scored again: \(error.context)"
+    } catch let error as WorkerError {
+      finding.obstacle = "nothing is scored again: \(error.context)"
+    }
+  }
+
+  private static func add(_ report: RescoringReport, to finding: inout Finding) {
     // What reading the inputs has shown already is not said twice.
     finding.problems += report.problems.filter { !finding.problems.contains($0) }
     if report.differenceCount > 0 {
@@ -78,6 +91,7 @@ package enum Publication {
           + (report.differenceCount == 1 ? "differs" : "differ"))
     }
     finding.rescored = report
+    finding.obstacle = report.obstacle
   }
 
   private static func noFolder(_ place: String) -> ValidationError {

@@ -1,4 +1,5 @@
 import CoordinatorCore
+import Database
 import Destinations
 import Executors
 import Failpoints
@@ -59,14 +60,18 @@ extension Coordinator {
 
   /// Plans a job that was taken in, also after a restart.
   func plan(_ id: JobID) async {
-    guard let request = core.jobs[id]?.request else { return }
+    guard let job = core.jobs[id] else { return }
     Failpoint.coordinatorPlanning.hit()
-    let planner = planner(of: request, id)
+    let planner = planner(of: job.request, id)
     do {
       // What submitting found out is used once; after a restart the job is planned again.
       var planned = prepared.removeValue(forKey: id)
       if planned == nil { planned = try await ownThread { try planner.plan() } }
       guard let planned else { return }
+      guard isToBePlanned(job) else {
+        planned.snapshot?.close()
+        return removeUnusedModels()
+      }
       snapshots[id] = planned.snapshot
       configurations[id] = try JSONEncoder.sorted.encode(planned.configuration).bytes
       let columns = PlannedColumns(
@@ -81,9 +86,16 @@ extension Coordinator {
       try mergeAhead(id)
     } catch {
       // The next life plans it again: this end says nothing of the job.
-      guard !StoreEnding.process.hasBegun else { return }
+      guard !StoreEnding.process.hasBegun, isToBePlanned(job) else { return }
       await failQuietly(id, reason: "\(error)")
     }
+  }
+
+  /// Whether a job is still to be planned: it may have been cancelled meanwhile and cleaned up, and
+  /// even deleted, so that another has its id.
+  private func isToBePlanned(_ job: Job) -> Bool {
+    guard let found = core.jobs[job.id] else { return false }
+    return !found.state.isTerminal && found.createdNanoseconds == job.createdNanoseconds
   }
 
   /// Fails a job that nobody asks about at the moment.

@@ -78,7 +78,7 @@ extension Coordinator {
   ///   - cause: For people, such as "its worker died of signal 11".
   /// - Returns: Whether that counts against a shard.
   package func died(named name: String, of cause: String) async -> Bool {
-    let workers = core.sessions.values.filter { $0.name == name }.map(\.worker)
+    let workers = core.sessions.values.filter { $0.name == name }.map(\.worker).sorted()
     for worker in workers { statistics[worker] = nil }
     do {
       return try await decide { core, now, effects in

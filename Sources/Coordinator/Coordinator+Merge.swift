@@ -165,6 +165,8 @@ extension Coordinator {
 
   /// Removes the partials that a worker put into an object store after their job had ended: it was
   /// at that when the job was cancelled, and reports them only now.
+  ///
+  /// Not those of a job that is deleted by then: nobody knows any more where they are.
   func removeLatePartials(of id: JobID) {
     guard let job = core.jobs[id], job.state.isTerminal,
       StagedPartials.areUsed(by: job.request),
@@ -185,21 +187,38 @@ extension Coordinator {
   func removeOrphans(_ ended: [JobID: MergeWork]) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: spoolFolder)) ?? []
     let orphans = names.filter(isOrphan)
-    Task {
-      for name in orphans where isOrphan(name) {  // it may have been submitted again
-        if let id = JobID(name) {
+    let requests = orphans.map { JobID($0).flatMap { core.jobs[$0]?.request } }
+    let removal = Task {
+      for (name, request) in zip(orphans, requests) {
+        let id = JobID(name)
+        if let id {
           await discard(ended[id])
-          if let request = core.jobs[id]?.request { await removeStaged(request, job: id) }
+          if let request { await removeStaged(request, job: id) }
         }
         await removeAll(["\(spoolFolder)/\(name)"])
+        if let id { cleanUps[id] = nil }
       }
     }
+    // None of them is taken in again meanwhile.
+    for id in orphans.compactMap({ JobID($0) }) { cleanUps[id] = removal }
   }
 
   /// Whether a folder of the spool is of no job, or of one that has ended.
   private func isOrphan(_ name: String) -> Bool {
     guard let id = JobID(name), let job = core.jobs[id] else { return true }
     return job.state.isTerminal
+  }
+
+  /// Waits until nothing more is removed of a job that had the id before.
+  ///
+  /// - Returns: False where that takes longer than `limit`.
+  func isFree(_ id: JobID, within limit: Duration) async -> Bool {
+    let end = now + limit
+    while ending.contains(id) || cleanUps[id] != nil || lateRemovals[id] != nil {
+      guard now < end, !Task.isCancelled else { return false }
+      try? await Task.sleep(for: .milliseconds(20))  // cancelled: seen at once
+    }
+    return true
   }
 
   nonisolated func removeAll(_ folders: [String]) async {

@@ -13,7 +13,8 @@ extension Coordinator {
   /// Removes the models of which no open job is left, and what a crash has left of others.
   ///
   /// Not while something is being planned: its model may be there already, and the job that will
-  /// name it is not. The end of a later job removes what stays for that.
+  /// name it is not. What stays for that goes with the end of that planning where no job comes of
+  /// it, otherwise with the end of a job.
   func removeUnusedModels() {
     guard planningCount == 0, !hasSubmissions, prepared.isEmpty else { return }
     var used: Set<String> = []

@@ -69,6 +69,11 @@ extension Coordinator {
       return .planning(PlanningReport(inputCount: 0, text: text))
     }
     await waitForPlan(of: id, atMost: asksAgain ? Self.answerTime : nil)
+    guard await isFree(id, within: Self.answerTime) else {
+      let text = "waiting until nothing is left of a former job with the id \(id)"
+      guard asksAgain else { throw Refusal(code: .unavailable, text: text) }
+      return .planning(PlanningReport(inputCount: 0, text: text))
+    }
     return try await outcome(of: id)
   }
 
@@ -115,8 +120,9 @@ extension Coordinator {
     }
     planningCount -= 1
     // It may have been dropped, and even begun anew.
-    guard submissions[id]?.progress === progress else { return }
+    guard submissions[id]?.progress === progress else { return removeUnusedModels() }
     submissions[id]?.state = state
+    if case .refused = state { removeUnusedModels() }
     let waiters = submissions[id]?.waiters.values.map(\.self) ?? []
     submissions[id]?.waiters.removeAll()
     for waiter in waiters { waiter.resume() }
@@ -176,10 +182,12 @@ extension Coordinator {
   /// Drops the submissions that nobody has asked about for a while, and the oldest refusals.
   func dropForgottenSubmissions() {
     guard !submissions.isEmpty else { return }
+    let count = submissions.count
     for (id, submission) in submissions where submission.waiters.isEmpty {
       guard now - submission.lastAsked > options.submissionPatience else { continue }
       drop(id, submission)
     }
+    if submissions.count < count { removeUnusedModels() }
     let refused = submissions.filter { _, submission in
       guard case .refused = submission.state else { return false }
       return true

@@ -267,8 +267,9 @@ extension CoordinatorCore {
 
   /// A worker has died, as whoever started it knows for certain: its leases are over at once.
   ///
-  /// What it was scoring counts against its shard, whether it had come to report that it began or
-  /// not: the first of its leases, one for each thread. The others are free again, uncharged.
+  /// What it was scoring counts against its shard: the leases that it reported to have begun, and
+  /// for each thread without one the first of those that it did not come to report. The others are
+  /// free again, uncharged.
   ///
   /// - Returns: Whether something counts against a shard.
   package mutating func died(
@@ -276,25 +277,14 @@ extension CoordinatorCore {
     into effects: inout [CoordinatorEffect]
   ) -> Bool {
     guard let session = sessions[worker] else { return false }
-    var threadCount = session.threadCount
+    let begunCount = openOrder.reduce(0) { $0 + (tables[$1]?.begunCount(of: worker) ?? 0) }
+    var unreported = max(0, session.threadCount - begunCount)
     var isCharged = false
     for id in openOrder {
-      let leases = (tables[id]?.leases ?? []).filter { $0.worker == worker }
-        .sorted { ($0.shard.index, $0.blocks.first) < ($1.shard.index, $1.blocks.first) }
-      guard !leases.isEmpty else { continue }
       leaseEffects.removeAll(keepingCapacity: true)
-      for lease in leases where !lease.isBackup && threadCount > 0 {
-        threadCount -= 1
-        _ = tables[id]?.renew(
-          lease, progress: lease.progress ?? 0, host: session.host, now: now, into: &leaseEffects)
+      if tables[id]?.died(worker, unreported: &unreported, into: &leaseEffects) == true {
+        isCharged = true
       }
-      for lease in tables[id]?.leases ?? [] where lease.worker == worker && lease.progress == nil {
-        tables[id]?.handBack(shard: lease.shard, attempt: lease.attempt, worker: worker)
-      }
-      tables[id]?.shortenLeases(of: worker, to: now)
-      tables[id]?.tick(now: now, into: &leaseEffects)
-      let counts = leaseEffects.contains { if case .charge = $0 { true } else { false } }
-      isCharged = isCharged || counts
       carryOut(id, now: now, because: cause, into: &effects)
     }
     goodbye(worker)

@@ -22,8 +22,8 @@ package struct RescoredDifference: Hashable, Sendable, Encodable {
 /// Holds shards that were scored again against what was published of them.
 ///
 /// Lines of text are compared byte by byte, rows of Parquet and Arrow files value by value, numbers
-/// by their bits. Shards come in rising order; each file is gone over once. Memory: a frame or row
-/// group of the files, and a block of what was scored again.
+/// by their bits, though one NaN is as good as another. Shards come in rising order; each file is
+/// gone over once. Memory: a frame or row group of the files, and a block of what was scored again.
 package final class ShardComparison {
   /// What came of one shard.
   package struct Outcome: Sendable {

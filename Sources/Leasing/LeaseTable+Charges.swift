@@ -69,6 +69,45 @@ extension LeaseTable {
     pendingShards.insert(index)
   }
 
+  /// How many leases a worker has begun to score.
+  package func begunCount(of worker: WorkerID) -> Int {
+    slots.count { $0?.lease.worker == worker && $0?.lease.progress != nil }
+  }
+
+  /// Ends the leases of a worker that is known to have died, and only those.
+  ///
+  /// What it had begun counts against its shard, several leases of one shard as one; of a backup
+  /// nothing counts.
+  ///
+  /// - Parameters:
+  ///   - worker: The worker.
+  ///   - unreported: How many leases it may have begun without having come to report it: the lowest
+  ///     count too, and are taken off.
+  ///   - effects: What has to be done.
+  /// - Returns: Whether something counts.
+  package mutating func died(
+    _ worker: WorkerID, unreported: inout Int, into effects: inout [LeaseEffect]
+  ) -> Bool {
+    var charged: Set<ShardID> = []
+    let ended = slots.compactMap(\.self).filter { $0.lease.worker == worker }.sorted {
+      left, right in
+      (left.lease.shard.index, left.lease.blocks.first)
+        < (right.lease.shard.index, right.lease.blocks.first)
+    }
+    for entry in ended {
+      remove(entry.lease)
+      effects.append(.revoke(entry.lease))
+      guard !entry.lease.isBackup else { continue }
+      if entry.lease.progress == nil {
+        guard unreported > 0 else { continue }
+        unreported -= 1
+      }
+      guard charged.insert(entry.lease.shard).inserted else { continue }
+      charge(entry.lease, host: entry.host, into: &effects)
+    }
+    return !charged.isEmpty
+  }
+
   /// Takes up a shard's charges from the journal.
   package mutating func restore(charges: Int, of shard: ShardID) {
     guard shard.index < shards.count, !PlantedBug.chargesForgotten.isPlanted else { return }

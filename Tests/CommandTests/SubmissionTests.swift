@@ -108,6 +108,31 @@ import Wire
     }
   }
 
+  /// What kept a model is a planning that nobody waits for any more.
+  @Test(.timeLimit(.minutes(1)))
+  func aModelGoesWithADroppedSubmission() async throws {
+    let server = try SilentServer()
+    defer { server.close() }
+    try await withService(patience: .seconds(1)) { service, folder in
+      let questions = try Questions(service, contextCount: 2)
+      let stuck = try request("http://127.0.0.1:\(server.port)/table.csv", in: folder)
+      let request = try request(try table(in: folder), in: folder)
+      let models = "\(folder)/state/models"
+      let names = { try FileManager.default.contentsOfDirectory(atPath: models) }
+      #expect(try await questions.ask(JobID(7), request) == .accepted(JobID(7)))
+      let task = Task { try await questions.askUntilCancelled(JobID(8), stuck) }
+      let isStuck = await server.accept(1)
+      #expect(isStuck)
+      #expect(try await questions.ask(.cancel(JobID(7))) == .done)
+      try await Task.sleep(for: .milliseconds(300))
+      #expect(try names().count == 1)
+      task.cancel()
+      try await task.value
+      try await waitUntil { try names().isEmpty }
+      await questions.client.close(within: .seconds(1))
+    }
+  }
+
   /// Waits some seconds for what happens after an answer.
   private func waitUntil(_ isSo: () throws -> Bool) async throws {
     let end = ContinuousClock.now + .seconds(10)

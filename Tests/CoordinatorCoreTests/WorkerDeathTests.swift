@@ -52,6 +52,44 @@ import Testing
     #expect(subject.acquire(other).first?.lease.blocks == first.lease.blocks)
   }
 
+  /// What a worker says that it scores is what counts, wherever its other leases are.
+  @Test func whatHadBegunComesFirst() throws {
+    let subject = running(blockCount: 65)
+    subject.hello()
+    var grants: [Grant] = []
+    while let grant = subject.acquire().first { grants.append(grant) }
+    let begun = try #require(grants.last)
+    #expect(begun.lease.shard == ShardID(1) && grants.count > 1)
+    _ = subject.core.heartbeat(
+      me,
+      held: grants.map { grant in
+        HeldLease(grant: grant, progress: grant.lease.shard == ShardID(1) ? 7 : nil)
+      },
+      now: seconds(1), into: &subject.effects)
+    subject.effects = []
+    #expect(kill(subject, me, now: 1))
+    #expect(subject.takeEffects() == "+charge 1=1")
+  }
+
+  /// Leases of others that happen to be overdue end with the next tick, and of their own cause.
+  @Test func othersLeasesStayWhatTheyAre() throws {
+    let subject = running()
+    subject.hello(other)
+    let begun = try #require(subject.acquire(other).first)
+    _ = subject.core.heartbeat(
+      other, held: [HeldLease(grant: begun, progress: 3)], now: seconds(0), into: &subject.effects)
+    subject.hello(now: 30)
+    subject.effects = []
+    #expect(!kill(subject, me, now: 30), "it had no lease")
+    subject.hello(now: 30)
+    _ = try #require(subject.acquire(now: 30).first)
+    #expect(kill(subject, me, now: 30))
+    #expect(subject.takeEffects() == "+charge 0=1")
+    #expect(subject.core.tables[job]?.leases.map(\.worker) == [other])
+    subject.core.tick(now: seconds(30), into: &subject.effects)
+    #expect(subject.takeEffects() == "+charge 0=2")
+  }
+
   @Test func aWorkerWithoutLeasesCountsForNothing() {
     let subject = running()
     subject.hello()

@@ -143,4 +143,58 @@ import Testing
       "\(fleet.coordinator.errors)")
     #expect(try await jobCount(fleet) == 1)
   }
+
+  /// Names in a folder of the coordinator's state.
+  private func names(_ folder: String, _ fleet: TestFleet) -> [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: "\(fleet.sandbox.state)/\(folder)")) ?? []
+  }
+
+  /// A job that is cancelled while a restarted coordinator plans it again has no work to come.
+  @Test func aJobCancelledWhileItIsPlannedAgainLeavesNothing() async throws {
+    let sandbox = try Sandbox()
+    let servers = try StoreServers()
+    let table = sandbox.path("store.csv")
+    try TestTable.text(rowCount: 500).write(toFile: table, atomically: true, encoding: .utf8)
+    try servers.put(table, at: "in/table.csv")
+    let fleet = try await TestFleet(
+      rowCount: 1,
+      environment: ["NIGHTSHIFT_FAILPOINT": "coordinator.planning=kill"]
+        .merging(servers.variables) { $1 })
+    let submit = try fleet.client(["submit"] + arguments("s3://bucket/in/", sandbox))
+    #expect(await fleet.coordinator.wait(.seconds(30)) == 128 + SIGKILL)
+    try servers.rule(#"{"match": "list-type=2", "times": 1, "fault": "slow", "seconds": 6}"#)
+    try await fleet.restartCoordinator(environment: servers.brokenVariables)
+    #expect(await submit.wait(.seconds(30)) == 0, "\(submit.errors)")
+    let job = submit.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    let cancel = try fleet.client(["cancel", job])
+    #expect(await cancel.wait(.seconds(20)) == 0, "\(cancel.errors)")
+    // It is still being planned: the store has not answered where the input is.
+    #expect(try servers.lines("list-type=2").count == 1)
+    #expect(try servers.lines("GET .*table.csv").isEmpty)
+    #expect(await waitUntil(.seconds(20)) { (try? servers.lines("table.csv").isEmpty) == false })
+    try await Task.sleep(for: .seconds(2))
+    #expect(names("spool", fleet) == [])
+    #expect(await waitUntil(.seconds(5)) { names("models", fleet).isEmpty })
+  }
+
+  /// A model that was kept because something was being planned goes when that is refused.
+  @Test func aRefusalRemovesUnusedModels() async throws {
+    let sandbox = try Sandbox()
+    let servers = try StoreServers()
+    let fleet = try await TestFleet(rowCount: 50, environment: servers.brokenVariables)
+    let submit = try fleet.client(["submit", try fleet.jobFile()])
+    #expect(await submit.wait(.seconds(20)) == 0, "\(submit.errors)")
+    let job = submit.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    #expect(await waitUntil(.seconds(10)) { !names("spool", fleet).isEmpty })
+    try servers.rule(#"{"match": "list-type=2", "times": 1, "fault": "slow", "seconds": 4}"#)
+    let refused = try fleet.client(["submit"] + arguments("s3://bucket/none/", sandbox))
+    #expect(await waitUntil(.seconds(10)) { (try? servers.lines("list-type=2").count) == 1 })
+    let cancel = try fleet.client(["cancel", job])
+    #expect(await cancel.wait(.seconds(20)) == 0, "\(cancel.errors)")
+    #expect(await waitUntil(.seconds(10)) { names("spool", fleet).isEmpty })
+    #expect(names("models", fleet).count == 1, "another job is being planned")
+    #expect(await refused.wait(.seconds(20)) == 1, "\(refused.errors)")
+    #expect(refused.errors.contains("stands for no file"), "\(refused.errors)")
+    #expect(await waitUntil(.seconds(5)) { names("models", fleet).isEmpty })
+  }
 }

@@ -179,9 +179,8 @@ import Testing
     #expect(differences.first?.rescored.contains("column month") == true)
   }
 
-  /// A shard that begins between quotes is scored from what the input before it tells.
-  @Test func aShardThatBeginsBetweenQuotesIsTheSame() async throws {
-    let sandbox = try Sandbox()
+  /// A table of one input in which a quoted field spans the bound of its two shards.
+  private func tableWithQuotes(_ sandbox: Sandbox) throws -> String {
     let path = sandbox.path("quotes.csv")
     var lines = TestTable.text(rowCount: 9_000, badRows: [5]).components(separatedBy: "\n")
     var byteCount = 0
@@ -194,6 +193,13 @@ import Testing
     let filling = String(repeating: "1,2\nr5,\n", count: 800)
     lines[place] = lines[place].dropLast(5) + "\"\(filling)\""
     try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+    return path
+  }
+
+  /// A shard that begins between quotes is scored from what the input before it tells.
+  @Test func aShardThatBeginsBetweenQuotesIsTheSame() async throws {
+    let sandbox = try Sandbox()
+    let path = try tableWithQuotes(sandbox)
     let run = try Program(
       [
         "run", "--model", TestTable.model, "--input", path, "--output", sandbox.path("out"),
@@ -227,6 +233,68 @@ import Testing
       folder, ["--rescore", "100%"], in: sandbox, environment: poison)
     #expect(again.status == 0 && again.finding.problems == [], "\(again.finding)")
     #expect(again.finding.rescored?.recordCount == 9_000)
+  }
+
+  /// An isolated record has its number from the shard's true begin, which is between quotes.
+  @Test func isolatedRecordsAreLeftOutAfterQuotes() async throws {
+    let sandbox = try Sandbox()
+    let path = try tableWithQuotes(sandbox)
+    let poison = [
+      "NIGHTSHIFT_FAILPOINT": "worker.record=crash@r8950,", "SWIFT_BACKTRACE": "enable=no",
+    ]
+    let run = try Program(
+      [
+        "run", "--model", TestTable.model, "--input", path, "--output", sandbox.path("out"),
+        "--block-size", "8192", "--quiet", "--workers", "1",
+      ], in: sandbox, environment: poison)
+    #expect(await run.wait(.seconds(120)) == 2, "\(run.errors)")
+    let names = try FileManager.default.contentsOfDirectory(atPath: sandbox.path("out"))
+    let folder = sandbox.path("out/\(try #require(names.first))")
+    let again = try await verify(folder, ["--shards", "1"], in: sandbox, environment: poison)
+    #expect(again.status == 0 && again.finding.problems == [], "\(again.finding)")
+    #expect(again.finding.rescored?.recordCount ?? 0 > 100)
+  }
+
+  /// What is in the way of scoring shards again says nothing of the folder.
+  @Test func aShardThatCannotBeScoredIsNoDifference() async throws {
+    let sandbox = try Sandbox()
+    let table = try table(sandbox)
+    let folder = try await publish(table, Form(format: "jsonl", compression: "none"))
+    let disk = try SmallDisk(byteCount: 64 << 10)
+    _ = try disk.fill(leaving: 0)
+    let full = try await verify(
+      folder, ["--rescore", "100%"], in: sandbox, environment: ["TMPDIR": disk.path])
+    #expect(full.status == 1 && full.finding.problems == [], "\(full.finding)")
+    #expect(full.finding.rescored?.notScored.map(\.shard) == [0, 1, 2])
+    #expect(full.finding.rescored?.notScored.allSatisfy { $0.reason.contains("No space") } == true)
+    #expect(full.finding.obstacle?.hasPrefix("3 of 3 shards could not be scored again") == true)
+    withExtendedLifetime(disk) {}
+
+    try FileManager.default.removeItem(atPath: table.records[0].path)
+    let gone = try await verify(folder, ["--rescore", "100%"], in: sandbox)
+    #expect(gone.status == 1 && gone.finding.problems == [], "\(gone.finding)")
+    #expect(gone.finding.rescored?.notScored.map(\.shard) == [0, 1])
+    #expect(gone.finding.rescored?.recordCount == 60)
+    let text = try Program(["verify", folder, "--rescore", "100%"], in: sandbox)
+    #expect(await text.wait() == 1)
+    #expect(text.output.contains("; 1 of 3 shards scored again (60 records): the same"))
+    #expect(text.errors.contains("2 of 3 shards could not be scored again: shard 0: "))
+  }
+
+  /// What the folder itself has shown is told even where nothing can be scored again.
+  @Test func whatWasFoundIsToldWithoutErrorRecords() async throws {
+    let sandbox = try Sandbox()
+    let folder = try await publish(try table(sandbox), Form(format: "jsonl", compression: "none"))
+    let name = "prediction.errors_stats-00000-of-00001.jsonl"
+    let path = URL(fileURLWithPath: "\(folder)/\(name)")
+    try Data(contentsOf: path).prefix(20).write(to: path)
+    let short = try await verify(folder, ["--rescore", "100%"], in: sandbox)
+    try FileManager.default.removeItem(at: path)
+    let gone = try await verify(folder, ["--rescore", "100%"], in: sandbox)
+    for (status, finding) in [short, gone] {
+      #expect(status == 1 && finding.problems.contains { $0.hasPrefix(name) }, "\(finding)")
+      #expect(finding.obstacle?.hasPrefix("nothing is scored again: ") == true, "\(finding)")
+    }
   }
 
   /// Digests of columnar inputs are those of values: their time of change tells, and scoring again.
@@ -271,8 +339,13 @@ private struct Finding: Decodable {
     var published: String
     var rescored: String
   }
+  struct NotScored: Decodable {
+    var shard: Int
+    var reason: String
+  }
   struct Report: Decodable {
     var shards: [Int]
+    var notScored: [NotScored]
     var shardCount: Int
     var recordCount: UInt64
     var differenceCount: UInt64
@@ -282,4 +355,5 @@ private struct Finding: Decodable {
 
   var problems: [String]
   var rescored: Report?
+  var obstacle: String?
 }

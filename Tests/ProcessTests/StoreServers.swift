@@ -107,15 +107,25 @@ final class StoreServers: Sendable {
     _ = try curl(["-d", "[\(json)]", "http://127.0.0.1:\(ports.motoProxy)/__rules"])
   }
 
-  /// The ranges of the requests that the proxy before moto saw; nil where one asked for all.
-  func ranges(_ match: String) throws -> [String?] {
-    struct Seen: Decodable {
-      let headers: [String: String]
-    }
+  /// A request that the proxy before moto saw.
+  private struct Seen: Decodable {
+    let line: String
+    let headers: [String: String]
+  }
+
+  private func seen(_ match: String) throws -> [Seen] {
     let escaped = match.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
     let log = try curl(["http://127.0.0.1:\(ports.motoProxy)/__log?match=\(escaped)"])
-    return try JSONDecoder().decode([Seen].self, from: log).map { $0.headers["range"] }
+    return try JSONDecoder().decode([Seen].self, from: log)
   }
+
+  /// The ranges of the requests that the proxy before moto saw; nil where one asked for all.
+  func ranges(_ match: String) throws -> [String?] {
+    try seen(match).map { $0.headers["range"] }
+  }
+
+  /// Methods and targets of the requests that the proxy before moto saw, in their order.
+  func lines(_ match: String) throws -> [String] { try seen(match).map(\.line) }
 
   /// moto looks at no more of the authorization than the key.
   private func curl(_ arguments: [String]) throws -> Data {

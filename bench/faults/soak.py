@@ -169,7 +169,8 @@ def row(soak, jobs, chaos, samples):
     for verdict in judged:
         if not verdict["holds"]:
             soak.find(f"{verdict['process']}: {verdict['what']} grows by {verdict['growth']:g} "
-                      f"{verdict['unit']} in the second half, the limit is {verdict['limit']:g}")
+                      f"{verdict['unit']} in the second half and ends {verdict['step']:g} above its "
+                      f"begin; the limits are {verdict['limit']:g} and {2 * verdict['limit']:g}")
     return {
         "name": f"{soak.options.minutes:g} minutes, seed {soak.options.seed}",
         "command": f"bench/faults/run --only soak --minutes {soak.options.minutes:g} "

@@ -65,20 +65,31 @@ def state_figures(folder):
     return sizes
 
 
-def growth(points):
-    """How much something grows over its points: the median slope between the medians of stretches
-    (Theil, Sen) times their time; a few outliers do not move it."""
+def stretched(points):
+    """The stretches of some points: mean time and median value of each."""
     begin, end = points[0][0], points[-1][0]
     stretches = {}
     for seconds, value in points:
         place = min(STRETCHES - 1, int((seconds - begin) / (end - begin) * STRETCHES))
         stretches.setdefault(place, []).append((seconds, value))
-    middles = [(statistics.mean(point[0] for point in stretch),
-                statistics.median(point[1] for point in stretch))
-               for _, stretch in sorted(stretches.items())]
+    return [(statistics.mean(point[0] for point in stretch),
+             statistics.median(point[1] for point in stretch))
+            for _, stretch in sorted(stretches.items())]
+
+
+def growth(points):
+    """How much something grows over its points: the median slope between the medians of stretches
+    (Theil, Sen) times their time; a few outliers do not move it."""
     slopes = [(right[1] - left[1]) / (right[0] - left[0])
-              for left, right in itertools.combinations(middles, 2)]
-    return statistics.median(slopes) * (end - begin)
+              for left, right in itertools.combinations(stretched(points), 2)]
+    return statistics.median(slopes) * (points[-1][0] - points[0][0])
+
+
+def step(points):
+    """How much higher something is at the end than at the begin: a step that comes late moves no
+    median slope."""
+    values = [value for _, value in stretched(points)]
+    return values[-1] - statistics.median(values[:3])
 
 
 class Samples:
@@ -156,9 +167,10 @@ class Samples:
 
 
 def verdict(process, what, unit, limit, points):
-    grown = growth(points)
+    grown, stepped = growth(points), step(points)
     values = [value for _, value in points]
     return {"process": process, "what": what, "unit": unit, "limit": limit,
             "samples": len(points), "seconds": round(points[-1][0] - points[0][0]),
             "median": round(statistics.median(values), 1), "most": round(max(values), 1),
-            "growth": round(grown, 2), "holds": grown <= limit}
+            "growth": round(grown, 2), "step": round(stepped, 2),
+            "holds": grown <= limit and stepped <= 2 * limit}
