@@ -1,6 +1,9 @@
 import Foundation
 import Glibc
+import Jobs
+import Synchronization
 import Testing
+import Wire
 
 /// Peers that send garbage, or more than they may, change nothing for the others.
 @Suite struct HostilePeerTests {
@@ -54,6 +57,44 @@ import Testing
         "\(fleet.sandbox.state)/fleet.token",
       ], in: fleet.sandbox)
     #expect(await crossed.wait(.seconds(20)) == 1)
+    // And the client's token opens no fleet plane.
+    let client = try Program(
+      [
+        "worker", "--join", fleet.address, "--token-file",
+        "\(fleet.sandbox.state)/client.token",
+      ], in: fleet.sandbox)
+    #expect(await client.wait(.seconds(20)) == 1)
+    #expect(client.errors.contains("token"), "\(client.errors)")
+  }
+
+  /// Strangers who ask on and on, on both listeners, and never read what they are answered.
+  @Test func unreadRepliesHoldNobodyUp() async throws {
+    let fleet = try await TestFleet(rowCount: 10, badRows: [])
+    let isOver = Flag()
+    defer { isOver.value.store(true, ordering: .relaxed) }
+    var nonce = try FleetEnvelope(worker: WorkerID(5), requestID: 1, body: .nonce).encode()
+    nonce = [0x80, 0, 0, 1] + nonce
+    let length = (0..<8).map { UInt8(truncatingIfNeeded: UInt64(nonce.count) >> (56 - 8 * $0)) }
+    let frame = length + nonce
+    for number in 0..<8 {
+      let port = fleet.ports[number % 2]
+      Thread.detachNewThread {
+        while !isOver.value.load(ordering: .relaxed) { askWithoutReading(frame, port, isOver) }
+      }
+    }
+    try await Task.sleep(for: .seconds(2))
+    for _ in 0..<5 {
+      let begin = ContinuousClock.now
+      let worker = try ScriptedWorker(of: fleet)
+      try await worker.join()
+      let bulk = try await worker.askBulk(
+        .getModel(ContentDigest(words: .zero), offset: 0, byteCount: 1))
+      #expect(bulk.refusal != nil)
+      let time = begin.duration(to: .now)
+      print("joined among peers that never read in", time)
+      #expect(time < .seconds(3))
+      await worker.close()
+    }
   }
 
   /// Sends bytes over a connection of their own and closes it.
@@ -71,5 +112,37 @@ import Testing
     }
     guard status == 0 else { throw TestFailure("connect to \(port)") }
     _ = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+  }
+}
+
+/// A word that threads share.
+private final class Flag: Sendable {
+  let value = Atomic(false)
+}
+
+/// Sends a request again and again over a connection of its own, until that ends or it is over.
+private func askWithoutReading(_ frame: [UInt8], _ port: Int, _ isOver: Flag) {
+  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  defer { close(descriptor) }
+  var least: Int32 = 1
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &least, socklen_t(MemoryLayout<Int32>.size))
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_port = in_port_t(port).bigEndian
+  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+  let status = withUnsafePointer(to: &address) { pointer in
+    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+    }
+  }
+  guard status == 0 else { return _ = usleep(10_000) }
+  let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+  var rest = [0, 0x53, 0x50, 0, 0, 0x30, 0, 0] + frame
+  while !isOver.value.load(ordering: .relaxed) {
+    let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, flags) }
+    if count < 0, errno != EAGAIN { return }
+    if count < 0 { usleep(1_000) }
+    rest.removeFirst(max(0, count))
+    if rest.isEmpty { rest = frame }
   }
 }

@@ -1,6 +1,8 @@
 import Foundation
 import Glibc
+import Jobs
 import Testing
+import Wire
 
 /// Thousands of connections that say nothing, against a real coordinator.
 @Suite(.serialized) struct SilentPeerTests {
@@ -79,6 +81,31 @@ import Testing
     #expect(coordinator.process.isRunning)
     coordinator.signal(SIGTERM)
     #expect(await coordinator.wait(.seconds(20)) == 0, "\(coordinator.errors)")
+  }
+
+  /// Who is in stays in while descriptors run out: nothing of it is closed.
+  @Test(.timeLimit(.minutes(1)))
+  func whoIsInStaysInWhenDescriptorsRunOut() async throws {
+    let fleet = try await TestFleet(
+      rowCount: 10, badRows: [],
+      launcher: ["/bin/bash", "-c", "ulimit -n 256; exec \"$0\" \"$@\""])
+    let worker = try ScriptedWorker(of: fleet)
+    try await worker.join()
+    let end = ContinuousClock.now + .seconds(8)
+    var crowds: [Crowd] = []
+    while ContinuousClock.now < end {
+      if crowds.count < 3 { crowds.append(try Crowd(to: UInt16(fleet.ports[0]), count: 300)) }
+      // A connection that is closed fails its request.
+      let answer = try await worker.ask(.heartbeat(Heartbeat(held: [])))
+      #expect(answer == .alive(revoked: [], drain: false))
+      let bulk = try await worker.askBulk(
+        .getModel(ContentDigest(words: .zero), offset: 0, byteCount: 1))
+      #expect(bulk.refusal != nil)
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    #expect(fleet.coordinator.process.isRunning)
+    for crowd in crowds { crowd.close() }
+    await worker.close()
   }
 
   /// Certificates for one side, made once for both.
