@@ -92,19 +92,23 @@ import Wire
     let worker = try ScriptedWorker(of: fleet)
     try await worker.join()
     let end = ContinuousClock.now + .seconds(8)
-    var crowds: [Crowd] = []
-    while ContinuousClock.now < end {
-      if crowds.count < 3 { crowds.append(try Crowd(to: UInt16(fleet.ports[0]), count: 300)) }
-      // A connection that is closed fails its request.
-      let answer = try await worker.ask(.heartbeat(Heartbeat(held: [])))
-      #expect(answer == .alive(revoked: [], drain: false))
-      let bulk = try await worker.askBulk(
-        .getModel(ContentDigest(words: .zero), offset: 0, byteCount: 1))
-      #expect(bulk.refusal != nil)
-      try await Task.sleep(for: .milliseconds(50))
+    let port = UInt16(fleet.ports[0])
+    Thread.detachNewThread {
+      let crowds = (0..<2).compactMap { _ in try? Crowd(to: port, count: 300) }
+      while ContinuousClock.now < end { usleep(100_000) }
+      for crowd in crowds { crowd.close() }
     }
+    while ContinuousClock.now < end {
+      // It waits for work, nearly all the time: a connection that is closed fails its request.
+      guard case .wait = try await worker.ask(.acquire(leaseLimit: 1)) else {
+        Issue.record("not told to wait")
+        break
+      }
+    }
+    let bulk = try await worker.askBulk(
+      .getModel(ContentDigest(words: .zero), offset: 0, byteCount: 1))
+    #expect(bulk.refusal != nil)
     #expect(fleet.coordinator.process.isRunning)
-    for crowd in crowds { crowd.close() }
     await worker.close()
   }
 
