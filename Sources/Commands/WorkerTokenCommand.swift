@@ -12,7 +12,7 @@ struct WorkerTokenCommand: AsyncParsableCommand {
       and its leases go to others at once. The fleet.token goes on to let in any worker that has it.
 
       Examples:
-        nightshift workers token add node7 > node7.token
+        nightshift workers token add node7 --out node7.token
         nightshift workers token list
         nightshift workers token revoke node7
       """,
@@ -43,19 +43,34 @@ struct AddWorkerTokenCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add", abstract: "Make a worker's token, and print it.",
     discussion: """
-      The token is printed this once; a lost one is revoked, and another one made.
+      The token is printed this once, or written to a new file that its owner alone can read; a lost \
+      one is revoked, and another one made.
 
       Examples:
-        nightshift workers token add node7 > node7.token
+        nightshift workers token add node7 --out node7.token
         nightshift worker --join tls+tcp://head:7070 --token-file node7.token --tls-ca ca.pem …
       """)
 
   @Argument(help: "The worker's name.") var name: String
+  @Option(help: ArgumentHelp("Write the token to a new file.", valueName: "file"))
+  var out: String?
   @OptionGroup var folder: TokenFolderOptions
 
   func run() async throws {
-    let token = try folder.tokens().add(name)
-    Terminal.standardOutput.write(token.text)
+    let tokens = try folder.tokens()
+    guard let out else { return Terminal.standardOutput.write(try tokens.add(name).text) }
+    let path = Paths.absolute(out, in: Paths.currentFolder)
+    guard !FileManager.default.fileExists(atPath: path) else {
+      throw CommandError("\(path) is there already: a token goes into a new file")
+    }
+    let token = try tokens.add(name)
+    do throws(CoordinatorError) {
+      try token.write(to: path)
+    } catch {
+      // Nobody has seen it.
+      try? tokens.revoke(name)
+      throw error
+    }
   }
 }
 

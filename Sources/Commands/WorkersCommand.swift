@@ -10,7 +10,7 @@ struct WorkersCommand: AsyncParsableCommand {
       Examples:
         nightshift workers
         nightshift workers --output json
-        nightshift workers token add node7 > node7.token
+        nightshift workers token add node7 --out node7.token
       """,
     subcommands: [WorkerTokenCommand.self])
 

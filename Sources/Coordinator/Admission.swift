@@ -36,17 +36,26 @@ final class Admission: Sendable {
     var secret: [UInt8]
     var numbers: [Channel: NumberWindow] = [.control: NumberWindow(), .bulk: NumberWindow()]
     var isRevoked = false
+    let begun: ContinuousClock.Instant
     var lastUse: ContinuousClock.Instant
-    /// Requests that are handled at the moment, on each listener.
-    var requestCounts: [Channel: Int] = [:]
     /// Partials that have begun to arrive, by the lease they are for.
     var staged: [LeaseKey: PartialName] = [:]
 
     var stagedByteCount: UInt64 { staged.values.reduce(0) { $0 + $1.byteCount } }
 
-    /// Looks at a request that is the worker's.
+    init(
+      key: [UInt8], tokenName: String, secret: [UInt8], begun: ContinuousClock.Instant
+    ) {
+      self.key = key
+      self.tokenName = tokenName
+      self.secret = secret
+      self.begun = begun
+      lastUse = begun
+    }
+
+    /// Looks at a request that is the worker's, of which others are at work.
     mutating func take(
-      _ number: UInt64, on channel: Channel, now: ContinuousClock.Instant
+      _ number: UInt64, on channel: Channel, others: Int, now: ContinuousClock.Instant
     ) -> Verdict {
       if isRevoked {
         return .refused(
@@ -55,13 +64,12 @@ final class Admission: Sendable {
       guard numbers[channel]?.take(number) == true else {
         return .refused(Refusal(code: .unavailable, text: "request \(number) came before"))
       }
-      guard requestCounts[channel, default: 0] < Limits.requestsPerWorker else {
+      guard others < channel.requestsPerWorker else {
         return .refused(
           Refusal(
             code: .unavailable,
-            text: "\(Limits.requestsPerWorker) requests of this worker are at work: wait for them"))
+            text: "\(others) requests of this worker are at work: wait for them"))
       }
-      requestCounts[channel, default: 0] += 1
       lastUse = now
       return .admitted
     }
@@ -69,6 +77,10 @@ final class Admission: Sendable {
 
   private struct State {
     var sessions: [WorkerID: Session] = [:]
+    /// Requests that are at work at the moment, on each listener; they outlive their session.
+    var requestCounts: [Channel: [WorkerID: Int]] = [:]
+    /// What sessions had begun to send that made room for others.
+    var leftovers: [(job: JobID, name: PartialName)] = []
     var nonces: [WorkerID: Nonce] = [:]
     var nonceOrder: [WorkerID] = []
     /// Of the tokens of single workers, when sessions were last compared with them.
@@ -82,12 +94,15 @@ final class Admission: Sendable {
 
   private let tokens: Tokens
   private let workerTokens: WorkerTokens
+  /// Who has been silent for so long may have died.
+  private let silence: Duration
   private let clock = ContinuousClock()
   private let state = Mutex(State())
 
-  init(_ tokens: Tokens, _ workerTokens: WorkerTokens) {
+  init(_ tokens: Tokens, _ workerTokens: WorkerTokens, silence: Duration) {
     self.tokens = tokens
     self.workerTokens = workerTokens
+    self.silence = silence
   }
 
   // MARK: Joining
@@ -97,7 +112,8 @@ final class Admission: Sendable {
     let now = clock.now
     return state.withLock { state in
       if let nonce = state.nonces[worker], now - nonce.made < Self.nonceTime { return nonce.bytes }
-      if state.nonces[worker] == nil { state.nonceOrder.append(worker) }
+      if state.nonces[worker] != nil { state.nonceOrder.removeAll { $0 == worker } }
+      state.nonceOrder.append(worker)
       let nonce = Nonce(bytes: randomBytes(count: WireLimits.nonceByteCount), made: now)
       state.nonces[worker] = nonce
       if state.nonceOrder.count > Self.nonceLimit {
@@ -117,56 +133,89 @@ final class Admission: Sendable {
     guard let nonce = state.withLock({ $0.nonces[worker] }), now - nonce.made < Self.nonceTime
     else { return .refused(Self.staleNonce) }
     // The same work and the same words for a name that there is not.
-    let known = tokenName.isEmpty ? tokens.fleet : workerTokens.secret(of: tokenName)
+    let known: [UInt8]?
+    do throws(CoordinatorError) {
+      known = tokenName.isEmpty ? tokens.fleet : try workerTokens.secret(of: tokenName)
+    } catch {
+      return .refused(Self.unreadableTokens)
+    }
     let secret = known ?? randomBytes(count: Tokens.byteCount)
     let key = FrameProof.sessionKey(token: secret, nonce: nonce.bytes, worker: worker)
     guard FrameProof.isMade(in: frame, .fleet, key: key), known != nil else {
       return .refused(Self.wrongToken)
     }
     let verdict = begin(
-      worker, number: number, Session(key: key, tokenName: tokenName, secret: secret, lastUse: now),
-      nonce)
+      worker, number: number, nonce,
+      Session(key: key, tokenName: tokenName, secret: secret, begun: clock.now))
     // Revoked between the two looks: the next look at the sessions may not see it.
-    if verdict == .admitted, !tokenName.isEmpty, workerTokens.secret(of: tokenName) != secret {
+    if verdict == .admitted, isRevoked(secret, of: tokenName) {
       state.withLock { $0.sessions[worker]?.isRevoked = true }
     }
     return verdict
   }
 
+  /// Whether a worker's token is none any more; what cannot be read says nothing.
+  private func isRevoked(_ secret: [UInt8], of tokenName: String) -> Bool {
+    guard !tokenName.isEmpty else { return false }
+    do throws(CoordinatorError) {
+      return try workerTokens.secret(of: tokenName) != secret
+    } catch {
+      return false
+    }
+  }
+
   private func begin(
-    _ worker: WorkerID, number: UInt64, _ session: Session, _ nonce: Nonce
+    _ worker: WorkerID, number: UInt64, _ nonce: Nonce, _ session: Session
   ) -> Verdict {
-    let tokenName = session.tokenName
-    return state.withLock { state in
+    state.withLock { state in
       guard state.nonces[worker]?.bytes == nonce.bytes else { return .refused(Self.staleNonce) }
       let old = state.sessions[worker]
-      if let old, old.tokenName != tokenName, !old.isRevoked {
+      if let old, old.tokenName != session.tokenName, !old.isRevoked {
         return .refused(Refusal(code: .limit, text: "the worker's number is another worker's"))
       }
-      if old == nil, state.sessions.count >= 2 * Limits.workers {
-        return .refused(Refusal(code: .limit, text: "the coordinator has too many workers"))
-      }
-      let siblings = state.sessions.values.count { $0.tokenName == tokenName && !$0.isRevoked }
-      if old == nil, !tokenName.isEmpty, siblings >= Limits.sessionsPerToken {
-        return .refused(
-          Refusal(
-            code: .limit,
-            text: "\(siblings) workers work under the token of \(tokenName), which is the most"))
-      }
+      if old == nil, let refusal = room(for: session, in: &state) { return .refused(refusal) }
       state.nonces[worker] = nil
       state.nonceOrder.removeAll { $0 == worker }
       var session = session
-      session.requestCounts = old?.requestCounts ?? [:]
       session.staged = old?.staged ?? [:]
       _ = session.numbers[.control]?.take(number)
-      session.requestCounts[.control, default: 0] += 1
+      state.requestCounts[.control, default: [:]][worker, default: 0] += 1
       state.sessions[worker] = session
       return .admitted
     }
   }
 
+  /// Makes room for another session; a refusal where there is none.
+  ///
+  /// Of the sessions under one token, one that has been silent makes room: its process may have died
+  /// without a word. If it has not, it says hello again.
+  private func room(for session: Session, in state: inout State) -> Refusal? {
+    guard state.sessions.count < 2 * Limits.workers else {
+      return Refusal(code: .limit, text: "the coordinator has too many workers")
+    }
+    guard !session.tokenName.isEmpty else { return nil }
+    let siblings = state.sessions.filter {
+      $0.value.tokenName == session.tokenName && !$0.value.isRevoked
+    }
+    guard siblings.count >= Limits.sessionsPerToken else { return nil }
+    guard let stalest = siblings.min(by: { $0.value.lastUse < $1.value.lastUse }),
+      session.begun - stalest.value.lastUse > silence
+    else {
+      return Refusal(
+        code: .limit,
+        text: "\(siblings.count) workers work under the token of \(session.tokenName), which is "
+          + "the most")
+    }
+    state.leftovers += Self.leftovers(of: stalest.value).partials
+    state.sessions[stalest.key] = nil
+    return nil
+  }
+
   private static let staleNonce = Refusal(
     code: .unavailable, text: "the hello came too late after its nonce: ask for another")
+
+  private static let unreadableTokens = Refusal(
+    code: .unavailable, text: "the tokens of workers cannot be read at the moment")
 
   static let wrongToken = Refusal(
     code: .unauthorized,
@@ -186,15 +235,21 @@ final class Admission: Sendable {
       guard let place = state.sessions.index(forKey: worker),
         state.sessions.values[place].key == key
       else { return .unknownWorker }
-      return state.sessions.values[place].take(number, on: channel, now: now)
+      let others = state.requestCounts[channel]?[worker] ?? 0
+      let verdict = state.sessions.values[place].take(
+        number, on: channel, others: others, now: now)
+      if verdict == .admitted {
+        state.requestCounts[channel, default: [:]][worker] = others + 1
+      }
+      return verdict
     }
   }
 
-  /// An admitted request is answered.
+  /// An admitted request is answered; how long its reply may stay unread is the server's affair.
   func leave(_ worker: WorkerID, _ channel: Channel) {
     state.withLock { state in
-      guard let count = state.sessions[worker]?.requestCounts[channel], count > 0 else { return }
-      state.sessions[worker]?.requestCounts[channel] = count - 1
+      let count = state.requestCounts[channel]?[worker] ?? 0
+      state.requestCounts[channel]?[worker] = count > 1 ? count - 1 : nil
     }
   }
 
@@ -223,9 +278,9 @@ final class Admission: Sendable {
     }
   }
 
-  /// A lease is over: its partial is committed or of no more use.
-  func unstage(_ lease: LeaseKey, of worker: WorkerID) {
-    state.withLock { state in _ = state.sessions[worker]?.staged.removeValue(forKey: lease) }
+  /// A lease is over: its partial, which is returned, is committed or of no more use.
+  func unstage(_ lease: LeaseKey, of worker: WorkerID) -> PartialName? {
+    state.withLock { state in state.sessions[worker]?.staged.removeValue(forKey: lease) }
   }
 
   // MARK: Ends
@@ -248,18 +303,17 @@ final class Admission: Sendable {
   /// - Returns: The newly revoked, and what the forgotten leave.
   func review(isKnown: (WorkerID) -> Bool) -> Leftovers {
     let now = clock.now
-    let generation = workerTokens.generation
-    let isChanged = state.withLock { state in
-      defer { state.generation = generation }
-      return state.generation != generation
-    }
-    let secrets = isChanged ? secretsInUse() : [:]
+    let present = workerTokens.snapshot()
     return state.withLock { state in
-      var leftovers = Leftovers()
+      let isChanged = state.generation != present.generation
+      state.generation = present.generation
+      var leftovers = Leftovers(partials: state.leftovers)
+      state.leftovers = []
       for (worker, session) in state.sessions {
         let age = now - session.lastUse
-        if isChanged, !session.isRevoked, !session.tokenName.isEmpty,
-          secrets[session.tokenName] != session.secret
+        // What began after the folder was read has had a look of its own.
+        if isChanged, !session.isRevoked, !session.tokenName.isEmpty, session.begun < present.read,
+          present.secrets[session.tokenName] != session.secret
         {
           state.sessions[worker]?.isRevoked = true
           leftovers.revoked.append(worker)
@@ -274,35 +328,17 @@ final class Admission: Sendable {
     }
   }
 
-  /// The tokens of the names under which there are sessions; none for those that were revoked.
-  private func secretsInUse() -> [String: [UInt8]] {
-    state.withLock { Set($0.sessions.values.map(\.tokenName)) }.subtracting([""])
-      .reduce(into: [:]) { $0[$1] = workerTokens.secret(of: $1) }
-  }
-
   private static func leftovers(of session: Session?) -> Leftovers {
     Leftovers(partials: (session?.staged ?? [:]).map { ($0.key.job, $0.value) })
   }
 }
 
-/// The numbers of a session's requests, each of which counts once, in about their order.
-struct NumberWindow {
-  /// How far behind the highest a number may come.
-  static let width: UInt64 = 128
-
-  private var highest: UInt64 = 0
-  /// The numbers taken, by their rest modulo `width`.
-  private var taken = [UInt64](repeating: 0, count: Int(width))
-
-  /// False for a number that was taken before, or is too old to know.
-  mutating func take(_ number: UInt64) -> Bool {
-    guard number > 0, number > highest || highest - number < Self.width else { return false }
-    let place = Int(number % Self.width)
-    guard taken[place] != number else { return false }
-    // Of two numbers with one place the older is out of the window once the newer was taken.
-    guard taken[place] < number else { return false }
-    taken[place] = number
-    highest = max(highest, number)
-    return true
+extension Channel {
+  /// Requests of one worker that may be at work at once.
+  fileprivate var requestsPerWorker: Int {
+    switch self {
+    case .control: Limits.requestsPerWorker
+    case .bulk: Limits.bulkRequestsPerWorker
+    }
   }
 }

@@ -50,7 +50,7 @@ extension Coordinator {
     case .refused(let refusal): return .refusal(refusal)
     case .admitted:
       defer { admission.leave(worker, .bulk) }
-      Server.recognizePeer()
+      Server.recognizePeer(worker.rawValue)
       return await answer(envelope)
     }
   }

@@ -26,7 +26,7 @@ extension Coordinator {
       case .finish(let leases): return .finish(try await finish(leases, worker: worker))
       case .handBack(let lease):
         guard accepts(lease, from: worker) else { return .refusal(Self.sealRefusal) }
-        ended(lease.grant.key, of: worker)
+        await ended(lease.grant.key, of: worker)
         try await decide { core, _, _ in core.handBack(lease.grant.key, worker: worker) }
         return .done
       case .fail(let lease, let code, let reason):
@@ -229,7 +229,7 @@ extension Coordinator {
   ) async throws -> FleetAnswerBody {
     guard accepts(lease, from: worker) else { return .refusal(Self.sealRefusal) }
     let job = lease.grant.job
-    ended(lease.grant.key, of: worker)
+    await ended(lease.grant.key, of: worker)
     // The worker's word alone does not end a job: look at the input ourselves.
     if code == .inputChanged, let plan = core.tables[job]?.plan {
       let input = plan.inputs[plan.inputIndex(of: lease.grant.lease.shard)]
@@ -275,7 +275,8 @@ extension Coordinator {
     }
     for (lease, answer) in zip(leases, final) where accepts(lease.lease, from: worker) {
       switch answer {
-      case .committed, .already, .wrongState, .refused: ended(lease.lease.grant.key, of: worker)
+      case .committed, .already, .wrongState, .refused:
+        await ended(lease.lease.grant.key, of: worker)
       case .sendPieces, .spoolFull: break
       }
     }

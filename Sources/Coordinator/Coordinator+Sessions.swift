@@ -5,10 +5,11 @@ import Logging
 
 /// The ends of leases and of workers, where what they may have at once is counted.
 extension Coordinator {
-  /// A worker's lease is over.
-  func ended(_ lease: LeaseKey, of worker: WorkerID) {
+  /// A worker's lease is over; what has arrived of its partial is forgotten, unless it is committed.
+  func ended(_ lease: LeaseKey, of worker: WorkerID) async {
     ledgers[worker]?.forget(lease)
-    admission.unstage(lease, of: worker)
+    guard let partial = admission.unstage(lease, of: worker) else { return }
+    await spool(for: partial).forget(partial)
   }
 
   /// A worker has left.

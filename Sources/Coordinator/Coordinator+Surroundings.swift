@@ -52,12 +52,16 @@ extension Coordinator {
 
   private static func descriptorWarning() -> String? {
     // Where /proc is not there, nobody is warned.
+    let folder = "/proc/self/fd"
     var limit = rlimit()
     guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0,
-      let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd"),
-      Double(names.count) > descriptorShare * Double(limit.rlim_cur)
+      unsafe access(folder, F_OK) == 0
     else { return nil }
-    return "descriptors: \(names.count) of \(limit.rlim_cur) are in use; raise ulimit -n"
+    // It cannot be read where there is no descriptor left to do so.
+    let names = try? FileManager.default.contentsOfDirectory(atPath: folder)
+    let count = names.map { UInt($0.count) } ?? limit.rlim_cur
+    guard Double(count) > descriptorShare * Double(limit.rlim_cur) else { return nil }
+    return "descriptors: \(count) of \(limit.rlim_cur) are in use; raise ulimit -n"
   }
 }
 

@@ -98,7 +98,8 @@ package actor Coordinator {
     started = clock.now
     journal = try Journal(folder: options.stateFolder)
     tokens = try Tokens(stateFolder: options.stateFolder)
-    admission = Admission(tokens, try WorkerTokens(stateFolder: options.stateFolder))
+    admission = Admission(
+      tokens, try WorkerTokens(stateFolder: options.stateFolder), silence: options.leaseDuration)
     seal = LeaseSeal(secret: journal.secret)
     incarnation = journal.incarnation
     startCount = journal.startCount

@@ -152,7 +152,7 @@ extension Coordinator {
     case .refused(let refusal): return .refusal(refusal)
     case .admitted:
       defer { admission.leave(worker, .control) }
-      Server.recognizePeer()
+      Server.recognizePeer(worker.rawValue)
       return await answer(envelope)
     }
   }

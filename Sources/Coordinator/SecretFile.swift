@@ -12,7 +12,10 @@ enum SecretFile {
   /// - Returns: False where there is such a file already, which stays as it is.
   static func make(_ text: String, at path: String) throws(CoordinatorError) -> Bool {
     let draft = "\(folder(of: path))/.\(getpid()).draft"
-    let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    // A crash may have left one of a process with this number, as another name of a secret.
+    unsafe unlink(draft)
+    let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+    let descriptor = unsafe open(draft, flags, 0o600)
     guard descriptor >= 0 else { throw failure("make", path) }
     defer {
       close(descriptor)

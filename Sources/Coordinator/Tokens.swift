@@ -63,6 +63,13 @@ package struct JoinToken: Sendable {
     self.secret = secret.bytes
   }
 
+  /// Writes it to a new file that its owner alone can read.
+  package func write(to path: String) throws(CoordinatorError) {
+    guard try SecretFile.make(text, at: path) else {
+      throw CoordinatorError("\(path) is there already")
+    }
+  }
+
   /// As it stands in a file.
   package var text: String {
     let digits = Digest256(bytes: secret)?.description ?? ""

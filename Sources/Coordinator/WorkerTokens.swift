@@ -22,14 +22,36 @@ package final class WorkerTokens: Sendable {
     package let added: Int
   }
 
-  private struct Known {
-    /// The folder's time of change, in nanoseconds, when it was read, and whether it was that old
-    /// that another change would have another time.
-    var changed: Int64?
-    var numbers: [String: String] = [:]
-    /// Counts the times that it was read.
+  /// The tokens that there were at one moment.
+  struct Snapshot {
+    /// By the names of the workers.
+    var secrets: [String: [UInt8]] = [:]
+    /// Another number whenever a token was added or revoked.
     var generation = 0
+    /// When the folder began to be read.
+    var read = ContinuousClock.now
   }
+
+  private struct Known {
+    var snapshot = Snapshot()
+    /// The folder's time of change at the last look, in nanoseconds, and when that was first seen.
+    var changed: Int64?
+    var seen = ContinuousClock.now
+    /// When the folder was read last, and whether all of it could be.
+    var tried = ContinuousClock.now
+    var isWhole = false
+
+    mutating func note(_ secrets: [String: [UInt8]], read: ContinuousClock.Instant) {
+      if secrets != snapshot.secrets { snapshot.generation += 1 }
+      snapshot.secrets = secrets
+      snapshot.read = read
+    }
+  }
+
+  /// The clock of a folder ticks in milliseconds, so that a second change may not show: a folder that
+  /// has just changed is read again for so long, and so often.
+  private static let settlingTime = Duration.seconds(2)
+  private static let readInterval = Duration.milliseconds(250)
 
   private let key: [UInt8]
   private let folder: String
@@ -51,7 +73,7 @@ package final class WorkerTokens: Sendable {
         "\"\(name)\" cannot be a worker's name: at most \(Self.nameByteCount) letters, digits, "
           + "hyphens and underscores, and dots that are not the first")
     }
-    guard number(of: name) == nil else {
+    guard try number(of: name) == nil else {
       throw CoordinatorError("the worker \(name) has a token already: revoke it first")
     }
     let number = SHA256.digest(of: randomBytes(count: Tokens.byteCount)).description
@@ -63,7 +85,7 @@ package final class WorkerTokens: Sendable {
 
   /// Ends a worker's token.
   package func revoke(_ name: String) throws(CoordinatorError) {
-    guard Self.isName(name), number(of: name) != nil else {
+    guard Self.isName(name), try number(of: name) != nil else {
       throw CoordinatorError("the worker \"\(name)\" has no token")
     }
     try SecretFile.remove(path(of: name))
@@ -71,52 +93,83 @@ package final class WorkerTokens: Sendable {
 
   /// Every worker that has a token, by name.
   package func entries() -> [Entry] {
-    names().sorted().compactMap { name in
+    (names() ?? []).sorted().compactMap { name in
       var status = stat()
       guard unsafe stat(path(of: name), &status) == 0 else { return nil }
       return Entry(name: name, added: status.st_mtim.tv_sec)
     }
   }
 
-  /// A worker's token; nil where it has none, or no more.
-  func secret(of name: String) -> [UInt8]? {
-    refresh()
-    return known.withLock { $0.numbers[name] }.map { secret(of: name, $0) }
+  /// A worker's token as it is now; nil where it has none, or no more.
+  ///
+  /// - Throws: `CoordinatorError` where that cannot be known.
+  func secret(of name: String) throws(CoordinatorError) -> [UInt8]? {
+    guard Self.isName(name) else { return nil }
+    return try number(of: name).map { secret(of: name, $0) }
   }
 
-  /// Another number whenever tokens may have been added or revoked.
-  var generation: Int {
-    refresh()
-    return known.withLock { $0.generation }
+  /// The tokens as they were a moment ago.
+  func snapshot() -> Snapshot {
+    known.withLock { known in
+      refresh(&known)
+      return known.snapshot
+    }
   }
 
   /// Reads the folder again where it has changed.
-  private func refresh() {
+  ///
+  /// Only what is not there is revoked: where something cannot be read, what is known of it stays.
+  private func refresh(_ known: inout Known) {
     var status = stat()
+    let now = ContinuousClock.now
     guard unsafe stat(folder, &status) == 0 else {
-      return known.withLock { $0 = Known(generation: $0.generation + 1) }
+      if errno == ENOENT { known.note([:], read: now) }
+      return known.changed = nil
     }
     let changed = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
-    guard known.withLock({ $0.changed != changed }) else { return }
-    var numbers: [String: String] = [:]
-    for name in names() { numbers[name] = number(of: name) }
-    // The clock of a folder ticks in milliseconds: one that has just changed is read once more.
-    let isSettled = wallClockNanoseconds() - changed > 2_000_000_000
-    known.withLock { known in
-      known = Known(
-        changed: isSettled ? changed : nil, numbers: numbers, generation: known.generation + 1)
+    if known.changed != changed {
+      (known.changed, known.seen) = (changed, now)
+    } else {
+      let isSettled = known.isWhole && known.tried - known.seen >= Self.settlingTime
+      guard !isSettled, now - known.tried >= Self.readInterval else { return }
     }
+    known.tried = now
+    known.isWhole = false
+    guard let names = names() else { return }
+    var secrets: [String: [UInt8]] = [:]
+    var isWhole = true
+    for name in names {
+      do throws(CoordinatorError) {
+        secrets[name] = try secret(of: name)
+      } catch {
+        isWhole = false
+        secrets[name] = known.snapshot.secrets[name]
+      }
+    }
+    known.note(secrets, read: now)
+    known.isWhole = isWhole
   }
 
-  private func names() -> [String] {
-    // Without the folder there are no tokens.
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter(Self.isName)
+  /// The names of the folder's files; nil where they cannot be read.
+  private func names() -> [String]? {
+    try? FileManager.default.contentsOfDirectory(atPath: folder).filter(Self.isName)
   }
 
-  private func number(of name: String) -> String? {
-    guard let text = try? String(contentsOfFile: path(of: name), encoding: .utf8) else {
-      return nil
+  /// What a worker's file says; nil where there is none.
+  private func number(of name: String) throws(CoordinatorError) -> String? {
+    let path = path(of: name)
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else {
+      if errno == ENOENT { return nil }
+      throw unsafe CoordinatorError("cannot read \(path): \(String(cString: strerror(errno)))")
     }
+    defer { close(file) }
+    var bytes = [UInt8](repeating: 0, count: 128)  // longer than any number
+    let count = unsafe read(file, &bytes, bytes.count)
+    guard count >= 0 else {
+      throw unsafe CoordinatorError("cannot read \(path): \(String(cString: strerror(errno)))")
+    }
+    let text = String(decoding: bytes.prefix(count), as: UTF8.self)
     let number = text.trimmingCharacters(in: .whitespacesAndNewlines)
     return Digest256(hex: number) == nil ? nil : number
   }

@@ -67,9 +67,11 @@ package enum Limits {
   package static let workers = 10_000
   /// Sessions under one worker's own token: the processes of a machine, or of one array of them.
   package static let sessionsPerToken = 64
-  /// Requests of one worker that are handled at once, on each listener: it has eight connections'
-  /// worth of them, and may have given up on as many.
+  /// Requests of one worker that are handled at once, on the control listener: it has eight contexts,
+  /// and may have given up on as many requests.
   package static let requestsPerWorker = 16
+  /// The same on the bulk listener, which handles 16 at once: others have the rest.
+  package static let bulkRequestsPerWorker = 8
   /// Partials of one worker that have begun to arrive and are not yet committed, and their bytes.
   package static let stagedPartialsPerWorker = 256
   package static let stagedBytesPerWorker: UInt64 = 8 << 30

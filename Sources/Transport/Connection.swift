@@ -18,36 +18,47 @@ struct Connection: Sendable {
     link = Link(own: own, peer: peer)
   }
 
-  /// How many descriptors of those that this process may have are in use; 0 where that is not known.
-  static func descriptorShare() -> Double {
-    var limit = rlimit()
-    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0,
-      limit.rlim_cur > 0, let directory = unsafe opendir("/proc/self/fd")
-    else { return 0 }
-    defer { unsafe closedir(directory) }
-    var count = 0
-    while unsafe readdir(directory) != nil { count += 1 }
-    return Double(count) / Double(limit.rlim_cur)
+  /// What this process has open at one moment.
+  struct Look {
+    var connections: [Connection] = []
+    /// The share of the descriptors that it may have.
+    var share = 0.0
   }
 
-  /// The connections of this process.
+  /// Looks at the descriptors of this process.
   ///
-  /// Reads `/proc/self/fd`; O(descriptors of the process).
-  static func all() -> [Connection] {
-    guard let directory = unsafe opendir("/proc/self/fd") else { return [] }
+  /// Reads `/proc/self/fd`; O(descriptors of the process). By `open`, which the program can still do
+  /// there when its other descriptors are all taken (see CPosix): `opendir` could not.
+  ///
+  /// - Returns: nil where nothing can be seen, which says nothing about the connections.
+  static func look() -> Look? {
+    let folder = unsafe open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { return nil }
+    guard let directory = unsafe fdopendir(folder) else {
+      Glibc.close(folder)
+      return nil
+    }
     defer { unsafe closedir(directory) }
-    var connections: [Connection] = []
+    var look = Look()
+    var count = 0
     while let entry = unsafe readdir(directory) {
       let name = unsafe withUnsafePointer(to: &entry.pointee.d_name.0) {
         unsafe String(cString: $0)
       }
       guard let descriptor = Int32(name) else { continue }
-      if let connection = Connection(descriptor: descriptor) { connections.append(connection) }
+      count += 1
+      if let connection = Connection(descriptor: descriptor) {
+        look.connections.append(connection)
+      }
     }
-    return connections
+    var limit = rlimit()
+    if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
+      look.share = Double(count) / Double(max(1, limit.rlim_cur))
+    }
+    return look
   }
 
-  /// Ends the connection under nng, which then sees its end and frees it.
+  /// Ends a connection that has not negotiated under nng, which then sees its end and frees it.
   func shutDown() {
     withDuplicate { _ = Glibc.shutdown($0, Int32(SHUT_RDWR)) }
   }
@@ -55,6 +66,27 @@ struct Connection: Sendable {
   /// Lets nng read what has come in, and then the end; it can still write.
   func endReceiving() {
     withDuplicate { _ = Glibc.shutdown($0, Int32(SHUT_RD)) }
+  }
+
+  /// Ends a negotiated connection of a peer that may do all it can to stay.
+  ///
+  /// Nothing that it sends is taken any more: the system would go on to hand to nng what comes in
+  /// after the end of receiving, so that a peer which never pauses would never be gone. Nor does what
+  /// it has not read stay in memory once nng has closed. For the rest as `endReceiving`.
+  func endForGood() {
+    withDuplicate { duplicate in
+      // The one instruction BPF_RET | BPF_K with 0: nothing of any packet is taken.
+      unsafe withUnsafePointer(to: UInt64(6)) { instruction in
+        var program = unsafe PacketFilter(count: 1, instructions: instruction)
+        _ = unsafe setsockopt(
+          duplicate, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+          socklen_t(MemoryLayout<PacketFilter>.size))
+      }
+      var reset = linger(l_onoff: 1, l_linger: 0)
+      _ = unsafe setsockopt(
+        duplicate, SOL_SOCKET, SO_LINGER, &reset, socklen_t(MemoryLayout<linger>.size))
+      _ = Glibc.shutdown(duplicate, Int32(SHUT_RD))
+    }
   }
 
   /// Makes the system give up a peer that has vanished without a word after 30 s.
@@ -75,12 +107,24 @@ struct Connection: Sendable {
   }
 
   private func withDuplicate(_ body: (Int32) -> Void) {
+    func checked(_ duplicate: Int32) {
+      guard Connection(descriptor: duplicate)?.link == link else { return }
+      body(duplicate)
+    }
     let duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
-    guard duplicate >= 0 else { return }  // closed meanwhile, or no descriptor left
+    guard duplicate >= 0 else {
+      if errno == EMFILE { SpareDescriptor.process?.withDuplicate(of: descriptor, checked) }
+      return  // or it was closed meanwhile
+    }
     defer { Glibc.close(duplicate) }
-    guard Connection(descriptor: duplicate)?.link == link else { return }
-    body(duplicate)
+    checked(duplicate)
   }
+}
+
+/// `struct sock_fprog` of the system: instructions of eight bytes each.
+@unsafe private struct PacketFilter {
+  let count: UInt16
+  let instructions: UnsafePointer<UInt64>
 }
 
 extension Peer {

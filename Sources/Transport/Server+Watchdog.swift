@@ -93,22 +93,33 @@ extension Server {
     var watched: Set<Link> = []
     var lost: Set<Int32> = []
     let start = ContinuousClock.now
+    var wasBlind = false
     while await pause(timing.reviewInterval) {
+      // Without a descriptor for the look nothing is known, and nothing decided; what it will find
+      // is that descriptors are running out.
+      guard let look = Connection.look() else {
+        wasBlind = true
+        continue
+      }
       // Read in this order a connection that negotiates meanwhile counts as negotiated.
-      let connections = Connection.all().filter { $0.link.own.port == boundAddress.port }
+      let connections = look.connections.filter { $0.link.own.port == boundAddress.port }
       let links = socket.pipes.links
       let connected = Set(connections.map(\.link))
       let negotiated = Set(links.values)
-      let isShort = Connection.descriptorShare() > Self.fullShare
+      let isShort = wasBlind || look.share > Self.fullShare
+      wasBlind = false
       let overdue = pending.review(
         connected: connected, negotiated: negotiated, isShort: isShort,
         now: start.duration(to: .now))
       let strangers = socket.pipes.excessStrangers(
         among: isShort ? links.count : connectionLimit,
-        olderThan: timing.negotiationTimeout)
+        olderThan: timing.negotiationTimeout
+      ).union(socket.pipes.condemned)
       for connection in connections {
-        if overdue.contains(connection.link) || strangers.contains(connection.link) {
+        if overdue.contains(connection.link) {
           connection.shutDown()
+        } else if strangers.contains(connection.link) {
+          connection.endForGood()  // never its sending: see `Socket.breakConnections`
         }
         guard negotiated.contains(connection.link) else { continue }
         if !watched.contains(connection.link) { connection.detectVanishedPeer() }
@@ -175,7 +186,10 @@ extension Server {
   /// New certificates that were seen, and what became of them.
   private struct Renewal {
     var candidate: TLSMaterial?
+    /// What could not be used, for which reason, and when it was tried.
     var kept: TLSMaterial?
+    var reason = ""
+    var tried = ContinuousClock.now
   }
 
   /// Replaces the listener where its certificates have changed; false ends the watch.
@@ -183,27 +197,30 @@ extension Server {
   /// A configuration of nng is frozen once in use, and closing a listener closes its connections:
   /// their dialers come back by themselves. Files are taken up when two looks in a row find them the
   /// same, so that a certificate and a key that are written one after the other are not taken apart,
-  /// and when a listener of its own has shown that they go together.
+  /// and when a listener of its own has shown that they go together. What is refused is tried again
+  /// later: its time may not have come yet, or memory and descriptors were short.
   private func takeUpNewCertificates(_ renewal: inout Renewal) async -> Bool {
     guard let tls, let material = try? tls.read(), material != state.withLock({ $0.material }),
-      material != renewal.kept
+      material != renewal.kept || renewal.tried.duration(to: .now) >= timing.renewalRetryInterval
     else { return true }
     guard renewal.candidate == material else {
       renewal.candidate = material
       return true
     }
     renewal.candidate = nil
-    let hears = state.withLock { $0.hears }
     if let error = await problem(with: material) {
-      renewal.kept = material
-      hears?(.kept(error.context))
+      if renewal.kept != material || renewal.reason != error.context {
+        state.withLock { $0.hears }?(.kept(error.context))
+      }
+      (renewal.kept, renewal.reason, renewal.tried) = (material, error.context, .now)
       return true
     }
     renewal.kept = nil
-    state.withLock { $0.material = material }
-    guard await finishes(on: desk, { self.recreateListener(isRenewal: true) }) else { return false }
-    hears?(.renewed)
-    return true
+    state.withLock { state in
+      state.material = material
+      state.isRenewing = true
+    }
+    return await finishes(on: desk, { self.recreateListener() })
   }
 
   private func problem(with material: TLSMaterial) async -> TransportError? {
@@ -221,7 +238,7 @@ extension Server {
   }
 
   /// Closes the listener and makes another on the same port; blocks, on `desk` alone.
-  private func recreateListener(isRenewal: Bool = false) {
+  private func recreateListener() {
     let old: Endpoint?? = state.withLock { state in
       guard !state.isClosing else { return nil }
       defer { state.listener = nil }
@@ -235,10 +252,13 @@ extension Server {
     let new = try? Endpoint.listening(
       on: socket.raw, at: boundAddress, channel: channel, tls: material)
     guard let new else { return }  // the next round of the watch tries again
-    state.withLock { state in
+    let hears = state.withLock { state in
       state.listener = new
-      if isRenewal { state.renewalCount += 1 } else { state.recreationCount += 1 }
+      defer { state.isRenewing = false }
+      if state.isRenewing { state.renewalCount += 1 } else { state.recreationCount += 1 }
+      return state.isRenewing ? state.hears : nil
     }
+    hears?(.renewed)
   }
 }
 

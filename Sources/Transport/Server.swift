@@ -15,22 +15,6 @@ package final class Server: Sendable {
   /// Where the request came from that a handler answers.
   @TaskLocal static var origin: Origin?
 
-  /// The number of the connection by which the request came that a handler answers.
-  package static var connection: Int32? { origin?.connection }
-
-  /// Takes note that the peer whose request a handler answers has proved who it is.
-  ///
-  /// Where most of the allowed connections are taken, those of strangers have to go.
-  package static func recognizePeer() {
-    guard let origin else { return }
-    origin.pipes.recognize(origin.connection)
-  }
-
-  struct Origin: Sendable {
-    let connection: Int32
-    let pipes: Pipes
-  }
-
   /// The intervals of the guards; tests shorten them.
   package struct Timing: Equatable, Sendable {
     /// Between two probes of the listener, and how long one may take.
@@ -42,8 +26,13 @@ package final class Server: Sendable {
     package var reviewInterval = Duration.seconds(1)
     /// How long a connection may take to negotiate.
     package var negotiationTimeout = Duration.seconds(10)
-    /// How long a peer may leave a reply unread.
+    /// How long a peer may leave a reply unread; one that does is ended.
     package var replyTimeout = Duration.seconds(5)
+    /// How long, where it has proved nothing yet or has many of them: an honest peer reads its one
+    /// reply before it asks again.
+    package var briefReplyTimeout = Duration.milliseconds(100)
+    /// Between two tries of new certificates that could not be used.
+    package var renewalRetryInterval = Duration.seconds(60)
     /// How long nng may take to close something before it is known to be stuck.
     package var closeTimeout = Duration.seconds(5)
 
@@ -73,6 +62,8 @@ package final class Server: Sendable {
     var hears: (@Sendable (Notice) -> Void)?
     var isClosing = false
     var isStuck = false
+    /// New certificates wait for the next listener.
+    var isRenewing = false
     var recreationCount = 0
     var renewalCount = 0
     var probeCount = 0
@@ -122,6 +113,7 @@ package final class Server: Sendable {
   ) throws(TransportError) {
     precondition(contextCount > 0 && connectionLimit > 0 && pendingLimit > 0)
     try address.check(tls: tls, insecure: insecure)
+    _ = SpareDescriptor.process  // while there are descriptors
     socket = try Socket(.reply, pipeLimit: connectionLimit)
     var contexts: [Context] = []
     for _ in 0..<contextCount { contexts.append(try Context(on: socket.raw)) }
@@ -210,9 +202,14 @@ package final class Server: Sendable {
       do throws(TransportError) {
         let message = try await context.receive()
         let origin = Origin(connection: message.connection, pipes: socket.pipes)
+        guard !socket.pipes.isCondemned(origin.connection) else {
+          // What it had sent before is thrown away, with no more work for it.
+          state.withLock { $0.lostReplyCount += 1 }
+          continue
+        }
         let request = message.body
         let reply = await Self.$origin.withValue(origin) { await handler(request) }
-        try await answer(reply, in: context)
+        try await answer(reply, to: origin.connection, in: context)
       } catch {
         guard error.code != .closed else { return }
         state.withLock { $0.lostReplyCount += 1 }
@@ -220,12 +217,28 @@ package final class Server: Sendable {
     }
   }
 
-  private func answer(_ reply: [UInt8], in context: Context) async throws(TransportError) {
+  /// Hands a reply to nng, which takes it at once unless an earlier one of the connection is unread.
+  private func answer(
+    _ reply: [UInt8], to connection: Int32, in context: Context
+  ) async throws(TransportError) {
     guard reply.count <= channel.bodyByteLimit else {
       // The peer would drop the connection, and with it the requests of its neighbours.
       throw TransportError(code: .messageTooLarge, context: "reply of \(reply.count) bytes")
     }
-    try await context.send(Message(reply), timeout: timing.replyTimeout)
+    let pipes = socket.pipes
+    let timeout =
+      switch pipes.beginReply(to: connection, contextCount: contexts.count) {
+      case .full: timing.replyTimeout
+      case .brief: timing.briefReplyTimeout
+      case .none: Duration.milliseconds(1)
+      }
+    defer { pipes.endReply(to: connection) }
+    do throws(TransportError) {
+      try await context.send(Message(reply), timeout: timeout)
+    } catch {
+      if error.code == .timedOut { pipes.condemn(connection) }
+      throw error
+    }
   }
 }
 

@@ -65,9 +65,9 @@ import Synchronization
   /// it, so it can be closed.
   func breakConnections() {
     let links = pipes.links
-    guard !links.isEmpty else { return }
+    guard !links.isEmpty, let look = Connection.look() else { return }
     let connections = Dictionary(
-      Connection.all().map { ($0.link, $0) }, uniquingKeysWith: { first, _ in first })
+      look.connections.map { ($0.link, $0) }, uniquingKeysWith: { first, _ in first })
     for (number, link) in links {
       if let connection = connections[link] {
         connection.endReceiving()

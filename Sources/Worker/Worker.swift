@@ -32,6 +32,8 @@ package actor Worker {
   private var isClosing = false
   private var exit: WorkerExit?
   private var exitWaiter: CheckedContinuation<WorkerExit, Never>?
+  /// The limit that the coordinator named last.
+  private var lastLimit: String?
   /// The goodbye on its way.
   private var farewell: Task<Void, Never>?
 
@@ -78,12 +80,21 @@ package actor Worker {
     }
   }
 
-  /// Warns once a day of certificates of ours that end soon.
+  /// Warns once a day of certificates of ours that end soon, in each job as it comes to hand.
   private func watchCertificates() async {
     guard let tls = options.tls else { return }
-    while exit == nil, !Task.isCancelled {
-      for text in tls.warnings() { tellJobs(text) }
-      try? await Task.sleep(for: .seconds(86_400))  // cancelled: the loop ends
+    var told: Set<JobID> = []
+    for round in 0... {
+      guard exit == nil, !Task.isCancelled else { return }
+      let isNewDay = round.isMultiple(of: 2_880)  // looks of half a minute
+      if isNewDay { told = [] }
+      let jobs = Set(core.held.map(\.grant.job)).subtracting(told)
+      told.formUnion(jobs)
+      for text in isNewDay || !jobs.isEmpty ? tls.warnings() : [] {
+        for job in jobs { outgoingLogs.append(job: job, level: .warning, text) }
+        if isNewDay { logger.warning("\(text)") }
+      }
+      try? await Task.sleep(for: .seconds(30))  // cancelled: the loop ends
     }
   }
 
@@ -176,8 +187,11 @@ package actor Worker {
     let scope = refusal.scope(of: request)
     // What is refused for good is refused with the same log events again.
     if let logs, scope == .moment { outgoingLogs.putBack(logs) }
+    // What waits for people is said to them, once.
+    let isNews = refusal.code == .limit && refusal.text != lastLimit
+    if isNews { lastLimit = refusal.text }
     logger.log(
-      level: scope == .moment ? .debug : .warning,
+      level: scope == .moment && !isNews ? .debug : .warning,
       "the coordinator refused \(request.name): \(refusal.text)")
     update { core, now, generator, effects in
       core.refused(
@@ -354,10 +368,11 @@ package actor Worker {
 
 extension Refusal {
   /// What a refusal of a request is about: a wrong token or version ends the worker, as does a
-  /// hello that is refused; a bad seal on one report does not.
+  /// hello that is refused; a bad seal on one report does not, and where there are too many workers
+  /// one may leave.
   fileprivate func scope(of request: FleetRequest) -> RefusalScope {
     switch (code, request) {
-    case (.unavailable, _): .moment
+    case (.unavailable, _), (.limit, .hello): .moment
     case (.unauthorized, _), (.version, _), (_, .hello): .worker
     default: .request
     }

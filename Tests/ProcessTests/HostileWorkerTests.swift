@@ -191,11 +191,13 @@ import Wire
     #expect(try await worker.ask(.handBack(leases[1])) == .done)
     let again = try await worker.putFirstByte(of: leases[2], name: 2, byteCount: 1_000)
     #expect(again == .pieceTaken(nextOffset: 1))
-    // What is begun goes with its worker.
+    // What was begun goes with its lease, and with its worker.
     let spool = "\(fleet.sandbox.state)/spool"
-    #expect(arrivals(below: spool) >= 2)
+    #expect(arrivals(below: spool) == 2)
+    #expect(try await worker.ask(.fail(leases[0], .crashed, reason: "x")) == .done)
+    #expect(arrivals(below: spool) == 1)
     #expect(try await worker.ask(.goodbye) == .done)
-    #expect(await waitUntil(.seconds(5)) { arrivals(below: spool) <= 1 })
+    #expect(await waitUntil(.seconds(5)) { arrivals(below: spool) == 0 })
     submit.signal(SIGKILL)
     await worker.close()
   }
@@ -228,8 +230,48 @@ import Wire
     await worker.close()
   }
 
+  /// On the bulk listener too, whoever leaves and comes again meanwhile.
+  @Test func bulkRequestsOfOneWorkerAreLimited() async throws {
+    let fleet = try await TestFleet(rowCount: 10, badRows: [])
+    let worker = try ScriptedWorker(of: fleet)
+    try await worker.join()
+    // A model whose file nobody can read yet.
+    let models = "\(fleet.sandbox.state)/models"
+    try FileManager.default.createDirectory(atPath: models, withIntermediateDirectories: true)
+    let pipe = "\(models)/\(String(repeating: "ab", count: 32))"
+    #expect(mkfifo(pipe, 0o600) == 0)
+    let digest = ContentDigest(words: SIMD4(repeating: 0xabab_abab_abab_abab))
+    let body = BulkRequest.getModel(digest, offset: 0, byteCount: 1)
+    let answerCount = Counter()
+    for _ in 0..<Limits.bulkRequestsPerWorker {
+      let frame = try worker.bulkFrame(body)
+      Task {
+        _ = try await worker.sendBulk(frame)
+        answerCount.value.withLock { $0 += 1 }
+      }
+    }
+    try await Task.sleep(for: .milliseconds(500))
+    let second = try ScriptedWorker(of: fleet, id: worker.worker.rawValue)
+    try await second.join()
+    #expect(try await second.askBulk(body).refusal?.text.contains("at work") == true)
+    #expect(try await second.ask(.goodbye) == .done)
+    try await second.join()
+    #expect(try await second.askBulk(body).refusal?.text.contains("at work") == true)
+    let other = try ScriptedWorker(of: fleet)
+    try await other.join()
+    let absent = BulkRequest.getModel(ContentDigest(words: .zero), offset: 0, byteCount: 1)
+    #expect(try await other.askBulk(absent).refusal?.code == .changed)
+    #expect(answerCount.value.withLock { $0 } == 0)
+    let writer = open(pipe, O_WRONLY | O_NONBLOCK)
+    #expect(writer >= 0)
+    close(writer)
+    #expect(await waitUntil(.seconds(5)) { answerCount.value.withLock { $0 } == 8 })
+    #expect(try await second.askBulk(absent).refusal?.code == .changed)
+    for worker in [worker, second, other] { await worker.close() }
+  }
+
   @Test func sessionsUnderOneTokenAreLimited() async throws {
-    let fleet = try await TestFleet()
+    let fleet = try await TestFleet(options: ["--lease-duration", "60"])
     let file = try await fleet.tokenFile(of: "node7")
     var workers: [ScriptedWorker] = []
     for _ in 0..<Limits.sessionsPerToken {
@@ -252,6 +294,29 @@ import Wire
     for worker in workers + [last, other, impostor] { await worker.close() }
   }
 
+  /// Of processes that died without a word the longest silent makes room, and a newcomer waits for it.
+  @Test func deadSessionsMakeRoom() async throws {
+    let fleet = try await TestFleet(rowCount: 10, badRows: [])
+    let file = try await fleet.tokenFile(of: "node7")
+    var dead: [ScriptedWorker] = []
+    for _ in 0..<Limits.sessionsPerToken {
+      let worker = try ScriptedWorker(of: fleet, tokenFile: file, contextCount: 1)
+      try await worker.join()
+      dead.append(worker)
+    }
+    // All 64 have been heard within two seconds, the time of a lease.
+    for worker in dead {
+      #expect(
+        try await worker.ask(.heartbeat(Heartbeat(held: []))) == .alive(revoked: [], drain: false))
+    }
+    let newcomer = try await fleet.startWorker(tokenFile: file)
+    #expect(newcomer.errors.contains("64 workers work under the token"), "\(newcomer.errors)")
+    #expect(try await dead[0].ask(.heartbeat(Heartbeat(held: []))) == .unknownWorker)
+    #expect(newcomer.process.isRunning)
+    await fleet.end(newcomer)
+    for worker in dead { await worker.close() }
+  }
+
   /// Names that are paths, or nobody's, open nothing.
   @Test(arguments: [
     "../fleet.token", "/etc/passwd", ".", "..", "", "nobody", "a/b", "node7\n", "nöde",
@@ -265,6 +330,11 @@ import Wire
     #expect(answer.refusal?.code == .unauthorized)
     await worker.close()
   }
+}
+
+/// A number that tasks share.
+private final class Counter: Sendable {
+  let value = Mutex(0)
 }
 
 /// Passes bytes on to a port of loopback and keeps what was said to it.

@@ -81,10 +81,13 @@ final class ScriptedWorker: Sendable {
   }
 
   func askBulk(_ body: BulkRequest) async throws -> BulkAnswer {
+    try await sendBulk(try bulkFrame(body))
+  }
+
+  func bulkFrame(_ body: BulkRequest) throws -> [UInt8] {
     let number = lastNumber.add(1, ordering: .relaxed).newValue
-    let frame = try BulkEnvelope(worker: worker, requestID: number, body: body)
+    return try BulkEnvelope(worker: worker, requestID: number, body: body)
       .encode(key: key.withLock { $0 })
-    return try await sendBulk(frame)
   }
 
   func sendBulk(_ frame: [UInt8]) async throws -> BulkAnswer {

@@ -1,6 +1,8 @@
 import Foundation
 import Glibc
+import Jobs
 import Testing
+import Wire
 
 /// Thousands of connections that say nothing, against a real coordinator.
 @Suite(.serialized) struct SilentPeerTests {
@@ -79,6 +81,35 @@ import Testing
     #expect(coordinator.process.isRunning)
     coordinator.signal(SIGTERM)
     #expect(await coordinator.wait(.seconds(20)) == 0, "\(coordinator.errors)")
+  }
+
+  /// Who is in stays in while descriptors run out: nothing of it is closed.
+  @Test(.timeLimit(.minutes(1)))
+  func whoIsInStaysInWhenDescriptorsRunOut() async throws {
+    let fleet = try await TestFleet(
+      rowCount: 10, badRows: [],
+      launcher: ["/bin/bash", "-c", "ulimit -n 256; exec \"$0\" \"$@\""])
+    let worker = try ScriptedWorker(of: fleet)
+    try await worker.join()
+    let end = ContinuousClock.now + .seconds(8)
+    let port = UInt16(fleet.ports[0])
+    Thread.detachNewThread {
+      let crowds = (0..<2).compactMap { _ in try? Crowd(to: port, count: 300) }
+      while ContinuousClock.now < end { usleep(100_000) }
+      for crowd in crowds { crowd.close() }
+    }
+    while ContinuousClock.now < end {
+      // It waits for work, nearly all the time: a connection that is closed fails its request.
+      guard case .wait = try await worker.ask(.acquire(leaseLimit: 1)) else {
+        Issue.record("not told to wait")
+        break
+      }
+    }
+    let bulk = try await worker.askBulk(
+      .getModel(ContentDigest(words: .zero), offset: 0, byteCount: 1))
+    #expect(bulk.refusal != nil)
+    #expect(fleet.coordinator.process.isRunning)
+    await worker.close()
   }
 
   /// Certificates for one side, made once for both.

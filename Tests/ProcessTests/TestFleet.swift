@@ -14,8 +14,9 @@ final class TestFleet {
   private let store: StoreServers?
   private(set) var coordinator: Program
   private let port: Int
-  /// More options of each coordinator.
+  /// More options of each coordinator, and what starts it.
   private let options: [String]
+  private let launcher: [String]
   var address: String { "tcp://127.0.0.1:\(port)" }
   /// The control and the bulk listener.
   var ports: [Int] { [port, port + 1] }
@@ -32,13 +33,16 @@ final class TestFleet {
   ///   - readsStore: Whether the table is an object.
   ///   - environment: More variables for the coordinator.
   ///   - options: More options for it.
+  ///   - launcher: What starts it, with its arguments.
   /// - Throws: `TestFailure` where it does not start.
   init(
     rowCount: Int = 6_000, badRows: Set<Int> = [5, 3_000], store: StoreServers? = nil,
-    readsStore: Bool = false, environment: [String: String] = [:], options: [String] = []
+    readsStore: Bool = false, environment: [String: String] = [:], options: [String] = [],
+    launcher: [String] = []
   ) async throws {
     sandbox = try Sandbox()
     self.options = options
+    self.launcher = launcher
     self.store = store
     table = sandbox.path("table.csv")
     let name = UUID().uuidString
@@ -48,16 +52,16 @@ final class TestFleet {
     try text.write(toFile: table, atomically: true, encoding: .utf8)
     if readsStore { try store?.put(table, at: "tables/\(name).csv") }
     (port, coordinator) = try await Self.startOnFreePorts(
-      sandbox, options, environment.merging(store?.variables ?? [:]) { $1 })
+      sandbox, options, environment.merging(store?.variables ?? [:]) { $1 }, launcher)
   }
 
   /// Starts a coordinator; where another process takes a port first, on other ones.
   private static func startOnFreePorts(
-    _ sandbox: Sandbox, _ options: [String], _ environment: [String: String]
+    _ sandbox: Sandbox, _ options: [String], _ environment: [String: String], _ launcher: [String]
   ) async throws -> (Int, Program) {
     while true {
       let port = try freePorts()
-      let coordinator = try startCoordinator(sandbox, port, options, environment)
+      let coordinator = try startCoordinator(sandbox, port, options, environment, launcher)
       do {
         try await wait(for: coordinator)
         return (port, coordinator)
@@ -91,18 +95,19 @@ final class TestFleet {
   }
 
   private static func startCoordinator(
-    _ sandbox: Sandbox, _ port: Int, _ options: [String], _ environment: [String: String]
+    _ sandbox: Sandbox, _ port: Int, _ options: [String], _ environment: [String: String],
+    _ launcher: [String]
   ) throws -> Program {
     try Program(
       ["coordinator", "--state", sandbox.state, "--listen", "tcp://127.0.0.1:\(port)"] + timing
         + options,
-      in: sandbox, environment: environment)
+      in: sandbox, environment: environment, launcher: launcher)
   }
 
   /// Starts the coordinator again on the same state folder.
   func restartCoordinator(environment: [String: String] = [:]) async throws {
     coordinator = try Self.startCoordinator(
-      sandbox, port, options, environment.merging(store?.variables ?? [:]) { $1 })
+      sandbox, port, options, environment.merging(store?.variables ?? [:]) { $1 }, launcher)
     try await Self.wait(for: coordinator)
   }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import Wire
 
 extension TestFleet {
   /// Makes a worker's token, as its user does.
@@ -89,6 +90,52 @@ extension TestFleet {
     await fleet.end(worker)
   }
 
+  /// What cannot be read is not revoked: nobody is sent away, and nobody new is let in or ends.
+  @Test func aFolderThatCannotBeReadRevokesNobody() async throws {
+    let fleet = try await TestFleet(rowCount: 10, badRows: [])
+    let seventh = try await fleet.tokenFile(of: "node7")
+    let eighth = try await fleet.tokenFile(of: "node8")
+    let worker = try await fleet.startWorker(tokenFile: seventh)
+    let (folder, aside) = (fleet.sandbox.path("state/workers"), fleet.sandbox.path("aside"))
+    let disk = FileManager.default
+    try disk.moveItem(atPath: folder, toPath: aside)
+    #expect(disk.createFile(atPath: folder, contents: nil))
+    let late = try Program(
+      ["worker", "--join", fleet.address, "--token-file", eighth, "--threads", "1"],
+      in: fleet.sandbox)
+    try await Task.sleep(for: .seconds(2))
+    #expect(worker.process.isRunning, "\(worker.errors)")
+    #expect(late.process.isRunning, "\(late.errors)")
+    #expect(!late.errors.contains("joined"))
+    try disk.removeItem(atPath: folder)
+    try disk.moveItem(atPath: aside, toPath: folder)
+    #expect(await waitUntil(.seconds(10)) { late.errors.contains("joined") })
+    let revoke = try fleet.client(offline: ["workers", "token", "revoke", "node7"])
+    #expect(await revoke.wait(.seconds(20)) == 0)
+    #expect(await worker.wait(.seconds(20)) == 1)
+    await fleet.end(late)
+  }
+
+  /// Workers that join while other tokens come and go are not taken for revoked ones.
+  @Test func tokensThatComeAndGoTroubleNobodyElse() async throws {
+    let fleet = try await TestFleet(rowCount: 10, badRows: [])
+    var workers: [ScriptedWorker] = []
+    for number in 0..<25 {
+      let file = try await fleet.tokenFile(of: "node\(number)")
+      let worker = try ScriptedWorker(of: fleet, tokenFile: file, contextCount: 1)
+      try await worker.join()
+      workers.append(worker)
+    }
+    let revoke = try fleet.client(offline: ["workers", "token", "revoke", "node3"])
+    #expect(await revoke.wait(.seconds(20)) == 0)
+    try await Task.sleep(for: .milliseconds(500))
+    for (number, worker) in workers.enumerated() {
+      let answer = try await worker.ask(.heartbeat(Heartbeat(held: [])))
+      #expect((answer.refusal?.code == .unauthorized) == (number == 3), "\(number): \(answer)")
+      await worker.close()
+    }
+  }
+
   @Test func theCommandsSayWhatIsThere() async throws {
     let sandbox = try Sandbox()
     func run(_ arguments: [String]) async throws -> (Int32?, String, String) {
@@ -114,10 +161,17 @@ extension TestFleet {
     #expect(try await run(["list", "--output", "json"]).1.contains("\"node-7.a_b\""))
     #expect(try await run(["revoke", "node-7.a_b"]).0 == 0)
     #expect(try await run(["revoke", "node-7.a_b"]).2.contains("has no token"))
+    // To a file, which is new.
+    let file = sandbox.path("node8.token")
+    #expect(try await run(["add", "node8", "--out", file]).0 == 0)
+    let written = try String(contentsOfFile: file, encoding: .utf8)
+    #expect(written.wholeMatch(of: /node8 [0-9a-f]{64}\n/) != nil, "\(written)")
+    #expect(try await run(["add", "node9", "--out", file]).2.contains("is there already"))
+    #expect(try await run(["revoke", "node9"]).2.contains("has no token"))
     // Nobody else can read them.
-    for file in ["workers.key", "workers"] {
+    for path in [sandbox.path("state/workers.key"), sandbox.path("state/workers"), file] {
       var status = stat()
-      #expect(stat(sandbox.path("state/\(file)"), &status) == 0)
+      #expect(stat(path, &status) == 0)
       #expect(status.st_mode & 0o077 == 0)
     }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Synchronization
 import Testing
@@ -11,6 +12,8 @@ struct ListenerTests {
     #expect(timing.probeInterval == .seconds(2))
     #expect(timing.missLimit == 2)
     #expect(timing.negotiationTimeout == .seconds(10))
+    #expect(timing.replyTimeout == .seconds(5))
+    #expect(timing.briefReplyTimeout == .milliseconds(100))
   }
 
   /// Connections that end and reset before a write to them: the listener never accepts again.
@@ -172,7 +175,9 @@ struct ListenerTests {
       if request == [7] { Server.recognizePeer() }
       return request
     }
-    try await withServer(connectionLimit: 20, timing: timing, handler: handler) { server in
+    try await withServer(
+      connectionLimit: 20, timing: timing, recognizesAll: false, handler: handler
+    ) { server in
       let known = try (0..<4).map { _ in
         try Client(address: server.boundAddress, channel: .control, tls: nil, contextCount: 1)
       }
@@ -217,8 +222,9 @@ struct ListenerTests {
     timing.replyTimeout = .milliseconds(200)
     let large = pattern(Channel.bulk.bodyByteLimit)
     let handler: Server.Handler = { request in request.count == 1 ? request : large }
-    try await withServer(channel: .bulk, contextCount: 1, timing: timing, handler: handler) {
-      server in
+    try await withServer(
+      channel: .bulk, contextCount: 1, timing: timing, recognizesAll: false, handler: handler
+    ) { server in
       let connection = try RawConnection(port: server.boundAddress.port)
       connection.send(requestHello)
       for number in 1...4 {
@@ -227,6 +233,80 @@ struct ListenerTests {
       try await withClient(of: server) { client in
         #expect(await holds(within: .seconds(5)) { server.statistics.lostReplyCount == 3 })
         #expect(await reply(of: client, to: [9]) == [9])
+      }
+    }
+  }
+
+  /// A peer that takes more connections than it may have is a stranger on its oldest.
+  @Test func connectionsOfOnePeerAreLimited() async throws {
+    var timing = Server.Timing.quick
+    timing.probeInterval = .seconds(60)
+    timing.negotiationTimeout = .milliseconds(300)
+    let handler: Server.Handler = { request in
+      Server.recognizePeer(UInt64(request[0]))
+      return request
+    }
+    try await withServer(
+      connectionLimit: 12, timing: timing, recognizesAll: false, handler: handler
+    ) { server in
+      let honest = try Client(
+        address: server.boundAddress, channel: .control, tls: nil, contextCount: 1)
+      #expect(await reply(of: honest, to: [1]) == [1])
+      let many = try (0..<11).map { _ in
+        let connection = try RawConnection(port: server.boundAddress.port)
+        connection.send(requestHello + frameHeader(5) + [0x80, 0, 0, 1, 2])
+        return connection
+      }
+      #expect(
+        await holds(within: .seconds(5)) {
+          server.statistics.evictedCount >= 6 && server.statistics.openPipeCount <= 6
+        })
+      try await Task.sleep(for: .milliseconds(500))
+      #expect(server.statistics.openPipeCount >= 5)
+      withExtendedLifetime(many) {}
+      #expect(await reply(of: honest, to: [1]) == [1])
+      #expect(honest.redialCount == 0)
+      #expect(await honest.close(within: .seconds(5)))
+    }
+  }
+
+  /// Who asks on and on and reads nothing is ended, known or not, and holds nobody up.
+  @Test(arguments: [true, false])
+  func aPeerThatNeverReadsIsEnded(isKnown: Bool) async throws {
+    let large = pattern(60_000)
+    let handler: Server.Handler = { request in
+      if request == [7] || isKnown { Server.recognizePeer(request == [7] ? 1 : 2) }
+      return request == [7] ? request : large
+    }
+    var timing = Server.Timing.quick
+    timing.probeInterval = .seconds(60)
+    timing.replyTimeout = .seconds(2)
+    try await withServer(
+      contextCount: 12, timing: timing, recognizesAll: false, handler: handler
+    ) { server in
+      let greedy = try (0..<4).map { _ in
+        try RawConnection(port: server.boundAddress.port, receiveByteCount: 1)
+      }
+      let goneCount = Counter()
+      for connection in greedy {
+        connection.send(requestHello)
+        Thread.detachNewThread {
+          let request = frameHeader(6) + [0x80, 0, 0, 1, 1, 1]
+          if connection.sendUntilTheEnd(request, within: .seconds(20)) {
+            goneCount.value.withLock { $0 += 1 }
+          }
+        }
+      }
+      try await withClient(of: server) { client in
+        for _ in 0..<5 {
+          let start = ContinuousClock.now
+          #expect(await reply(of: client, to: [7]) == [7])
+          #expect(start.duration(to: .now) < .seconds(1))
+        }
+        #expect(await holds(within: .seconds(15)) { goneCount.value.withLock { $0 == 4 } })
+        #expect(await reply(of: client, to: [7]) == [7])
+        #expect(client.redialCount == 0)
+        #expect(await holds(within: .seconds(2)) { server.statistics.openPipeCount == 1 })
       }
     }
   }

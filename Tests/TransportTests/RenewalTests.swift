@@ -116,6 +116,24 @@ struct RenewalTests {
     }
   }
 
+  /// What is refused for a reason that passes is tried again, and said once.
+  @Test func certificatesWhoseTimeComesAreTakenUpThen() async throws {
+    let folder = Certificates.shared.fresh("soon")
+    let own = identity("coordinator", in: folder)
+    var timing = timing
+    timing.renewalRetryInterval = .milliseconds(500)
+    try await withServer("tls+tcp", tls: own, timing: timing) { server in
+      let notices = Notices(of: server)
+      Certificates.make(in: folder, ["--seconds", "5:600", "--renew"])
+      #expect(await holds(within: .seconds(4)) { notices.kept != nil })
+      #expect(notices.kept?.contains("valid only in") == true, "\(notices.kept ?? "")")
+      #expect(await holds(within: .seconds(15)) { server.statistics.renewalCount == 1 })
+      #expect(await holds(within: .seconds(2)) { notices.all.withLock { $0.last == .renewed } })
+      // Its figure changes from second to second, and nothing else.
+      #expect(notices.all.withLock { $0.count } <= 8)
+    }
+  }
+
   /// The three steps of `--rotate`: at each of them old and new files meet, and everybody gets in.
   @Test func anAuthorityIsReplacedWhileEverythingRuns() async throws {
     let source = Certificates.shared.fresh("rotated")

@@ -22,10 +22,12 @@ func holds(within limit: Duration, _ condition: () -> Bool) async -> Bool {
 }
 
 /// Runs a body beside a server on loopback and closes the server afterwards.
+///
+/// Its peers are known, unless it is said that its handler recognizes them.
 func withServer(
   _ scheme: String = "tcp", channel: Channel = .control, tls: TLSIdentity? = nil,
   contextCount: Int = 4, connectionLimit: Int = 64, pendingLimit: Int = 64,
-  timing: Server.Timing = Server.Timing(),
+  timing: Server.Timing = Server.Timing(), recognizesAll: Bool = true,
   handler: @escaping Server.Handler = { $0 },
   _ body: (Server) async throws -> Void
 ) async throws {
@@ -33,7 +35,11 @@ func withServer(
   let server = try Server(
     address: Address("\(scheme)://127.0.0.1:0"), channel: channel, tls: identity, insecure: false,
     contextCount: contextCount, connectionLimit: connectionLimit, pendingLimit: pendingLimit,
-    timing: timing, handler: handler)
+    timing: timing
+  ) { request in
+    if recognizesAll { Server.recognizePeer() }
+    return await handler(request)
+  }
   let serving = Task { await server.run() }
   do {
     try await body(server)
@@ -155,11 +161,17 @@ func frameHeader(_ count: UInt64) -> [UInt8] {
 }
 
 /// A TCP connection to loopback that speaks no protocol of its own.
-final class RawConnection {
+final class RawConnection: Sendable {
   let descriptor: Int32
 
-  init(port: UInt16) throws {
+  /// Connects, with room for so many bytes that come in where that is said.
+  init(port: UInt16, receiveByteCount: Int32? = nil) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    if var receiveByteCount {
+      unsafe setsockopt(
+        descriptor, SOL_SOCKET, SO_RCVBUF, &receiveByteCount,
+        socklen_t(MemoryLayout<Int32>.size))
+    }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
@@ -181,6 +193,20 @@ final class RawConnection {
 
   func send(_ bytes: [UInt8]) {
     _ = unsafe Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+  }
+
+  /// Sends again and again, reading nothing, until the connection is gone or the time is up.
+  ///
+  /// - Returns: Whether it is gone.
+  func sendUntilTheEnd(_ bytes: [UInt8], within limit: Duration) -> Bool {
+    let deadline = ContinuousClock.now + limit
+    while ContinuousClock.now < deadline {
+      let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+      let count = unsafe Glibc.send(descriptor, bytes, bytes.count, flags)
+      if count < 0, errno != EAGAIN { return true }
+      if count < 0 { usleep(1_000) }
+    }
+    return false
   }
 
   /// Reads until the peer closes; false where it has not within the receive limit of 5 s.
