@@ -1,6 +1,7 @@
 """What is done to the processes of a soak."""
 
 import collections
+import errno
 import os
 import random
 import signal
@@ -42,8 +43,12 @@ class SmallSpool:
 
     def fill(self):
         status = os.statvfs(self.folder)
-        with open(self.filler, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, status.f_bavail * status.f_frsize))
+        try:
+            with open(self.filler, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, max(1, status.f_bavail * status.f_frsize))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise  # a partial that came meanwhile has filled it
 
     def empty(self):
         self.filler.unlink(missing_ok=True)
