@@ -21,8 +21,9 @@ package struct PendingConnections: Sendable {
   ///   - isShort: whether descriptors are running out: then an eighth of the limits applies.
   ///   - now: time since some begin.
   /// - Returns: those to end: older than `timeout`, the oldest of one address beyond its limit, and
-  ///   the oldest of all beyond `limit`, so that an honest peer has as long as an attacker takes to
-  ///   open so many connections.
+  ///   the oldest of all beyond `limit`. Who was not there at the last look is left alone, unless
+  ///   descriptors are short: of those nobody can tell which came last, and an honest peer has to
+  ///   have the time between two looks at least.
   package mutating func review(
     connected: Set<Link>, negotiated: Set<Link>, isShort: Bool = false, now: Duration
   ) -> Set<Link> {
@@ -32,15 +33,16 @@ package struct PendingConnections: Sendable {
     firstSeen = firstSeen.filter { pending.contains($0.key) }
     for link in pending where firstSeen[link] == nil { firstSeen[link] = now }
     var overdue = Set(firstSeen.filter { now - $0.value >= timeout }.keys)
-    let rest = firstSeen.filter { !overdue.contains($0.key) }.sorted { $0.value < $1.value }
-      .map(\.key)
+    let rest = firstSeen.filter { !overdue.contains($0.key) }
+      .sorted { ($0.value, $0.key.peer.port) < ($1.value, $1.key.peer.port) }.map(\.key)
+    let known = Set(rest.filter { isShort || firstSeen[$0] != now })
     if rest.count > limitOfAddress {
       for links in Dictionary(grouping: rest, by: \.peer.host).values {
-        overdue.formUnion(links.dropLast(limitOfAddress))
+        overdue.formUnion(links.dropLast(limitOfAddress).filter(known.contains))
       }
     }
     let left = rest.filter { !overdue.contains($0) }
-    overdue.formUnion(left.dropLast(limit))
+    overdue.formUnion(left.dropLast(limit).filter(known.contains))
     for link in overdue { firstSeen[link] = nil }
     return overdue
   }

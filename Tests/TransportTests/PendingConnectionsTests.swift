@@ -39,10 +39,26 @@ struct PendingConnectionsTests {
       pending.review(connected: honest.union(links(1...3)), negotiated: [], now: .seconds(1)) == [])
     let ended = pending.review(
       connected: honest.union(links(1...9)), negotiated: [], now: .seconds(2))
-    #expect(ended.count == 6)
-    #expect(ended.isSuperset(of: links(1...3)))
-    #expect(ended.isDisjoint(with: honest))
+    #expect(ended == links(1...3))
+    let endedLater = pending.review(
+      connected: honest.union(links(4...9)), negotiated: [], now: .seconds(3))
+    #expect(endedLater.count == 3)
+    #expect(endedLater.isDisjoint(with: honest))
     #expect(pending.count == 5)
+  }
+
+  /// Of those that came since the last look nobody can tell which was the last.
+  @Test func whoHasJustComeMayStay() {
+    var pending = PendingConnections(limit: 6, limitOfAddress: 3, timeout: .seconds(10))
+    #expect(pending.review(connected: links(1...50), negotiated: [], now: .zero) == [])
+    let ended = pending.review(
+      connected: links(1...51), negotiated: [link(7)], now: .seconds(1))
+    #expect(ended.count == 47)
+    #expect(!ended.contains(link(51)))
+    // Where descriptors run out, there is no time.
+    var short = PendingConnections(limit: 64, limitOfAddress: 64, timeout: .seconds(10))
+    #expect(
+      short.review(connected: links(1...50), negotiated: [], isShort: true, now: .zero).count == 42)
   }
 
   @Test func aReturningPortIsANewConnection() {
