@@ -36,13 +36,15 @@ package struct PendingConnections: Sendable {
     let rest = firstSeen.filter { !overdue.contains($0.key) }
       .sorted { ($0.value, $0.key.peer.port) < ($1.value, $1.key.peer.port) }.map(\.key)
     let known = Set(rest.filter { isShort || firstSeen[$0] != now })
+    // Beyond the limit of their address; they push out nobody of another one.
+    var beyond: Set<Link> = []
     if rest.count > limitOfAddress {
       for links in Dictionary(grouping: rest, by: \.peer.host).values {
-        overdue.formUnion(links.dropLast(limitOfAddress).filter(known.contains))
+        beyond.formUnion(links.dropLast(limitOfAddress))
       }
     }
-    let left = rest.filter { !overdue.contains($0) }
-    overdue.formUnion(left.dropLast(limit).filter(known.contains))
+    let left = rest.filter { !beyond.contains($0) }
+    overdue.formUnion(beyond.union(left.dropLast(limit)).intersection(known))
     for link in overdue { firstSeen[link] = nil }
     return overdue
   }
