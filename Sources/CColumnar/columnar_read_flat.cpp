@@ -91,7 +91,8 @@ void FlatColumn::append_values(int64_t count) {
   read_values(values_->mutable_data() + rows_.at * width_, count);
 }
 
-/// Puts values where a level is 1 and zeros where it is 0; whether there is one is as good as random.
+/// Puts values where a level is 1 and zeros where it is 0, without a branch: which it is, is as good
+/// as random.
 template <typename Value>
 static void spread(const uint32_t *levels, int64_t count, const uint8_t *values, uint8_t *rows) {
   const auto *from = reinterpret_cast<const Value *>(values);

@@ -16,8 +16,8 @@
 #include "columnar_read_texts.h"
 
 // Parquet: each column of a row group is read by a reader of its own, so that a failure names its
-// column and each may arrive with or without a dictionary. Numbers and texts are read page by page by
-// a `PagedColumn`; what it refuses, and everything else, by Arrow.
+// column and each may arrive with or without a dictionary. Numbers and texts are read page by page
+// by a `PagedColumn`; what it refuses, and everything else, by Arrow.
 
 namespace ns::columnar {
 

@@ -96,7 +96,8 @@ static void mark(const arrow::Array &found, const arrow::Array &expected, int64_
 static arrow::Status mark(const arrow::Table &found, const arrow::RecordBatch &expected,
                           std::vector<char> &differs) {
   if (found.num_columns() != expected.num_columns()) {
-    return arrow::Status::Invalid("it has ", found.num_columns(), " columns, scored again there are ",
+    return arrow::Status::Invalid("it has ", found.num_columns(),
+                                  " columns, scored again there are ",
                                   expected.num_columns());
   }
   for (int index = 0; index < found.num_columns(); ++index) {
@@ -138,7 +139,8 @@ static arrow::Status compare(ns_result_comparer &comparer, uint64_t first_row, c
           mark(*comparer.group->Slice(offset, part), *batch->Slice(place, part), differs));
       for (int64_t index = 0; index < part; ++index) {
         if (differs[static_cast<size_t>(index)] == 0) continue;
-        differ(context, static_cast<uint64_t>(row + index), *row_count + static_cast<uint64_t>(index));
+        differ(context, static_cast<uint64_t>(row + index),
+               *row_count + static_cast<uint64_t>(index));
       }
       place += part;
       *row_count += static_cast<uint64_t>(part);

@@ -112,6 +112,8 @@ package enum PlantedBug: String, CaseIterable, Sendable {
   // What only a model can have.
   /// A restarted coordinator counts its lives from one again.
   case incarnationNotJournaled
+  /// Lives are counted, so that one after the return of a backup has a number that was given before.
+  case incarnationCounted
   /// Leases follow the wall clock.
   case wallClockUsed
   /// A late result of committed blocks is journaled over the first one.

@@ -69,6 +69,9 @@ package enum FaultKind: Int, CaseIterable, Sendable {
     }
   }
 
+  /// What two coordinators with one job do to each other, in a third of the drills.
+  static let rivalry: Set<FaultKind> = [.secondCoordinator, .coordinatorPause, .userCancel]
+
   /// In one of how many worlds it happens at all.
   var rarity: Int {
     switch self {
@@ -134,11 +137,14 @@ struct Faults: Sendable {
   init(allowed: Set<Fault>?, isDrill: Bool, using generator: inout SplitMix64) {
     self.allowed = allowed
     seed = generator.next()
+    // Of two coordinators that go on undisturbed, each can get in the way of the other.
+    let isRivalry = isDrill && generator.below(3) == 0
     for kind in FaultKind.allCases {
       let isThere = generator.below(kind.rarity) == 0
       let rate = generator.below(kind.limit)
       rates[kind.rawValue] = isThere ? rate : 0
       if isDrill { rates[kind.rawValue] = generator.below(2) == 0 ? kind.drillRate : 0 }
+      if isRivalry { rates[kind.rawValue] = FaultKind.rivalry.contains(kind) ? kind.drillRate : 0 }
     }
     insideField = generator.below(2) == 0 ? 0 : generator.below(500_000)
     strikeInterval = generator.within(200...1_500)

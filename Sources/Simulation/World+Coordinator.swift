@@ -23,7 +23,8 @@ extension World {
   mutating func startCoordinator(_ place: Int) {
     guard coordinators[place].core == nil else { return }
     if coordinators[place].life > 0, !PlantedBug.incarnationNotJournaled.isPlanted {
-      let step = UInt32(generator.within(1...Int(Incarnation.steps.upperBound)))
+      let drawn = UInt32(generator.within(1...Int(Incarnation.steps.upperBound)))
+      let step = PlantedBug.incarnationCounted.isPlanted ? 1 : drawn
       coordinators[place].journal.incarnation =
         coordinators[place].journal.incarnation.advanced(by: step)
     }

@@ -81,8 +81,6 @@ extension World {
     coordinators[place].journal = backup.journal
     coordinators[place].spool = backup.spool
     coordinators[place].spool.endProcess()
-    // The lives that are forgotten have given leases under the same names.
-    coordinators[place].granted = [:]
     coordinators[place].backup = nil
     hasRestored = true
     endedAt = nil

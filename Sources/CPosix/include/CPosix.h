@@ -17,7 +17,7 @@ int sync_file_range(int file, long offset, long byte_count, unsigned int flags);
 // Has the kernel end this process when the thread that started it does; prctl(2).
 static inline int ns_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
 
-// Limits this process's descriptors to `wanted`, and to the hard limit without `kept`. Those are kept
-// for libdispatch, which each second opens /proc/N/stat of its threads, and ends the process where it
-// cannot. Returns the soft limit; -1 with errno where none is set.
+// Limits this process's descriptors to `wanted`, and to the hard limit without `kept`. Those are
+// kept for libdispatch, which each second opens /proc/N/stat of its threads, and ends the process
+// where it cannot. Returns the soft limit; -1 with errno where none is set.
 long ns_limit_descriptors(unsigned long wanted, unsigned long kept);
