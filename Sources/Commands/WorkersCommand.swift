@@ -3,16 +3,31 @@ import Jobs
 import Wire
 
 /// `nightshift workers`.
+///
+/// It has no options of its own: they would take those of its subcommands that have the same name.
 struct WorkersCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "workers", abstract: "List the workers that the coordinator knows.",
+    commandName: "workers",
+    abstract: "List the workers that the coordinator knows, or give single ones tokens.",
     discussion: """
       Examples:
         nightshift workers
         nightshift workers --output json
         nightshift workers token add node7 --out node7.token
       """,
-    subcommands: [WorkerTokenCommand.self])
+    subcommands: [ListWorkersCommand.self, WorkerTokenCommand.self],
+    defaultSubcommand: ListWorkersCommand.self)
+}
+
+/// `nightshift workers list`, or without a word.
+struct ListWorkersCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "List the workers that the coordinator knows.",
+    discussion: """
+      Examples:
+        nightshift workers
+        nightshift workers --coordinator tcp://head:7070 --output json
+      """)
 
   @OptionGroup var client: ClientOptions
   @OptionGroup var output: OutputOptions

@@ -138,15 +138,17 @@ extension TestFleet {
 
   @Test func theCommandsSayWhatIsThere() async throws {
     let sandbox = try Sandbox()
+    // Not the folder that the sandbox's environment names: the option has to reach the command.
+    let state = sandbox.path("named")
     func run(_ arguments: [String]) async throws -> (Int32?, String, String) {
       let program = try Program(
-        ["workers", "token"] + arguments + ["--state", sandbox.state], in: sandbox)
+        ["workers", "token"] + arguments + ["--state", state], in: sandbox)
       let status = await program.wait(.seconds(20))
       return (status, program.output, program.errors)
     }
     #expect(try await run(["list"]).2.contains("there is no folder"))
     try FileManager.default.createDirectory(
-      atPath: sandbox.state, withIntermediateDirectories: true)
+      atPath: state, withIntermediateDirectories: true)
     #expect(try await run(["list"]).1 == "no worker has a token of its own\n")
     let (status, token, _) = try await run(["add", "node-7.a_b"])
     #expect(status == 0)
@@ -169,7 +171,7 @@ extension TestFleet {
     #expect(try await run(["add", "node9", "--out", file]).2.contains("is there already"))
     #expect(try await run(["revoke", "node9"]).2.contains("has no token"))
     // Nobody else can read them.
-    for path in [sandbox.path("state/workers.key"), sandbox.path("state/workers"), file] {
+    for path in ["\(state)/workers.key", "\(state)/workers", file] {
       var status = stat()
       #expect(stat(path, &status) == 0)
       #expect(status.st_mode & 0o077 == 0)
