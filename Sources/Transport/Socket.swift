@@ -113,7 +113,8 @@ import Synchronization
     return time
   }
 
-  /// How soon a dialer tries again: at random within a span that doubles from 100 ms to 2 s.
+  /// How soon a dialer tries again: at random within a span that doubles from 100 ms to 2 s, or at
+  /// once, every second time: libnng 1.5.2 takes its random number for a signed one.
   func limitRedialling() throws(TransportError) {
     for (name, value) in [(NNG_OPT_RECONNMINT, Int32(100)), (NNG_OPT_RECONNMAXT, 2000)] {
       let status = unsafe nng_socket_set_ms(raw, name, value)

@@ -144,6 +144,35 @@ struct ListenerTests {
     }
   }
 
+  /// A probe's dialer that dials again while it is closed would leave its socket for ever.
+  @Test func probesLeaveNoSockets() async throws {
+    func socketCount() throws -> Int {
+      let files = FileManager.default
+      return try files.contentsOfDirectory(atPath: "/proc/self/fd").count {
+        // One that is gone meanwhile is none.
+        (try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?
+          .hasPrefix("socket:") == true
+      }
+    }
+    var timing = Server.Timing.quick
+    timing.probeInterval = .milliseconds(1)
+    let countBefore = try socketCount()
+    // Several at a time, and more than there are cores, so that they meet each other's pauses.
+    try await withThrowingTaskGroup { [timing] group in
+      for _ in 0..<16 {
+        group.addTask {
+          try await withServer(timing: timing) { server in
+            #expect(await holds(within: .seconds(30)) { server.statistics.probeCount >= 60 })
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    _ = await holds(within: .seconds(5)) { (try? socketCount()) ?? .max <= countBefore }
+    let count = try socketCount()
+    #expect(count <= countBefore, "before: \(countBefore)")
+  }
+
   @Test func connectionsAboveTheLimitAreRefused() async throws {
     var timing = Server.Timing()
     timing.probeInterval = .seconds(60)  // while a probe is on its way there is one place more
