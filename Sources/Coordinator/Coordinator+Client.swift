@@ -43,7 +43,9 @@ extension Coordinator {
     case .resume(let id), .retry(let id):
       try await decide { core, _, effects in try core.resume(id, into: &effects) }
     case .delete(let id):
+      let request = core.jobs[id]?.request
       try await decide { core, _, effects in try core.delete(id, into: &effects) }
+      if let request, StagedPartials.areUsed(by: request) { deletedRequests.append(id, request) }
       logs[id] = nil
       configurations[id] = nil
     case .workers(let after, let limit): return workers(after: after, limit: limit)

@@ -165,17 +165,16 @@ extension Coordinator {
 
   /// Removes the partials that a worker put into an object store after their job had ended: it was
   /// at that when the job was cancelled, and reports them only now.
-  ///
-  /// Not those of a job that is deleted by then: nobody knows any more where they are.
   func removeLatePartials(of id: JobID) {
-    guard let job = core.jobs[id], job.state.isTerminal,
-      StagedPartials.areUsed(by: job.request),
+    guard core.jobs[id]?.state.isTerminal != false,
+      let request = core.jobs[id]?.request ?? deletedRequests[id],
+      StagedPartials.areUsed(by: request),
       lateRemovals.updateValue(true, forKey: id) == nil
     else { return }
     Task {
       while lateRemovals[id] == true {
         lateRemovals[id] = false
-        await removeStaged(job.request, job: id)
+        await removeStaged(request, job: id)
       }
       lateRemovals[id] = nil
     }

@@ -66,6 +66,7 @@ package actor Coordinator {
   var cleanUps: [JobID: Task<Void, Never>] = [:]
   /// Jobs whose late partials are being removed, and whether more have come meanwhile.
   var lateRemovals: [JobID: Bool] = [:]
+  var deletedRequests = DeletedRequests()
   /// Partials that are being looked for in an object store: a result that is sent again waits too.
   var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
   var bulkPort: UInt16 = 0

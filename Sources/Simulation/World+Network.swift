@@ -62,10 +62,15 @@ extension World {
     case .fleet(let request):
       workers[worker].core.unanswered(
         request, now: instant(ofWorker: worker), using: &generator)
-    case .piece(let key, _, _, _):
-      workers[worker].core.uploadFailed(
-        key, now: instant(ofWorker: worker), using: &generator)
+    case .piece(let key, _, _, _): uploadFailed(key, worker: worker)
     }
+  }
+
+  private mutating func uploadFailed(_ key: LeaseKey, worker: Int) {
+    var effects: [WorkerEffect] = []
+    workers[worker].core.uploadFailed(
+      key, now: instant(ofWorker: worker), using: &generator, into: &effects)
+    carryOut(effects, worker: worker)
   }
 
   /// An answer arrives; only the first one to a living request counts.
@@ -88,8 +93,7 @@ extension World {
       carryOut(effects, worker: worker)
     case (.piece(let key, let name, _, _), .received(let count)):
       sendPiece(key, name, offset: count, worker: worker)
-    case (.piece(let key, _, _, _), .unavailable):
-      workers[worker].core.uploadFailed(key, now: time, using: &generator)
+    case (.piece(let key, _, _, _), .unavailable): uploadFailed(key, worker: worker)
     default: violate("request \(answer.id) was answered in the wrong kind")
     }
   }

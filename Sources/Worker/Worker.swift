@@ -236,8 +236,9 @@ package actor Worker {
       }
     } catch {
       logger.warning("the partial of shard \(key.shard) was not taken: \(error)")
-      update { core, now, generator, _ in
-        core.uploadFailed(key, now: now, using: &generator)
+      update { core, now, generator, effects in
+        core.uploadFailed(key, now: now, using: &generator, into: &effects)
+        core.tick(now: now, using: &generator, into: &effects)
       }
     }
   }

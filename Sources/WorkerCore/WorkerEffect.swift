@@ -57,8 +57,10 @@ package struct WorkerTiming: Hashable, Sendable {
   package var stallTime = Limits.stallTime
   /// How long a thread that was told to stop may be at the same records.
   package var stuckTime = Duration.seconds(10)
-  /// After SIGTERM, before the worker leaves whatever is unfinished.
-  package var terminationTime = Duration.seconds(20)
+  /// After SIGTERM, before the worker leaves whatever is unfinished: its goodbye and the ends of its
+  /// connections, which take seconds where nobody answers, have to fit into the 25 s of a service
+  /// manager too.
+  package var terminationTime = Duration.seconds(15)
 
   package init() {}
 }

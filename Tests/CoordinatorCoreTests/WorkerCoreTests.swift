@@ -79,6 +79,20 @@ struct WorkerCoreTests {
     #expect(!worker.answer(request, .finish(.committed)).contains("discard"), "once")
   }
 
+  /// It would wait until its time to leave is over: for a full disk, or for a network.
+  @Test func givesBackWhatCannotBeSentOnceItLeaves() {
+    let worker = WorkerSubject()
+    _ = worker.take(grant(0))
+    let done = result(of: grant(0))
+    _ = worker.scored(0, done)
+    let request = FleetRequest.finish(job, done)
+    #expect(worker.answer(request, .finish(.sendPieces(from: 0))) == "upload 0 from 0")
+    _ = worker.terminate()
+    #expect(worker.uploadFailed(grant(0).key) == "discard 0")
+    #expect(worker.core.results.isEmpty)
+    #expect(worker.tick().contains("handBack 0"))
+  }
+
   /// What was sent whole and is still asked for is not sent again at once, which would never end.
   @Test func waitsBeforeItSendsAWholePartialAgain() {
     let worker = WorkerSubject()

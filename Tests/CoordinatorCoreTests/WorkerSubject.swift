@@ -92,8 +92,10 @@ final class WorkerSubject {
     return tick()
   }
 
-  func uploadFailed(_ key: LeaseKey) {
-    core.uploadFailed(key, now: instant, using: &generator)
+  @discardableResult
+  func uploadFailed(_ key: LeaseKey) -> String {
+    core.uploadFailed(key, now: instant, using: &generator, into: &effects)
+    return takeEffects()
   }
 
   private var instant: Instant { seconds(now) }

@@ -44,14 +44,19 @@ import Testing
     #expect(await waitUntil(.seconds(10)) { !FileManager.default.fileExists(atPath: spool) })
   }
 
-  /// A worker was about to put a partial when its job was cancelled.
-  @Test func aPartialThatComesLateIsRemoved() async throws {
+  /// A worker was about to put a partial when its job was cancelled, and even deleted.
+  @Test(arguments: [false, true])
+  func aPartialThatComesLateIsRemoved(isDeleted: Bool) async throws {
     let fleet = try await TestFleet(rowCount: 600, store: servers)
     let worker = try fleet.startWorker(
       environment: ["NIGHTSHIFT_FAILPOINT": "worker.sending=stop"])
     let job = try await submit(fleet)
     #expect(await waitUntil(.seconds(20)) { isStopped(worker) }, "\(worker.errors)")
     try await cancel(job, fleet)
+    if isDeleted {
+      let delete = try fleet.client(["delete", job])
+      #expect(await delete.wait(.seconds(20)) == 0, "\(delete.errors)")
+    }
     // Nobody answers until the partial was seen.
     fleet.coordinator.signal(SIGSTOP)
     worker.signal(SIGCONT)
