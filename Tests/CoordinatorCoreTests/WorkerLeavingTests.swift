@@ -70,8 +70,8 @@ struct WorkerLeavingTests {
       _ = worker.take(grant(0))
       if !isKnown { _ = worker.answer(.heartbeat([]), .unknownWorker) }
       _ = worker.terminate()
-      #expect(!worker.tick(at: 20).contains("exit"))
-      #expect(worker.tick(at: 21).hasSuffix("exit terminated"), "known: \(isKnown)")
+      #expect(!worker.tick(at: 15).contains("exit"))
+      #expect(worker.tick(at: 16).hasSuffix("exit terminated"), "known: \(isKnown)")
     }
   }
 

@@ -92,7 +92,7 @@ struct WorkerRefusalTests {
     _ = worker.take(grant(0), grant(1))
     _ = worker.failedHere(0)
     _ = worker.failedHere(1)
-    #expect(!worker.tick(at: 20).contains("exit"))
-    #expect(worker.tick(at: 21).hasSuffix("exit unfit(\"full\")"))
+    #expect(!worker.tick(at: 15).contains("exit"))
+    #expect(worker.tick(at: 16).hasSuffix("exit unfit(\"full\")"))
   }
 }
