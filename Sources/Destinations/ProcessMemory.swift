@@ -1,4 +1,5 @@
 import CPosix
+import Glibc
 
 /// What the allocator of the process does with memory that is freed.
 package enum ProcessMemory {
@@ -6,6 +7,11 @@ package enum ProcessMemory {
   private static let mappingThreshold: Int32 = 32 << 20
   /// Free memory at the end of a heap beyond which it is given back.
   private static let trimThreshold: Int32 = 64 << 20
+
+  /// Heaps, of which each keeps what was freed there: one for each core, two at least.
+  ///
+  /// glibc makes eight for each core, and every thread that comes and goes may fill another one.
+  package static var heapLimit: Int32 { max(2, Int32(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 
   /// Keeps freed buffers for the next lease, message or frame, within stated bounds.
   ///
@@ -15,5 +21,6 @@ package enum ProcessMemory {
     // What is refused leaves the defaults.
     _ = mallopt(-3, mappingThreshold)
     _ = mallopt(-1, trimThreshold)
+    _ = mallopt(-8, heapLimit)
   }
 }

@@ -5,7 +5,7 @@
 // rename(2); flag 1 is RENAME_NOREPLACE. Since glibc 2.28.
 int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned int flags);
 
-// mallopt(3). Of the options: M_TRIM_THRESHOLD is -1, M_MMAP_THRESHOLD is -3.
+// mallopt(3). Of the options: M_TRIM_THRESHOLD is -1, M_MMAP_THRESHOLD is -3, M_ARENA_MAX is -8.
 int mallopt(int option, int value);
 
 // sync_file_range(2); flag 2 is SYNC_FILE_RANGE_WRITE: begins to write and waits for nothing.
