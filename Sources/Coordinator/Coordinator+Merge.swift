@@ -165,8 +165,10 @@ extension Coordinator {
 
   /// Removes the partials that a worker put into an object store after their job had ended: it was
   /// at that when the job was cancelled, and reports them only now.
+  ///
+  /// None while the id is being given to another job, whose partials would be there too.
   func removeLatePartials(of id: JobID) {
-    guard core.jobs[id]?.state.isTerminal != false,
+    guard submissions[id] == nil, core.jobs[id]?.state.isTerminal != false,
       let request = core.jobs[id]?.request ?? deletedRequests[id],
       StagedPartials.areUsed(by: request),
       lateRemovals.updateValue(true, forKey: id) == nil

@@ -11,7 +11,7 @@ package enum ProcessMemory {
   /// Heaps, of which each keeps what was freed there: one for each core, two at least.
   ///
   /// glibc makes eight for each core, and every thread that comes and goes may fill another one.
-  package static var heapLimit: Int32 { max(2, Int32(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+  private static var heapLimit: Int32 { max(2, Int32(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 
   /// Keeps freed buffers for the next lease, message or frame, within stated bounds.
   ///

@@ -166,8 +166,9 @@ extension Server {
     return state.withLock { $0.isClosing }
   }
 
-  /// Waits until a probe's own end has negotiated too, for as long as a probe may take: for what its
-  /// `close` says, and another's arrival counts as the probe's.
+  /// Waits until a probe's own end has negotiated too, for as long as a probe may take.
+  ///
+  /// Whoever else arrives counts as the probe, which must not be closed in the middle of it.
   private func settle(_ probe: Probe) async {
     let deadline = ContinuousClock.now + timing.probeTimeout
     while !probe.hasConnected, ContinuousClock.now < deadline,
@@ -300,7 +301,8 @@ private struct Probe: Sendable {
   ///
   /// libnng 1.5.2 never lets go of a connection whose dialer is closed just when its negotiation ends.
   /// A dialer that loses its connection dials again, every second time at once (it takes a random
-  /// number for a signed one): so it goes before its connection does.
+  /// number for a signed one): so it goes before its connection does. Nothing is on its way on that
+  /// connection, so that nng may close it, see `Socket.breakConnections`.
   func close() {
     dialer?.close()
     socket?.close()

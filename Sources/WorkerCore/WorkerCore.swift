@@ -327,12 +327,12 @@ package struct WorkerCore: Sendable {
     results[index].timer = Timer()
   }
 
+  /// A partial could not be sent: it is offered again later, or given up by who was told to leave.
   package mutating func uploadFailed(
     _ key: LeaseKey, now: Instant, using generator: inout some RandomNumberGenerator,
     into effects: inout [WorkerEffect]
   ) {
     guard let index = results.firstIndex(where: { $0.grant.key == key }) else { return }
-    // Who was told to leave does not wait for a disk or a network.
     if leaving == .terminated { return giveUp(resultAt: index, into: &effects) }
     results[index].isUploading = false
     results[index].timer.backOff(now, timing, using: &generator)

@@ -79,14 +79,20 @@ struct WorkerCoreTests {
     #expect(!worker.answer(request, .finish(.committed)).contains("discard"), "once")
   }
 
-  /// It would wait until its time to leave is over: for a full disk, or for a network.
-  @Test func givesBackWhatCannotBeSentOnceItLeaves() {
+  /// A worker that sends the partial of its first lease, and the request that was answered so.
+  private func uploading() -> (WorkerSubject, FleetRequest) {
     let worker = WorkerSubject()
     _ = worker.take(grant(0))
     let done = result(of: grant(0))
     _ = worker.scored(0, done)
     let request = FleetRequest.finish(job, done)
     #expect(worker.answer(request, .finish(.sendPieces(from: 0))) == "upload 0 from 0")
+    return (worker, request)
+  }
+
+  /// It would wait until its time to leave is over: for a full disk, or for a network.
+  @Test func givesBackWhatCannotBeSentOnceItLeaves() {
+    let (worker, _) = uploading()
     _ = worker.terminate()
     #expect(worker.uploadFailed(grant(0).key) == "discard 0")
     #expect(worker.core.results.isEmpty)
@@ -95,12 +101,7 @@ struct WorkerCoreTests {
 
   /// What was sent whole and is still asked for is not sent again at once, which would never end.
   @Test func waitsBeforeItSendsAWholePartialAgain() {
-    let worker = WorkerSubject()
-    _ = worker.take(grant(0))
-    let done = result(of: grant(0))
-    _ = worker.scored(0, done)
-    let request = FleetRequest.finish(job, done)
-    #expect(worker.answer(request, .finish(.sendPieces(from: 0))) == "upload 0 from 0")
+    let (worker, request) = uploading()
     worker.core.uploaded(grant(0).key)
     #expect(worker.tick().contains("finish 0:0..<4"))
     #expect(!worker.answer(request, .finish(.sendPieces(from: 0))).contains("upload"))
