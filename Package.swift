@@ -88,7 +88,7 @@ let package = Package(
       name: "ObjectStore", dependencies: ["CCurl", "Digests"], swiftSettings: unsafeSettings),
     .target(
       name: "Database", dependencies: ["CPQ", "CSQLite3"], swiftSettings: unsafeSettings),
-    .target(name: "Transport", dependencies: ["CNNG"], swiftSettings: unsafeSettings),
+    .target(name: "Transport", dependencies: ["CNNG", "CPosix"], swiftSettings: unsafeSettings),
     .target(
       name: "Wire", dependencies: ["CWire", "Digests", "Jobs", "Leasing"],
       swiftSettings: unsafeSettings),
@@ -290,7 +290,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "TransportTests",
-      dependencies: ["Transport"],
+      dependencies: ["CPosix", "Transport"],
       path: "Tests/TransportTests",
       swiftSettings: unsafeSettings),
     .testTarget(

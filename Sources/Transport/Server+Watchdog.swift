@@ -39,11 +39,13 @@ extension Server {
   /// Replaces a listener that has gone deaf.
   ///
   /// A listener of libnng 1.5.2 stops accepting for good when a write during the negotiation meets
-  /// a peer that has closed and reset the connection (nng issue 1518), while open pipes work on; TLS
-  /// does not protect from it, for the handshake writes before it knows the peer. A probe dials in; the listener hears it when nng reports a new pipe. A round trip would prove less: busy
+  /// a broken pipe (nng issue 1518), while open pipes work on. This process does not let it hear of
+  /// any (`sendmsg` in CPosix); should there be another way, replacing the listener helps. A probe
+  /// dials in; the listener hears it when nng reports a new pipe. A round trip would prove less: busy
   /// handlers would make a good listener look deaf. Replacing the listener closes the pipes of the
   /// old one; their dialers return by themselves and the requests in flight fail as
-  /// `disconnected`.
+  /// `disconnected`. Connections that had negotiated with a deaf listener cost their descriptors:
+  /// nng never lets go of them.
   func watchListener() async {
     var missCount = 0
     // A certificate that cannot dial its own server says nothing about the listener.

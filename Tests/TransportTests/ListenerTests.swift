@@ -1,3 +1,4 @@
+import CPosix
 import Foundation
 import Glibc
 import Synchronization
@@ -16,9 +17,36 @@ struct ListenerTests {
     #expect(timing.briefReplyTimeout == .milliseconds(100))
   }
 
-  /// Connections that end and reset before a write to them: the listener never accepts again.
+  /// Connections that end and reset before a write to them neither deafen the listener, as they do
+  /// where libnng hears of broken pipes, nor leave a socket.
+  @Test(arguments: ["tcp", "tls+tcp"])
+  func resetsDeafenNobody(scheme: String) async throws {
+    let opening = scheme == "tcp" ? [] : try recordedTLSOpening()
+    var timing = Server.Timing.quick
+    timing.probeTimeout = .seconds(2)  // a busy machine is not what this is about
+    let before = try closedSockets()
+    try await withServer(scheme, timing: timing) { server in
+      try await withClient(of: server) { established in
+        #expect(await reply(of: established, to: [1]) == [1])
+        let end = ContinuousClock.now + .seconds(5)
+        _ = await storm(server, opening) { ContinuousClock.now > end }
+        try await withClient(of: server) { newcomer in
+          #expect(await repeatedReply(of: newcomer, to: [2]) == [2])
+        }
+        #expect(await reply(of: established, to: [3]) == [3])
+        #expect(established.redialCount == 0)
+        #expect(server.statistics.recreationCount == 0)
+        let lost = try await lostSockets(besides: before)
+        #expect(lost == [], "the server has port \(server.boundAddress.port)")
+      }
+    }
+  }
+
+  /// The same where libnng hears of broken pipes: the listener never accepts again.
   @Test(arguments: ["tcp", "tls+tcp"])
   func deafListenerIsReplacedAndClientsReturn(scheme: String) async throws {
+    ns_leave_broken_pipes(1)
+    defer { ns_leave_broken_pipes(0) }
     // Over TLS the first write answers the client's first message.
     let opening = scheme == "tcp" ? [] : try recordedTLSOpening()
     let isHeld = Mutex(true)
@@ -54,6 +82,8 @@ struct ListenerTests {
 
   /// The same with the times of production: from the fault to an answer for a newcomer.
   @Test func deafListenerIsHealedInTenSeconds() async throws {
+    ns_leave_broken_pipes(1)
+    defer { ns_leave_broken_pipes(0) }
     try await withServer { server in
       var isReplaced = false
       var deaf = ContinuousClock.now
@@ -146,31 +176,30 @@ struct ListenerTests {
 
   /// A probe's dialer that dials again while it is closed would leave its socket for ever.
   @Test func probesLeaveNoSockets() async throws {
-    func socketCount() throws -> Int {
-      let files = FileManager.default
-      return try files.contentsOfDirectory(atPath: "/proc/self/fd").count {
-        // One that is gone meanwhile is none.
-        (try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?
-          .hasPrefix("socket:") == true
-      }
-    }
     var timing = Server.Timing.quick
     timing.probeInterval = .milliseconds(1)
-    let countBefore = try socketCount()
     // Several at a time, and more than there are cores, so that they meet each other's pauses.
+    let serverCount = 16
+    let probedCount = Counter()
+    let checkedCount = Counter()
+    let before = try closedSockets()
     try await withThrowingTaskGroup { [timing] group in
-      for _ in 0..<16 {
+      for _ in 0..<serverCount {
         group.addTask {
           try await withServer(timing: timing) { server in
             #expect(await holds(within: .seconds(30)) { server.statistics.probeCount >= 60 })
+            probedCount.value.withLock { $0 += 1 }
+            // What closing leaves is another matter.
+            _ = await holds(within: .seconds(60)) { checkedCount.value.withLock { $0 == 1 } }
           }
         }
       }
+      _ = await holds(within: .seconds(40)) { probedCount.value.withLock { $0 == serverCount } }
+      let lost = try await lostSockets(besides: before)
+      checkedCount.value.withLock { $0 = 1 }
+      #expect(lost == [])
       try await group.waitForAll()
     }
-    _ = await holds(within: .seconds(5)) { (try? socketCount()) ?? .max <= countBefore }
-    let count = try socketCount()
-    #expect(count <= countBefore, "before: \(countBefore)")
   }
 
   @Test func connectionsAboveTheLimitAreRefused() async throws {
@@ -375,6 +404,43 @@ struct ListenerTests {
     }
     return false
   }
+}
+
+/// The sockets of this process that are closed by TCP, with their own ports.
+private func closedSockets() throws -> [String: UInt16] {
+  let files = FileManager.default
+  var sockets: [String: UInt16] = [:]
+  for name in try files.contentsOfDirectory(atPath: "/proc/self/fd") {
+    var information = tcp_info()
+    var size = socklen_t(MemoryLayout<tcp_info>.size)
+    // One that is gone meanwhile is none.
+    guard let descriptor = Int32(name),
+      let link = try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)"),
+      unsafe getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &information, &size) == 0,
+      Int(information.tcpi_state) == TCP_CLOSE
+    else { continue }
+    var address = sockaddr_in()
+    size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    _ = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        unsafe getsockname(descriptor, $0, &size)
+      }
+    }
+    sockets[link] = address.sin_port.bigEndian
+  }
+  return sockets
+}
+
+/// The ports of sockets that stay although TCP has closed them: nobody lets go of them.
+private func lostSockets(besides before: [String: UInt16]) async throws -> [UInt16] {
+  var lost = try closedSockets().filter { before[$0.key] == nil }
+  let end = ContinuousClock.now + .seconds(5)
+  while ContinuousClock.now < end, !lost.isEmpty {
+    try await Task.sleep(for: .milliseconds(20))
+    let now = try closedSockets()
+    lost = lost.filter { now[$0.key] != nil }
+  }
+  return lost.values.sorted()
 }
 
 /// The first bytes that a TLS client sends.

@@ -21,3 +21,7 @@ static inline int ns_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGK
 // kept for libdispatch, which each second opens /proc/N/stat of its threads, and ends the process
 // where it cannot. Returns the soft limit; -1 with errno where none is set.
 long ns_limit_descriptors(unsigned long wanted, unsigned long kept);
+
+// Has `sendmsg` say EPIPE where the system does; otherwise this process hears ECONNRESET, see
+// sockets.c. For tests that want a listener of libnng to go deaf.
+void ns_leave_broken_pipes(int leaves);
