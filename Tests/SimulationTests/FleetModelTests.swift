@@ -1,0 +1,179 @@
+import CoordinatorCore
+import Simulation
+import Testing
+
+/// The autoscaler against engines that are slow, refuse, take machines back, or break.
+@Suite(.timeLimit(.minutes(1)))
+struct FleetModelTests {
+  /// About 17 minutes of one machine of four threads.
+  private func work(at arrival: Duration = .zero, blockCount: Int = 4_096) -> FleetModel.Work {
+    FleetModel.Work(arrival: arrival, blockCount: blockCount, bytesPerThreadSecond: 1_048_576)
+  }
+
+  private func engine(
+    _ name: String = "a", startUp: Duration = .seconds(5), price: Double = 1
+  ) -> FleetModel.Engine {
+    var pool = Pool(name: name, threadCount: 4)
+    pool.pricePerHour = price
+    pool.startUpTime = startUp
+    return FleetModel.Engine(pool: pool, startUpTime: startUp)
+  }
+
+  @Test func aStepOfWorkGrowsTheFleetAndLeavesNone() throws {
+    let model = FleetModel(engines: [engine()], work: [work(), work(at: .seconds(1_000))])
+    let outcome = model.run()
+    let ends = outcome.ends.compactMap { $0 }
+    try #require(ends.count == 2)
+    #expect(outcome.mostWorkers == 10)
+    // One worker learns how fast the job is; ten workers would need 103 s for each job.
+    #expect(ends[0] < .seconds(130))
+    #expect(ends[1] - .seconds(1_000) < .seconds(130))
+    // Between the two there is nobody.
+    let between = outcome.samples.filter { $0.second > 180 && $0.second < 1_000 }
+    #expect(!between.isEmpty)
+    #expect(between.allSatisfy { $0.startingCount + $0.busyCount + $0.idleCount == 0 })
+    let zero = try #require(outcome.zero)
+    #expect(zero - ends[1] < .seconds(30))
+    #expect(outcome.usefulSeconds.rounded() == 2_048)
+    #expect(outcome.lostSeconds == 0)
+    #expect(outcome.startSeconds + outcome.idleSeconds < 0.15 * outcome.usefulSeconds)
+  }
+
+  @Test(arguments: [1, 3, 8])
+  func aSmallJobStartsOneWorker(blockCount: Int) throws {
+    let outcome = FleetModel(engines: [engine()], work: [work(blockCount: blockCount)]).run()
+    #expect(outcome.launchCount == 1)
+    #expect(outcome.zero != nil)
+  }
+
+  /// Where machines take minutes, fewer of them are asked for, and none for nothing.
+  @Test func slowMachinesAreWorthTheirStart() throws {
+    let outcome = FleetModel(engines: [engine(startUp: .seconds(120))], work: [work()]).run()
+    #expect(outcome.zero != nil)
+    #expect(outcome.launchCount <= 5)
+    #expect(outcome.launchCount >= 3)
+    #expect(outcome.startSeconds < outcome.usefulSeconds)
+    #expect(outcome.takenCount == 0, "machines that were on their way are not taken back")
+  }
+
+  /// Machines that live for a minute each: the work goes on, and nobody calls it a crash.
+  @Test func aStormOfPreemptionsIsRiddenOut() throws {
+    var spot = engine()
+    spot.meanLife = .seconds(60)
+    let outcome = FleetModel(engines: [spot], work: [work()]).run()
+    let end = try #require(outcome.ends[0])
+    #expect(end < .seconds(300))
+    #expect(outcome.takenCount > 10)
+    #expect(!outcome.logs.contains { $0.contains("stopped") })
+    #expect(outcome.zero != nil)
+    // A block takes a second: what is begun is lost, half a block for each thread.
+    #expect(outcome.lostSeconds < Double(outcome.takenCount) * 4)
+  }
+
+  @Test func spotMachinesComeFirstAndOthersHelpWhereTheyAreRefused() throws {
+    var spot = engine("spot", price: 0.3)
+    spot.pool.isSpot = true
+    spot.quota = 3
+    var job = work()
+    job.prefersSpot = true
+    let outcome = FleetModel(engines: [engine("dear"), spot], work: [job]).run()
+    #expect(outcome.zero != nil)
+    #expect(outcome.launchedByPool["spot"] == 3)
+    #expect(outcome.launchedByPool["dear"] == 7)
+    #expect(outcome.logs.contains { $0.contains("the quota of 3 is reached") })
+    // Refused, an engine is asked again later and later.
+    #expect(outcome.launchRequestCount < 12)
+  }
+
+  @Test func workersThatDieAtOnceStopTheirPool() throws {
+    var broken = engine("broken", price: 0.1)
+    broken.crashTime = .seconds(1)
+    let outcome = FleetModel(engines: [broken, engine("sound")], work: [work()]).run()
+    #expect(outcome.ends[0] != nil, "the other pool does the work")
+    #expect(outcome.logs.contains { $0.hasPrefix("pool broken is stopped: 10 workers in a row") })
+    #expect(outcome.launchedByPool["broken"] ?? 0 <= 30)
+    var alone = FleetModel(engines: [broken], work: [work()])
+    alone.timeLimit = .seconds(3_600)
+    let halted = alone.run()
+    #expect(halted.ends == [nil])
+    #expect(halted.launchCount <= 30, "nothing is started any more")
+    #expect(halted.samples.last?.startingCount == 0)
+  }
+
+  @Test func machinesThatNeverStartAreGivenUp() throws {
+    var stuck = engine("stuck", price: 0.1)
+    stuck.stuckReason = "ImagePullBackOff"
+    let outcome = FleetModel(engines: [stuck, engine("sound")], work: [work()]).run()
+    let end = try #require(outcome.ends[0])
+    #expect(end < .seconds(200), "the other pool is asked after half a minute")
+    #expect(
+      outcome.logs.contains { $0.contains("has not joined in") && $0.contains("ImagePullBackOff") })
+    #expect(outcome.zero != nil)
+    var alone = FleetModel(engines: [stuck], work: [work()])
+    alone.timeLimit = .seconds(3_600)
+    let halted = alone.run()
+    #expect(halted.ends == [nil])
+    #expect(halted.logs.contains { $0.hasSuffix("waits: ImagePullBackOff") })
+    #expect(halted.launchRequestCount <= 6, "ten minutes are waited for each")
+  }
+
+  @Test func halfOfTheFleetGoneAtOnceIsReplaced() throws {
+    var model = FleetModel(engines: [engine()], work: [work()])
+    model.loss = .seconds(60)
+    let outcome = model.run()
+    let end = try #require(outcome.ends[0])
+    #expect(outcome.takenCount == 5)
+    #expect(end < .seconds(150))
+    #expect(outcome.zero != nil)
+  }
+
+  /// A deadline has more workers started than their start-up time is worth.
+  @Test func aDeadlineIsMet() throws {
+    var job = work()
+    job.maxReplicaCount = 100
+    var slow = engine(startUp: .seconds(120))
+    slow.pool.maxReplicaCount = 100
+    let patient = FleetModel(engines: [slow], work: [job]).run()
+    job.deadline = .seconds(360)
+    let hurried = FleetModel(engines: [slow], work: [job]).run()
+    #expect(try #require(patient.ends[0]) > .seconds(360))
+    #expect(try #require(hurried.ends[0]) <= .seconds(360))
+    #expect(hurried.launchCount > patient.launchCount)
+    #expect(!hurried.logs.contains { $0.contains("deadline") })
+  }
+
+  @Test func aDeadlineThatCannotBeMetIsToldOnce() throws {
+    var job = work()
+    job.deadline = .seconds(20)
+    let outcome = FleetModel(engines: [engine()], work: [job]).run()
+    #expect(outcome.logs.count { $0.contains("misses its deadline") } == 1)
+    #expect(outcome.mostWorkers == 10, "it is done as soon as it can be")
+  }
+
+  /// What is not there is not spent: the job is paused, and the fleet goes.
+  @Test func aBudgetIsNotExceeded() throws {
+    var job = work()
+    job.money = 0.1  // of the 0.28 that the work costs
+    let outcome = FleetModel(engines: [engine()], work: [job]).run()
+    #expect(outcome.ends == [nil])
+    #expect(outcome.paused == [0])
+    #expect(outcome.zero != nil)
+    #expect(outcome.money > 0.1)
+    #expect(outcome.money < 0.115, "what idle and starting workers cost comes on top")
+    job.money = 0.35
+    let enough = FleetModel(engines: [engine()], work: [job]).run()
+    #expect(enough.ends[0] != nil)
+    #expect(enough.money < 0.35)
+  }
+
+  @Test(arguments: 1...20)
+  func theSameSeedGivesTheSameFleet(seed: Int) {
+    var spot = engine()
+    spot.meanLife = .seconds(40)
+    var model = FleetModel(engines: [spot], work: [work()])
+    model.seed = UInt64(seed)
+    let outcome = model.run()
+    #expect(outcome.samples == model.run().samples)
+    #expect(outcome.zero != nil)
+  }
+}
