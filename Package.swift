@@ -74,7 +74,11 @@ let package = Package(
     .target(name: "WorkerCore", dependencies: ["Jobs", "Leasing"], swiftSettings: settings),
 
     // A thread of its own for whoever calls blocking C.
-    .target(name: "Executors", swiftSettings: settings),
+    .target(name: "Executors", swiftSettings: unsafeSettings),
+    // Workers through Slurm, Kubernetes and as processes of this machine.
+    .target(
+      name: "Fleet", dependencies: ["CPosix", "CoordinatorCore", "Executors"],
+      swiftSettings: unsafeSettings),
     // Places at which a test can kill the process.
     .target(name: "Failpoints", swiftSettings: unsafeSettings),
 
@@ -88,7 +92,7 @@ let package = Package(
       name: "ObjectStore", dependencies: ["CCurl", "Digests"], swiftSettings: unsafeSettings),
     .target(
       name: "Database", dependencies: ["CPQ", "CSQLite3"], swiftSettings: unsafeSettings),
-    .target(name: "Transport", dependencies: ["CNNG", "CPosix"], swiftSettings: unsafeSettings),
+    .target(name: "Transport", dependencies: ["CNNG"], swiftSettings: unsafeSettings),
     .target(
       name: "Wire", dependencies: ["CWire", "Digests", "Jobs", "Leasing"],
       swiftSettings: unsafeSettings),
@@ -149,8 +153,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Coordinator", "Destinations", "Digests", "Features", "Jobs", "Models", "ObjectStore",
-        "Scoring", "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
+        "Coordinator", "Destinations", "Digests", "Executors", "Features", "Jobs", "Models",
+        "ObjectStore", "Scoring", "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: unsafeSettings),
@@ -225,6 +229,11 @@ let package = Package(
       path: "Tests/DigestsTests",
       swiftSettings: unsafeSettings),
     .testTarget(
+      name: "FleetTests",
+      dependencies: ["CoordinatorCore", "Fleet"],
+      path: "Tests/FleetTests",
+      swiftSettings: settings),
+    .testTarget(
       name: "JobsTests",
       dependencies: ["Jobs"],
       path: "Tests/JobsTests",
@@ -273,7 +282,7 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: unsafeSettings),
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["Jobs", "Simulation"],
+      dependencies: ["CoordinatorCore", "Jobs", "Simulation"],
       path: "Tests/SimulationTests",
       swiftSettings: settings),
     .testTarget(

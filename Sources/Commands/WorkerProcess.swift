@@ -1,3 +1,4 @@
+import Executors
 import Foundation
 import Glibc
 import Synchronization
@@ -33,7 +34,7 @@ final class WorkerProcess: Sendable {
       if logFile >= 0 { close(logFile) }
     }
     let output = logFile >= 0 ? logFile : 2
-    let spawned = spawnAgain(
+    let spawned = spawn(
       ["nightshift"] + arguments, descriptors: [ends.readEnd, output, output],
       variables: tracesCrash ? [:] : ["SWIFT_BACKTRACE": "enable=no"])
     guard spawned.status == 0 else {

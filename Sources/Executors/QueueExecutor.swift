@@ -13,7 +13,7 @@ package final class QueueExecutor: SerialExecutor {
   }
 
   package func enqueue(_ job: UnownedJob) {
-    queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    queue.async { unsafe job.runSynchronously(on: self.asUnownedSerialExecutor()) }
   }
 }
 

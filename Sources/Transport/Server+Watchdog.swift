@@ -40,7 +40,7 @@ extension Server {
   ///
   /// A listener of libnng 1.5.2 stops accepting for good when a write during the negotiation meets
   /// a broken pipe (nng issue 1518), while open pipes work on. This process does not let it hear of
-  /// any (`sendmsg` in CPosix); should there be another way, replacing the listener helps. A probe
+  /// any (sockets.c in CPosix); should there be another way, replacing the listener helps. A probe
   /// dials in; the listener hears it when nng reports a new pipe. A round trip would prove less: busy
   /// handlers would make a good listener look deaf. Replacing the listener closes the pipes of the
   /// old one; their dialers return by themselves and the requests in flight fail as

@@ -1,3 +1,4 @@
+import Executors
 import Foundation
 import Glibc
 import Leasing
@@ -52,7 +53,7 @@ final class ScoringProcess {
     let sources = [ends[1], 2, 2, model.descriptor, partial.descriptor].map {
       fcntl($0, F_DUPFD_CLOEXEC, 16)
     }
-    let spawned = spawnAgain(
+    let spawned = spawn(
       ["nightshift", SuspectChild.command], descriptors: sources,
       variables: ["SWIFT_BACKTRACE": "enable=no"])
     for descriptor in sources + [ends[1]] { close(descriptor) }

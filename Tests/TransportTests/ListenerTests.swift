@@ -45,8 +45,8 @@ struct ListenerTests {
   /// The same where libnng hears of broken pipes: the listener never accepts again.
   @Test(arguments: ["tcp", "tls+tcp"])
   func deafListenerIsReplacedAndClientsReturn(scheme: String) async throws {
-    ns_leave_broken_pipes(1)
-    defer { ns_leave_broken_pipes(0) }
+    ns_tell_failed_sends(1)
+    defer { ns_tell_failed_sends(0) }
     // Over TLS the first write answers the client's first message.
     let opening = scheme == "tcp" ? [] : try recordedTLSOpening()
     let isHeld = Mutex(true)
@@ -82,8 +82,8 @@ struct ListenerTests {
 
   /// The same with the times of production: from the fault to an answer for a newcomer.
   @Test func deafListenerIsHealedInTenSeconds() async throws {
-    ns_leave_broken_pipes(1)
-    defer { ns_leave_broken_pipes(0) }
+    ns_tell_failed_sends(1)
+    defer { ns_tell_failed_sends(0) }
     try await withServer { server in
       var isReplaced = false
       var deaf = ContinuousClock.now

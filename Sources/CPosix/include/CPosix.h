@@ -11,8 +11,15 @@ int mallopt(int option, int value);
 // sync_file_range(2); flag 2 is SYNC_FILE_RANGE_WRITE: begins to write and waits for nothing.
 int sync_file_range(int file, long offset, long byte_count, unsigned int flags);
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+
+// Opens a file that has no name and is gone once it is closed; `folder` says on which disk. open(2)
+// with O_TMPFILE, a number that stands behind _GNU_SOURCE. -1 with errno where it cannot.
+static inline int ns_open_nameless(const char *folder) {
+  return open(folder, 020000000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0600);
+}
 
 // Has the kernel end this process when the thread that started it does; prctl(2).
 static inline int ns_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
@@ -22,6 +29,6 @@ static inline int ns_die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGK
 // where it cannot. Returns the soft limit; -1 with errno where none is set.
 long ns_limit_descriptors(unsigned long wanted, unsigned long kept);
 
-// Has `sendmsg` say EPIPE where the system does; otherwise this process hears ECONNRESET, see
-// sockets.c. For tests that want a listener of libnng to go deaf.
-void ns_leave_broken_pipes(int leaves);
+// Has libnng hear of sends that fail, and of connections that have ended, as the system tells it;
+// otherwise it does not, see sockets.c. For tests that want it to fail.
+void ns_tell_failed_sends(int tells);

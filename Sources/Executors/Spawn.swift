@@ -1,18 +1,21 @@
 import Foundation
 package import Glibc
 
-/// Starts this program again with other arguments: spawned, never forked, because nng has threads.
+/// Starts a program, by default this one again: spawned, never forked, because nng has threads.
 ///
 /// The process is a group of its own, so that Ctrl-C reaches this process alone, and hears all
 /// signals, which threads of this one block.
 ///
 /// - Parameters:
 ///   - arguments: The program's name first.
+///   - program: A path, or a name that is looked for in PATH.
 ///   - descriptors: What the process has as its descriptors 0, 1, 2 and so on; it has no others.
 ///   - variables: Added to this process's environment.
+///   - isDetached: Whether it has a session of its own, and so outlives this one's terminal.
 /// - Returns: 0 or the code of an error, and the process.
-package func spawnAgain(
-  _ arguments: [String], descriptors: [Int32], variables: [String: String] = [:]
+package func spawn(
+  _ arguments: [String], program: String = "/proc/self/exe", descriptors: [Int32],
+  variables: [String: String] = [:], isDetached: Bool = false
 ) -> (status: Int32, processID: pid_t) {
   var actions = unsafe posix_spawn_file_actions_t()
   var attributes = posix_spawnattr_t()
@@ -31,14 +34,16 @@ package func spawnAgain(
   unsafe sigaddset(&signals, SIGPIPE)
   unsafe posix_spawnattr_setsigdefault(&attributes, &signals)
   unsafe posix_spawnattr_setpgroup(&attributes, 0)
-  let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+  // POSIX_SPAWN_SETSID, which stands behind _GNU_SOURCE.
+  let session = isDetached ? 0x80 : Int32(POSIX_SPAWN_SETPGROUP)
+  let flags = session | Int32(POSIX_SPAWN_SETSIGMASK) | Int32(POSIX_SPAWN_SETSIGDEF)
   unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
   let environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
   var processID: pid_t = 0
   let status = unsafe withCStrings(arguments) { arguments in
     unsafe withCStrings(environment.map { "\($0)=\($1)" }) { variables in
-      unsafe posix_spawn(
-        &processID, "/proc/self/exe", &actions, &attributes, arguments, variables)
+      unsafe posix_spawnp(
+        &processID, program, &actions, &attributes, arguments, variables)
     }
   }
   return (status, processID)

@@ -1,0 +1,115 @@
+import CPosix
+import Executors
+import Foundation
+import Glibc
+
+/// One call of an engine's own command-line client.
+package struct EngineCommand: Sendable {
+  /// An engine that says nothing for so long has failed.
+  package static let standardTimeLimit = Duration.seconds(60)
+  /// Bytes of output that are kept of each stream; a listing of 10,000 workers has about a fifth.
+  static let outputByteLimit = 32 << 20
+
+  package let program: String
+  package let arguments: [String]
+  /// What the command reads from its standard input.
+  package var input = ""
+  package var variables: [String: String] = [:]
+  package var timeLimit = EngineCommand.standardTimeLimit
+
+  package init(_ program: String, _ arguments: [String]) {
+    self.program = program
+    self.arguments = arguments
+  }
+
+  package struct Output: Hashable, Sendable {
+    package var exitCode: Int32
+    package var output: String
+    package var errors: String
+  }
+
+  /// Runs the command to its end.
+  ///
+  /// - Throws: `FleetError` where it cannot be started, takes too long, or ends with another code
+  ///   than 0; the command's own words are in it.
+  @discardableResult
+  package func run() async throws(FleetError) -> Output {
+    let result: Result<Output, FleetError>
+    do {
+      result = try await ownThread { self.runHere() }
+    } catch {
+      throw FleetError("\(program): \(error)")
+    }
+    let output = try result.get()
+    guard output.exitCode == 0 else {
+      let words = output.errors.isEmpty ? output.output : output.errors
+      let text = words.trimmingCharacters(in: .whitespacesAndNewlines)
+      let said = text.isEmpty ? "it said nothing" : String(text.suffix(2_000))
+      throw FleetError("\(program) \(arguments.first ?? "") ended with \(output.exitCode): \(said)")
+    }
+    return output
+  }
+
+  private func runHere() -> Result<Output, FleetError> {
+    guard let input = Self.file(self.input), let output = Self.file(""), let errors = Self.file("")
+    else { return .failure(FleetError("\(program): no temporary file can be made")) }
+    defer { for file in [input, output, errors] { close(file) } }
+    let spawned = spawn(
+      [program] + arguments, program: program, descriptors: [input, output, errors],
+      variables: variables)
+    guard spawned.status == 0 else {
+      let why =
+        spawned.status == ENOENT
+        ? "there is no such command here: install the engine's client, or mend PATH"
+        : unsafe String(cString: strerror(spawned.status))
+      return .failure(FleetError("\(program): \(why)"))
+    }
+    guard let code = Self.wait(for: spawned.processID, timeLimit) else {
+      return .failure(
+        FleetError(
+          "\(program) \(arguments.first ?? "") took longer than \(Int(timeLimit / .seconds(1))) s"))
+    }
+    return .success(
+      Output(exitCode: code, output: Self.content(output), errors: Self.content(errors)))
+  }
+
+  /// A file without a name: a pipe could fill up while nobody reads it.
+  private static func file(_ content: String) -> Int32? {
+    let folder = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+    let file = unsafe ns_open_nameless(folder)
+    guard file >= 0 else { return nil }
+    let bytes = Array(content.utf8)
+    let written = unsafe pwrite(file, bytes, bytes.count, 0)
+    guard written == bytes.count else {
+      close(file)
+      return nil
+    }
+    return file
+  }
+
+  private static func content(_ file: Int32) -> String {
+    var status = stat()
+    guard unsafe fstat(file, &status) == 0 else { return "" }
+    var bytes = [UInt8](repeating: 0, count: min(Int(status.st_size), outputByteLimit))
+    let count = unsafe pread(file, &bytes, bytes.count, 0)
+    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+  }
+
+  /// The exit code, 128 and its number after a signal; nil where it took too long and was killed.
+  private static func wait(for process: pid_t, _ limit: Duration) -> Int32? {
+    let deadline = ContinuousClock.now + limit
+    var status: Int32 = 0
+    var pause: UInt32 = 1_000
+    while unsafe waitpid(process, &status, WNOHANG) == 0 {
+      guard ContinuousClock.now < deadline else {
+        kill(-process, SIGKILL)
+        _ = unsafe waitpid(process, &status, 0)
+        return nil
+      }
+      usleep(pause)
+      pause = min(50_000, pause * 2)
+    }
+    let signal = status & 0x7f
+    return signal == 0 ? status >> 8 & 0xff : 128 + signal
+  }
+}
