@@ -11,13 +11,15 @@ struct LocalProviderTests {
     let folder: String
     let fleet = "test-\(UInt64.random(in: 0..<1 << 40))"
 
-    init(_ script: String) throws {
+    init(_ script: String) async throws {
       folder = NSTemporaryDirectory() + "/nightshift-" + fleet
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      let program = folder + "/program"
-      try ("#!/bin/bash\n" + script + "\n").write(
-        toFile: program, atomically: true, encoding: .utf8)
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
+      // Written by another process: a program that this one has open cannot be started, and what
+      // another test spawns meanwhile keeps it open for a moment.
+      var command = EngineCommand(
+        "bash", ["-c", "cat >\"$0\" && chmod 755 \"$0\"", folder + "/program"])
+      command.input = "#!/bin/bash\n" + script + "\n"
+      try await command.run()
     }
 
     func launch(pool: String = "here", program: String? = nil) -> WorkerLaunch {
@@ -44,7 +46,7 @@ struct LocalProviderTests {
   }
 
   @Test func workersAreStartedListedAndTakenBack() async throws {
-    let place = try Place("echo \"$@\"; exec sleep 100")
+    let place = try await Place("echo \"$@\"; exec sleep 100")
     let provider = place.provider()
     try await provider.launch(["w-1", "w-2"])
     let other = place.provider(pool: "there")
@@ -71,7 +73,7 @@ struct LocalProviderTests {
   }
 
   @Test func whoDoesNotHearIsKilled() async throws {
-    let place = try Place("trap '' TERM; while true; do sleep 0.05; done")
+    let place = try await Place("trap '' TERM; while true; do sleep 0.05; done")
     let provider = place.provider()
     try await provider.launch(["w-1"])
     #expect(try await eventually(provider) { $0.count == 1 })
@@ -85,14 +87,14 @@ struct LocalProviderTests {
   }
 
   @Test func anEndIsToldWithItsCode() async throws {
-    let place = try Place("exit 3")
+    let place = try await Place("exit 3")
     let provider = place.provider()
     try await provider.launch(["w-1"])
     #expect(try await eventually(provider) { $0.map(\.state) == [.ended("exit code 3")] })
   }
 
   @Test func aProgramThatIsNotThereIsNamed() async throws {
-    let place = try Place("exit 0")
+    let place = try await Place("exit 0")
     let provider = LocalProvider(
       place.launch(program: place.folder + "/absent"), logFolder: place.folder)
     let error = await #expect(throws: FleetError.self) {

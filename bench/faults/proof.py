@@ -7,7 +7,9 @@ from fleet import REPOSITORY, NotRun
 
 # Schedules in which a planted bug has to be found.
 PLANTED_LIMIT = 10_000
+# What `Tests/fuzz` has done here and is not published yet, and what is.
 FUZZ_TOTALS = REPOSITORY / ".build/fuzz/totals.json"
+FUZZ_PUBLISHED = REPOSITORY / "bench/faults/fuzz.json"
 
 
 def measure_simulation(bench, options, note):
@@ -38,11 +40,24 @@ def measure_planted(bench, options, note):
 
 
 def measure_fuzz(bench, options, note):
-    """What `Tests/fuzz` has done so far; each of its runs adds to it."""
-    if not FUZZ_TOTALS.exists():
-        raise NotRun("Tests/fuzz was not run here")
-    targets = json.loads(FUZZ_TOTALS.read_text())
+    """What all runs of `Tests/fuzz` have done; to publish moves those from here to the others."""
+    published, new = (json.loads(file.read_text()) if file.exists() else {}
+                      for file in (FUZZ_PUBLISHED, FUZZ_TOTALS))
+    targets = {name: added(published.get(name), new.get(name)) for name in published | new}
+    if not targets:
+        raise NotRun("Tests/fuzz was not run")
+    if options.publish:
+        FUZZ_PUBLISHED.write_text(json.dumps(targets, indent=1, sort_keys=True) + "\n")
+        FUZZ_TOTALS.unlink(missing_ok=True)
     note(f"{len(targets)} targets, {sum(row['executions'] for row in targets.values())} executions")
     for name, row in sorted(targets.items()):
         yield row | {"name": name,
                      "findings": [f"{row['findings']} inputs"] if row["findings"] else []}
+
+
+def added(one, other):
+    """Two rows of a target as one; the edges are those of the run that reached most."""
+    if not one or not other:
+        return one or other
+    return {name: max(one[name], other[name]) if name == "edges"
+            else round(one[name] + other[name], 2) for name in one}
