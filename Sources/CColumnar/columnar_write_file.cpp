@@ -405,4 +405,6 @@ void ns_result_writer_free(ns_result_writer *writer) {
   // Parquet's writer closes its file when it goes, and what it then writes is for nobody.
   if (writer != nullptr) writer->stream->failed = true;
   delete writer;
+  // Arrow keeps what it has freed, for the next time; a coordinator merges now and then for months.
+  arrow::default_memory_pool()->ReleaseUnused();
 }

@@ -303,7 +303,8 @@ private struct FleetRun {
       // About exponential: as many coins as it takes.
       var periods = 1
       while !generator.chance(100_000), periods < 1_000 { periods += 1 }
-      end = now + startUp + life / 10 * periods
+      let rest = Duration.milliseconds(100 * generator.below(Int(life.milliseconds / 1_000)))
+      end = now + startUp + life / 10 * (periods - 1) + rest
     }
     if let crash = engine.crashTime { end = now + startUp + crash }
     let ready = engine.stuckReason == nil ? now + startUp : Instant(nanoseconds: .max)

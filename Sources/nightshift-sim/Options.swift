@@ -18,6 +18,8 @@ struct Options {
       --bugs             plant each fault in turn: in how many worlds is it found?
       --enough N         with --bugs: stop at a fault that was found N times (1,000,000 unless said)
       --json             print JSON
+      --fleet NAME       an autoscaled fleet second by second, as JSON; NAME is one of
+                         \(FleetScenario.allCases.map(\.rawValue).joined(separator: " "))
 
     Exit status: 0 nothing found, 1 something found (with --bugs: a fault was not), 64 usage.
     Faults are compiled in with -D NIGHTSHIFT_PLANTED_BUGS alone.
@@ -36,6 +38,7 @@ struct Options {
   var triesAllBugs = false
   var enough = 1_000_000
   var printsJSON = false
+  var fleet: FleetScenario?
 
   struct UsageError: Error {
     let text: String
@@ -79,6 +82,11 @@ struct Options {
     case "--again": againCount = Int(try Self.number(name, value))
     case "--enough": enough = Int(try Self.number(name, value))
     case "--bug": bug = try Self.bug(value)
+    case "--fleet":
+      guard let scenario = FleetScenario(rawValue: value) else {
+        throw UsageError(text: "--fleet \(value)? --help shows the names")
+      }
+      fleet = scenario
     case "--only":
       var faults: Set<Fault> = []
       for part in value.split(separator: ",") where part != "none" {

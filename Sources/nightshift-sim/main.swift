@@ -116,7 +116,9 @@ do throws(Options.UsageError) {
   let options = try Options(arguments, planted: planted)
   plant(options.bug)
   var isFine = true
-  if options.triesAllBugs {
+  if let fleet = options.fleet {
+    print(fleetReport(fleet))
+  } else if options.triesAllBugs {
     isFine = await tryAllBugs(options)
   } else if let seed = options.seed {
     isFine = replay(options, seed: seed)

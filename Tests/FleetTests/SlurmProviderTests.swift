@@ -6,7 +6,7 @@ import Testing
 private func workerLaunch(pool: String = "main") -> WorkerLaunch {
   WorkerLaunch(
     fleet: "nightshift-1f2e", pool: pool, program: "/opt/nightshift/bin/nightshift",
-    address: "tcp://10.0.0.1:7070", threadCount: 4, tokenFile: "/home/you/fleet.token")
+    address: "tcp://10.0.0.1:7070", threadCount: 4, tokenFile: "/etc/nightshift/fleet.token")
 }
 
 /// What our comments say, and who is meant by them.
@@ -213,7 +213,7 @@ struct SlurmSubmissionTests {
       try await command.run().output == """
         worker \(name): job 7 on n1
         [--join][it's "$(exit 9)"][--name][\(name)][--threads][4][--token-file]\
-        [/home/you/fleet.token][--scratch][/my scratch/`exit 9`]
+        [/etc/nightshift/fleet.token][--scratch][/my scratch/`exit 9`]
         """)
   }
 

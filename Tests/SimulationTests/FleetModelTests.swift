@@ -5,23 +5,8 @@ import Testing
 /// The autoscaler against engines that are slow, refuse, take machines back, or break.
 @Suite(.timeLimit(.minutes(1)))
 struct FleetModelTests {
-  /// About 17 minutes of one machine of four threads.
-  private func work(at arrival: Duration = .zero, blockCount: Int = 4_096) -> FleetModel.Work {
-    FleetModel.Work(arrival: arrival, blockCount: blockCount, bytesPerThreadSecond: 1_048_576)
-  }
-
-  private func engine(
-    _ name: String = "a", startUp: Duration = .seconds(5), price: Double = 1
-  ) -> FleetModel.Engine {
-    var pool = Pool(name: name, threadCount: 4)
-    pool.pricePerHour = price
-    pool.startUpTime = startUp
-    return FleetModel.Engine(pool: pool, startUpTime: startUp)
-  }
-
   @Test func aStepOfWorkGrowsTheFleetAndLeavesNone() throws {
-    let model = FleetModel(engines: [engine()], work: [work(), work(at: .seconds(1_000))])
-    let outcome = model.run()
+    let outcome = FleetScenario.steps.model.run()
     let ends = outcome.ends.compactMap { $0 }
     try #require(ends.count == 2)
     #expect(outcome.mostWorkers == 10)
@@ -41,14 +26,15 @@ struct FleetModelTests {
 
   @Test(arguments: [1, 3, 8])
   func aSmallJobStartsOneWorker(blockCount: Int) throws {
-    let outcome = FleetModel(engines: [engine()], work: [work(blockCount: blockCount)]).run()
+    let work = FleetScenario.work(blockCount: blockCount)
+    let outcome = FleetModel(engines: [FleetScenario.engine()], work: [work]).run()
     #expect(outcome.launchCount == 1)
     #expect(outcome.zero != nil)
   }
 
   /// Where machines take minutes, fewer of them are asked for, and none for nothing.
   @Test func slowMachinesAreWorthTheirStart() throws {
-    let outcome = FleetModel(engines: [engine(startUp: .seconds(120))], work: [work()]).run()
+    let outcome = FleetScenario.slowStart.model.run()
     #expect(outcome.zero != nil)
     #expect(outcome.launchCount <= 5)
     #expect(outcome.launchCount >= 3)
@@ -58,9 +44,7 @@ struct FleetModelTests {
 
   /// Machines that live for a minute each: the work goes on, and nobody calls it a crash.
   @Test func aStormOfPreemptionsIsRiddenOut() throws {
-    var spot = engine()
-    spot.meanLife = .seconds(60)
-    let outcome = FleetModel(engines: [spot], work: [work()]).run()
+    let outcome = FleetScenario.preemptions.model.run()
     let end = try #require(outcome.ends[0])
     #expect(end < .seconds(300))
     #expect(outcome.takenCount > 10)
@@ -71,12 +55,7 @@ struct FleetModelTests {
   }
 
   @Test func spotMachinesComeFirstAndOthersHelpWhereTheyAreRefused() throws {
-    var spot = engine("spot", price: 0.3)
-    spot.pool.isSpot = true
-    spot.quota = 3
-    var job = work()
-    job.prefersSpot = true
-    let outcome = FleetModel(engines: [engine("dear"), spot], work: [job]).run()
+    let outcome = FleetScenario.quota.model.run()
     #expect(outcome.zero != nil)
     #expect(outcome.launchedByPool["spot"] == 3)
     #expect(outcome.launchedByPool["dear"] == 7)
@@ -86,13 +65,12 @@ struct FleetModelTests {
   }
 
   @Test func workersThatDieAtOnceStopTheirPool() throws {
-    var broken = engine("broken", price: 0.1)
-    broken.crashTime = .seconds(1)
-    let outcome = FleetModel(engines: [broken, engine("sound")], work: [work()]).run()
+    var alone = FleetScenario.crashes.model
+    let outcome = alone.run()
     #expect(outcome.ends[0] != nil, "the other pool does the work")
     #expect(outcome.logs.contains { $0.hasPrefix("pool broken is stopped: 10 workers in a row") })
     #expect(outcome.launchedByPool["broken"] ?? 0 <= 30)
-    var alone = FleetModel(engines: [broken], work: [work()])
+    alone.engines.removeLast()
     alone.timeLimit = .seconds(3_600)
     let halted = alone.run()
     #expect(halted.ends == [nil])
@@ -101,15 +79,14 @@ struct FleetModelTests {
   }
 
   @Test func machinesThatNeverStartAreGivenUp() throws {
-    var stuck = engine("stuck", price: 0.1)
-    stuck.stuckReason = "ImagePullBackOff"
-    let outcome = FleetModel(engines: [stuck, engine("sound")], work: [work()]).run()
+    var alone = FleetScenario.stuck.model
+    let outcome = alone.run()
     let end = try #require(outcome.ends[0])
     #expect(end < .seconds(200), "the other pool is asked after half a minute")
     #expect(
       outcome.logs.contains { $0.contains("has not joined in") && $0.contains("ImagePullBackOff") })
     #expect(outcome.zero != nil)
-    var alone = FleetModel(engines: [stuck], work: [work()])
+    alone.engines.removeLast()
     alone.timeLimit = .seconds(3_600)
     let halted = alone.run()
     #expect(halted.ends == [nil])
@@ -118,9 +95,7 @@ struct FleetModelTests {
   }
 
   @Test func halfOfTheFleetGoneAtOnceIsReplaced() throws {
-    var model = FleetModel(engines: [engine()], work: [work()])
-    model.loss = .seconds(60)
-    let outcome = model.run()
+    let outcome = FleetScenario.loss.model.run()
     let end = try #require(outcome.ends[0])
     #expect(outcome.takenCount == 5)
     #expect(end < .seconds(150))
@@ -129,13 +104,10 @@ struct FleetModelTests {
 
   /// A deadline has more workers started than their start-up time is worth.
   @Test func aDeadlineIsMet() throws {
-    var job = work()
-    job.maxReplicaCount = 100
-    var slow = engine(startUp: .seconds(120))
-    slow.pool.maxReplicaCount = 100
-    let patient = FleetModel(engines: [slow], work: [job]).run()
-    job.deadline = .seconds(360)
-    let hurried = FleetModel(engines: [slow], work: [job]).run()
+    var model = FleetScenario.deadline.model
+    let hurried = model.run()
+    model.work[0].deadline = nil
+    let patient = model.run()
     #expect(try #require(patient.ends[0]) > .seconds(360))
     #expect(try #require(hurried.ends[0]) <= .seconds(360))
     #expect(hurried.launchCount > patient.launchCount)
@@ -143,34 +115,40 @@ struct FleetModelTests {
   }
 
   @Test func aDeadlineThatCannotBeMetIsToldOnce() throws {
-    var job = work()
+    var job = FleetScenario.work()
     job.deadline = .seconds(20)
-    let outcome = FleetModel(engines: [engine()], work: [job]).run()
+    let outcome = FleetModel(engines: [FleetScenario.engine()], work: [job]).run()
     #expect(outcome.logs.count { $0.contains("misses its deadline") } == 1)
     #expect(outcome.mostWorkers == 10, "it is done as soon as it can be")
   }
 
   /// What is not there is not spent: the job is paused, and the fleet goes.
   @Test func aBudgetIsNotExceeded() throws {
-    var job = work()
-    job.money = 0.1  // of the 0.28 that the work costs
-    let outcome = FleetModel(engines: [engine()], work: [job]).run()
+    var model = FleetScenario.budget.model
+    let outcome = model.run()
     #expect(outcome.ends == [nil])
     #expect(outcome.paused == [0])
     #expect(outcome.zero != nil)
     #expect(outcome.money > 0.1)
     #expect(outcome.money < 0.115, "what idle and starting workers cost comes on top")
-    job.money = 0.35
-    let enough = FleetModel(engines: [engine()], work: [job]).run()
+    model.work[0].money = 0.35
+    let enough = model.run()
     #expect(enough.ends[0] != nil)
     #expect(enough.money < 0.35)
   }
 
+  @Test(arguments: FleetScenario.allCases)
+  func everyFleetGoesToZero(scenario: FleetScenario) throws {
+    let outcome = scenario.model.run()
+    let zero = try #require(outcome.zero)
+    let last = outcome.samples.last { $0.busyCount > 0 }
+    #expect(zero - .seconds(try #require(last).second) < .seconds(30))
+  }
+
   @Test(arguments: 1...20)
   func theSameSeedGivesTheSameFleet(seed: Int) {
-    var spot = engine()
-    spot.meanLife = .seconds(40)
-    var model = FleetModel(engines: [spot], work: [work()])
+    var model = FleetScenario.preemptions.model
+    model.engines[0].meanLife = .seconds(40)
     model.seed = UInt64(seed)
     let outcome = model.run()
     #expect(outcome.samples == model.run().samples)
