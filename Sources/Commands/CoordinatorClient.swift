@@ -130,7 +130,15 @@ package final class CoordinatorClient: Sendable {
 
   package func resume(_ id: JobID) async throws { _ = try await ask(.resume(id)) }
 
-  package func delete(_ id: JobID) async throws { _ = try await ask(.delete(id)) }
+  /// Deletes a job that has ended.
+  ///
+  /// Where it was there a moment ago and is not any more, this request has deleted it: the answer to
+  /// an earlier sending was lost.
+  package func delete(_ id: JobID) async throws {
+    let isThere = try await find(id) != nil
+    guard case .refusal(let refusal) = try await send(.delete(id)) else { return }
+    guard isThere, refusal.code == .notFound else { throw refusal.explained }
+  }
 
   /// What the coordinator says of itself.
   package func ping() async throws -> Pong {

@@ -28,7 +28,7 @@ package struct Autoscaler: Sendable {
   /// So many quick deaths in a row: something is wrong that no restart mends.
   package static let quickDeathLimit = 10
   /// The pause after an engine's failure, doubled with each one in a row up to the longest.
-  static let firstPause = Duration.seconds(5)
+  package static let firstPause = Duration.seconds(5)
   static let longestPause = Duration.seconds(300)
   /// Workers that one decision asks one pool for: what an engine takes at once, and what can be
   /// wrong at once.
@@ -98,12 +98,20 @@ package struct Autoscaler: Sendable {
   // MARK: What is heard of engines
 
   /// An engine could not do what it was asked.
+  ///
+  /// - Parameters:
+  ///   - pool: whose it is.
+  ///   - reason: what it said.
+  ///   - shortest: it is not asked again before so long.
+  ///   - now: the time.
+  ///   - actions: gets what people are told.
   package mutating func failed(
-    pool: String, reason: String, now: Instant, into actions: inout [FleetAction]
+    pool: String, reason: String, shortest: Duration = Self.firstPause, now: Instant,
+    into actions: inout [FleetAction]
   ) {
     guard let place = place(of: pool) else { return }
     let pause = min(
-      Self.longestPause, Self.firstPause * (1 << min(pools[place].failureCount, 10)))
+      Self.longestPause, max(shortest, Self.firstPause * (1 << min(pools[place].failureCount, 10))))
     pools[place].failureCount += 1
     pools[place].pausedUntil = now + pause
     actions.append(
@@ -277,7 +285,8 @@ package struct Autoscaler: Sendable {
         "\(member.name) has not joined in \(Int((now - member.since).inSeconds)) s\(why)"
       terminate(member, reason, now, into: &actions)
       guard pools.insert(member.pool).inserted else { continue }
-      failed(pool: member.pool, reason: reason, now: now, into: &actions)
+      failed(
+        pool: member.pool, reason: reason, shortest: Self.longestPause, now: now, into: &actions)
     }
   }
 

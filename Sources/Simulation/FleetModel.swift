@@ -225,6 +225,7 @@ private struct FleetRun {
       machines[place].blocks.remove(at: number)
       finishBlock(of: job)
     }
+    takeBlocks(place, threadCount: pool.threadCount)
     if !machines[place].blocks.isEmpty { machines[place].idleSince = now }
   }
 

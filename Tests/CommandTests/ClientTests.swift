@@ -110,6 +110,23 @@ import Wire
     }
   }
 
+  /// The answer to the first sending of the request was lost.
+  @Test(.timeLimit(.minutes(1)))
+  func aJobThatIsGoneMeanwhileIsDeleted() async throws {
+    let gone = ClientAnswer.refusal(Refusal(code: .notFound, text: "there is no such job"))
+    try await withCoordinator { request, _ in
+      guard case .describe(let id) = request, id == JobID(1) else { return gone }
+      return .description(Self.summary(1), details: [])
+    } _: { client, record in
+      try await client.delete(JobID(1))
+      await #expect(throws: CommandError.self) { try await client.delete(JobID(2)) }
+      let wanted: [ClientRequest] = [
+        .describe(JobID(1)), .delete(JobID(1)), .describe(JobID(2)), .delete(JobID(2)),
+      ]
+      #expect(record.requests.withLock { $0 } == wanted)
+    }
+  }
+
   @Test(.timeLimit(.minutes(1)))
   func aSubmittedRequestArrivesWhole() async throws {
     let request = try RunCommand.parse(["--model", "m", "--input", "a", "--output", "o"])

@@ -82,7 +82,8 @@ struct FleetModelTests {
     var alone = FleetScenario.stuck.model
     let outcome = alone.run()
     let end = try #require(outcome.ends[0])
-    #expect(end < .seconds(200), "the other pool is asked after half a minute")
+    #expect(end < .seconds(150), "the other pool is asked after half a minute")
+    #expect(outcome.launchedByPool["stuck"] == 1, "and this one no more for five")
     #expect(
       outcome.logs.contains { $0.contains("has not joined in") && $0.contains("ImagePullBackOff") })
     #expect(outcome.zero != nil)
