@@ -100,6 +100,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
   func run() async throws {
     ProcessMemory.keepFreed()
+    ProcessMemory.shareHeapsWithArrow()
     raiseDescriptorLimit()
     let signals = Signals.catchTermination()
     let folder = Paths.absolute(state, in: Paths.currentFolder)
