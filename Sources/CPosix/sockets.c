@@ -52,17 +52,15 @@ ssize_t sendmsg(int socket, const struct msghdr *message, int flags) {
   }
   const ssize_t count = call(socket, message, flags);
   if (count >= 0 || errno == EAGAIN || errno == EINTR) return count;
-  const int error = errno;
+  int error = errno;
   if (is_of_nng(__builtin_return_address(0))) {
     if (is_closed(socket)) {
       ssize_t whole = 0;
       for (size_t i = 0; i < message->msg_iovlen; i++) whole += message->msg_iov[i].iov_len;
       return whole;
     }
-    errno = error == EPIPE                        ? ECONNRESET
-            : error == ENOBUFS || error == ENOMEM ? EAGAIN
-                                                  : error;
-    return -1;
+    if (error == EPIPE) error = ECONNRESET;
+    if (error == ENOBUFS || error == ENOMEM) error = EAGAIN;
   }
   errno = error;
   return -1;

@@ -5,11 +5,6 @@ import Jobs
 /// A worker that lived long enough earned a fresh start; one that keeps dying at once is told apart
 /// by how many did so in a row, over all of the fleet.
 package struct RestartPolicy: Hashable, Sendable {
-  /// A shorter life is a quick death.
-  package static let quickDeath = Duration.seconds(5)
-  /// So many quick deaths in a row: something is wrong that no restart mends.
-  package static let quickDeathLimit = 10
-
   package enum Decision: Hashable, Sendable {
     case restart(after: Duration)
     case giveUp
@@ -30,12 +25,12 @@ package struct RestartPolicy: Hashable, Sendable {
     afterLiving life: Duration, isCharged: Bool = false
   ) -> Decision {
     if isCharged { return .restart(after: .milliseconds(50)) }
-    guard life < Self.quickDeath else {
+    guard life < Limits.quickDeath else {
       quickDeathCount = 0
       return .restart(after: .milliseconds(50))
     }
     quickDeathCount += 1
-    guard quickDeathCount < Self.quickDeathLimit else { return .giveUp }
+    guard quickDeathCount < Limits.quickDeathLimit else { return .giveUp }
     return .restart(after: min(.seconds(5), .milliseconds(50) * (1 << (quickDeathCount - 1))))
   }
 }

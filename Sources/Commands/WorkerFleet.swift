@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Jobs
 import Transport
 
 /// The worker processes of one `run`: started, started again when they die, and ended.
@@ -71,8 +72,8 @@ actor WorkerFleet {
         try? await Task.sleep(for: pause)  // cancelled: the loop looks at isStopping
       case .giveUp:
         failure =
-          "\(RestartPolicy.quickDeathLimit) worker processes in a row died within "
-          + "\(Figures.words(RestartPolicy.quickDeath)) of their start, "
+          "\(Limits.quickDeathLimit) worker processes in a row died within "
+          + "\(Figures.words(Limits.quickDeath)) of their start, "
           + "the last one with \(end)" + lastWords()
       }
     }

@@ -23,10 +23,6 @@ package struct Autoscaler: Sendable {
   /// before so long: images are pulled, and machines started.
   static let startFactor = 10
   static let shortestStart = Duration.seconds(600)
-  /// A worker that ends sooner after it began to run has died quickly.
-  package static let quickDeath = Duration.seconds(5)
-  /// So many quick deaths in a row: something is wrong that no restart mends.
-  package static let quickDeathLimit = 10
   /// The pause after an engine's failure, doubled with each one in a row up to the longest.
   package static let firstPause = Duration.seconds(5)
   static let longestPause = Duration.seconds(300)
@@ -41,7 +37,8 @@ package struct Autoscaler: Sendable {
   package private(set) var members: [String: Member] = [:]
   private let namePrefix: String
   private var nextNumber = 1
-  private var toldLate: Set<JobID> = []
+  /// Jobs of which people were told that they are late, or that no pool here can serve them.
+  private var told: Set<JobID> = []
 
   /// A worker that an engine was asked for.
   package struct Member: Hashable, Sendable {
@@ -192,14 +189,14 @@ package struct Autoscaler: Sendable {
     actions.append(.log(.warning, "pool \(member.pool): \(member.name) ended: \(reason)"))
     // One that no listing had running ended between two of them.
     let life = member.firstRunning.flatMap { first in member.lastRunning.map { $0 - first } }
-    guard (life ?? .zero) < Self.quickDeath else {
+    guard (life ?? .zero) < Limits.quickDeath else {
       pools[place].quickDeathCount = 0
       return
     }
     pools[place].quickDeathCount += 1
-    guard pools[place].quickDeathCount >= Self.quickDeathLimit else { return }
+    guard pools[place].quickDeathCount >= Limits.quickDeathLimit else { return }
     let text =
-      "\(Self.quickDeathLimit) workers in a row ended within \(Int(Self.quickDeath.inSeconds)) s, "
+      "\(Limits.quickDeathLimit) workers in a row ended within \(Int(Limits.quickDeath.inSeconds)) s, "
       + "the last one with: \(reason)"
     pools[place].haltReason = text
     actions.append(.log(.error, "pool \(member.pool) is stopped: \(text)"))
@@ -254,7 +251,7 @@ package struct Autoscaler: Sendable {
       keepLeast(free: &free, missing: &missing)
     }
     if !isShort, missing.isEmpty { replace(late, now: now, into: &actions) }
-    toldLate.formIntersection(demands.map(\.job))
+    told.formIntersection(demands.map(\.job))
     launch(missing, now: now, into: &actions)
     release(free, workers, now: now, into: &actions)
     return actions
@@ -278,16 +275,23 @@ package struct Autoscaler: Sendable {
   private mutating func replace(
     _ late: [Member], now: Instant, into actions: inout [FleetAction]
   ) {
-    var pools: Set<String> = []
+    var failed: Set<String> = []
     for member in late {
-      let why = member.waitReason.isEmpty ? "" : ": \(member.waitReason)"
-      let reason =
-        "\(member.name) has not joined in \(Int((now - member.since).inSeconds)) s\(why)"
-      terminate(member, reason, now, into: &actions)
-      guard pools.insert(member.pool).inserted else { continue }
-      failed(
-        pool: member.pool, reason: reason, shortest: Self.longestPause, now: now, into: &actions)
+      giveUp(member, shortestPause: Self.longestPause, &failed, now: now, into: &actions)
     }
+  }
+
+  /// Takes back a worker that has not joined; its pool is told once for all of `failed`.
+  private mutating func giveUp(
+    _ member: Member, shortestPause: Duration, _ failed: inout Set<String>, now: Instant,
+    into actions: inout [FleetAction]
+  ) {
+    let why = member.waitReason.isEmpty ? "" : ": \(member.waitReason)"
+    let reason = "\(member.name) has not joined in \(Int((now - member.since).inSeconds)) s\(why)"
+    terminate(member, reason, now, into: &actions)
+    guard failed.insert(member.pool).inserted else { return }
+    self.failed(
+      pool: member.pool, reason: reason, shortest: shortestPause, now: now, into: &actions)
   }
 
   /// Gives one job workers: first those that are there, then such as have to be started.
@@ -299,7 +303,13 @@ package struct Autoscaler: Sendable {
   ) -> Bool {
     let eligible = eligiblePools(for: demand)
     guard let first = eligible.first(where: { open.contains($0.pool.name) }) ?? eligible.first
-    else { return false }
+    else {
+      guard let pool = demand.pool, told.insert(demand.job).inserted else { return false }
+      actions.append(
+        .log(
+          .warning, "job \(demand.job) asks for pool \(pool), and the fleet has none of this name"))
+      return false
+    }
     let present = eligible.reduce(0) { $0 + (free[$1.pool.name] ?? 0) }
     var left = wantedCount(demand, on: first, present: present, into: &actions)
     let helped = min(left, others / first.pool.threadCount)
@@ -356,7 +366,7 @@ package struct Autoscaler: Sendable {
       let needed = Self.neededCount(
         seconds: seconds, timeLeft: timeLeft, startUp: startUp, present: present)
       wanted = max(wanted, min(limit, needed ?? limit))
-      if needed ?? .max > limit, toldLate.insert(demand.job).inserted {
+      if needed ?? .max > limit, told.insert(demand.job).inserted {
         actions.append(
           .log(
             .warning,
@@ -445,6 +455,7 @@ package struct Autoscaler: Sendable {
 
   /// Takes back workers that do not come, and those that do not go.
   private mutating func giveUpOverdue(now: Instant, into actions: inout [FleetAction]) {
+    var failed: Set<String> = []
     for member in members.values.sorted(by: { $0.name < $1.name }) {
       guard let place = place(of: member.pool) else { continue }
       let time = now - member.since
@@ -452,10 +463,7 @@ package struct Autoscaler: Sendable {
       case .starting:
         let limit = max(Self.shortestStart, pools[place].startUpTime * Self.startFactor)
         guard time > limit else { continue }
-        let why = member.waitReason.isEmpty ? "" : ": \(member.waitReason)"
-        let reason = "\(member.name) has not joined in \(Int(limit.inSeconds)) s\(why)"
-        terminate(member, reason, now, into: &actions)
-        failed(pool: member.pool, reason: reason, now: now, into: &actions)
+        giveUp(member, shortestPause: Self.firstPause, &failed, now: now, into: &actions)
       case .leaving where time > Self.drainTime:
         terminate(member, "it did not leave", now, into: &actions)
       case .terminated where time > Self.drainTime:

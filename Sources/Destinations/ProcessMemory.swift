@@ -28,7 +28,7 @@ package enum ProcessMemory {
   /// before anything of Arrow is used.
   ///
   /// Its own allocator keeps much of what each merge's thread has freed: after 60 merges of a
-  /// Parquet file of 200,000 rows a coordinator had 101 MB, and so it has 37. Whoever chooses an
+  /// Parquet file of 200,000 rows a coordinator had 99 MiB, and so it has 36. Whoever chooses an
   /// allocator by the variable has it.
   package static func shareHeapsWithArrow() {
     _ = unsafe setenv("ARROW_DEFAULT_MEMORY_POOL", "system", 0)  // or there is no memory at all

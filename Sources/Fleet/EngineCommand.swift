@@ -7,7 +7,9 @@ import Glibc
 package struct EngineCommand: Sendable {
   /// An engine that says nothing for so long has failed.
   package static let standardTimeLimit = Duration.seconds(60)
-  /// Bytes of output that are kept of each stream; a listing of 10,000 workers has about a fifth.
+  /// Bytes of output that are read of each stream; a listing of 10,000 workers has about a fifth.
+  ///
+  /// More is an error: workers that a cut listing lacks would seem to be gone.
   static let outputByteLimit = 32 << 20
 
   package let program: String
@@ -69,8 +71,12 @@ package struct EngineCommand: Sendable {
         FleetError(
           "\(program) \(arguments.first ?? "") took longer than \(Int(timeLimit / .seconds(1))) s"))
     }
-    return .success(
-      Output(exitCode: code, output: Self.content(output), errors: Self.content(errors)))
+    do {
+      return .success(
+        Output(exitCode: code, output: try content(output), errors: try content(errors)))
+    } catch {
+      return .failure(error)
+    }
   }
 
   /// A file without a name: a pipe could fill up while nobody reads it.
@@ -87,12 +93,17 @@ package struct EngineCommand: Sendable {
     return file
   }
 
-  private static func content(_ file: Int32) -> String {
-    var status = stat()
-    guard unsafe fstat(file, &status) == 0 else { return "" }
-    var bytes = [UInt8](repeating: 0, count: min(Int(status.st_size), outputByteLimit))
-    let count = unsafe pread(file, &bytes, bytes.count, 0)
-    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+  private func content(_ file: Int32) throws(FleetError) -> String {
+    let size = lseek(file, 0, SEEK_END)
+    guard size <= Self.outputByteLimit else {
+      throw FleetError(
+        "\(program) \(arguments.first ?? "") printed more than \(Self.outputByteLimit >> 20) MiB")
+    }
+    var bytes = [UInt8](repeating: 0, count: max(0, Int(size)))
+    guard unsafe pread(file, &bytes, bytes.count, 0) == size else {
+      throw FleetError("\(program): what it printed cannot be read again")
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// The exit code, 128 and its number after a signal; nil where it took too long and was killed.

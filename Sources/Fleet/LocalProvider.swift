@@ -35,13 +35,18 @@ package final class LocalProvider: Provider {
 
   package func launch(_ names: [String]) async throws(FleetError) {
     for (place, name) in names.enumerated() {
-      let log = unsafe open(
-        "\(logFolder)/\(name).log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+      let path = "\(logFolder)/\(name).log"
+      let log = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+      guard log >= 0 else {
+        throw FleetError(
+          "cannot write \(path): \(unsafe String(cString: strerror(errno)))",
+          names: Array(names[place...]))
+      }
       let nothing = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
       defer { for file in [log, nothing] where file >= 0 { close(file) } }
       let spawned = spawn(
         [launch.program] + launch.arguments(name: name), program: launch.program,
-        descriptors: [nothing, log >= 0 ? log : 2, log >= 0 ? log : 2],
+        descriptors: [nothing, log, log],
         variables: [Self.variable: "\(launch.fleet)/\(launch.pool)/\(name)"], isDetached: true)
       guard spawned.status == 0 else {
         throw FleetError(
@@ -53,9 +58,11 @@ package final class LocalProvider: Provider {
   }
 
   package func list() async throws(FleetError) -> [FleetEntry] {
-    let ended = state.withLock { Self.reap(&$0) }
     // A worker and the processes that it started say the same.
-    let running = Set(try processes().map(\.name)).subtracting(ended.map(\.name))
+    let found = try processes().map(\.name)
+    // After that: one that ends meanwhile is told as ended, never left out.
+    let (ended, children) = state.withLock { (Self.reap(&$0), $0.children.values) }
+    let running = Set(found).union(children).subtracting(ended.map(\.name))
     let entries = ended + running.map { FleetEntry(name: $0, state: .running) }
     return entries.sorted { $0.name < $1.name }
   }
@@ -74,17 +81,15 @@ package final class LocalProvider: Provider {
   /// Waits for children that have ended, and tells how.
   private static func reap(_ state: inout State) -> [FleetEntry] {
     var entries: [FleetEntry] = []
-    for (process, name) in state.children {
+    state.children = state.children.filter { process, name in
       var status: Int32 = 0
-      guard unsafe waitpid(process, &status, WNOHANG) == process else { continue }
+      guard unsafe waitpid(process, &status, WNOHANG) == process else { return true }
       let signal = status & 0x7f
       let words = signal == 0 ? "exit code \(status >> 8 & 0xff)" : "signal \(signal)"
       entries.append(FleetEntry(name: name, state: .ended(words)))
+      return false
     }
-    for entry in entries {
-      state.children = state.children.filter { $0.value != entry.name }
-      state.asked.remove(entry.name)
-    }
+    state.asked.subtract(entries.map(\.name))
     return entries
   }
 

@@ -45,6 +45,10 @@ package enum Limits {
   package static let suspectChargeLimit = 3
   /// A worker at the same records (1,024 at most) for this long is stuck.
   package static let stallTime = Duration.seconds(60)
+  /// A worker that ends sooner after it began to run has died quickly.
+  package static let quickDeath = Duration.seconds(5)
+  /// So many quick deaths in a row: something is wrong that no restart mends.
+  package static let quickDeathLimit = 10
   /// Records of one lease that are isolated one by one; more of them are no accident.
   package static let isolatedRecordsPerLease = 16
   /// Time that dividing a lease, or trying its blocks twice, must save: less is lost again to a

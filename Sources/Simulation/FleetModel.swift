@@ -65,7 +65,6 @@ package struct FleetModel: Sendable {
     package var startingCount: Int
     package var busyCount: Int
     package var idleCount: Int
-    package var money: Double
   }
 
   /// What became of it.
@@ -82,14 +81,13 @@ package struct FleetModel: Sendable {
     package var lostSeconds = 0.0
     package var money = 0.0
     package var launchRequestCount = 0
-    package var launchCount = 0
     package var takenCount = 0
     package var mostWorkers = 0
     package var logs: [String] = []
     package var paused: Set<Int> = []
     package var launchedByPool: [String: Int] = [:]
 
-    package init() {}
+    package var launchCount: Int { launchedByPool.values.reduce(0, +) }
   }
 
   /// Runs until all work is over and all machines are gone, or for `timeLimit`.
@@ -104,7 +102,6 @@ package struct FleetModel: Sendable {
 private struct Machine {
   let name: String
   let engine: Int
-  let launched: Instant
   let ready: Instant
   let end: Instant
   var hasJoined = false
@@ -285,7 +282,6 @@ private struct FleetRun {
     let count = machines.count { $0.engine == number }
     let given = max(0, min(names.count, engine.quota - count))
     for name in names.prefix(given) { start(name, number) }
-    outcome.launchCount += given
     outcome.launchedByPool[pool, default: 0] += given
     outcome.mostWorkers = max(outcome.mostWorkers, machines.count)
     guard given < names.count else { return }
@@ -311,7 +307,7 @@ private struct FleetRun {
     let ready = engine.stuckReason == nil ? now + startUp : Instant(nanoseconds: .max)
     machines.append(
       Machine(
-        name: name, engine: number, launched: now, ready: ready, end: end, idleSince: ready))
+        name: name, engine: number, ready: ready, end: end, idleSince: ready))
   }
 
   // MARK: Deciding
@@ -347,6 +343,6 @@ private struct FleetRun {
         second: Int((now - .start).inSeconds),
         pendingBlockCount: model.work.indices.filter(isOpen).reduce(0) { $0 + waiting[$1] },
         startingCount: machines.count - joined.count, busyCount: busy,
-        idleCount: joined.count - busy, money: outcome.money))
+        idleCount: joined.count - busy))
   }
 }

@@ -43,7 +43,7 @@ import Testing
   @Test func quickDeathsInARowEndTheRestarts() {
     var policy = RestartPolicy()
     var pauses: [Duration] = []
-    for _ in 1..<RestartPolicy.quickDeathLimit {
+    for _ in 1..<Limits.quickDeathLimit {
       guard case .restart(let pause) = policy.died(afterLiving: .milliseconds(4_999)) else { break }
       pauses.append(pause)
     }

@@ -1,4 +1,5 @@
 import Fleet
+import Foundation
 import Testing
 
 /// Calls of an engine's client, as far as any command shows them.
@@ -26,12 +27,24 @@ struct EngineCommandTests {
     #expect(error?.description.contains("there is no such command here") == true)
   }
 
-  @Test func aCommandThatHangsIsEndedWithItsChildren() async {
-    var command = EngineCommand("bash", ["-c", "sleep 60 & wait"])
-    command.timeLimit = .milliseconds(200)
+  /// A listing that is cut would make workers look gone.
+  @Test func moreThanCanBeReadIsAnError() async {
+    let command = EngineCommand("head", ["-c", "\(32 << 20 + 1)", "/dev/zero"])
+    let error = await #expect(throws: FleetError.self) { try await command.run() }
+    #expect(error?.description == "head -c printed more than 32 MiB")
+  }
+
+  @Test func aCommandThatHangsIsEndedWithItsChildren() async throws {
+    let held = NSTemporaryDirectory() + "/nightshift-held-\(UInt64.random(in: 0..<1 << 40))"
+    var command = EngineCommand("bash", ["-c", "flock \"$0\" sleep 60 & wait", held])
+    command.timeLimit = .seconds(1)
     let start = ContinuousClock.now
     let error = await #expect(throws: FleetError.self) { try await command.run() }
     #expect(error?.description.contains("took longer") == true)
     #expect(start.duration(to: .now) < .seconds(10))
+    // The child held the file until its end.
+    #expect(FileManager.default.fileExists(atPath: held))
+    try await EngineCommand("flock", ["--timeout", "10", held, "true"]).run()
+    try FileManager.default.removeItem(atPath: held)
   }
 }

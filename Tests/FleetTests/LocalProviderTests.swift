@@ -32,6 +32,12 @@ struct LocalProviderTests {
       LocalProvider(launch(pool: pool), logFolder: folder)
     }
 
+    /// What a worker has printed until now; nothing before it has a log.
+    func log(of name: String) -> String {
+      let log = FileManager.default.contents(atPath: folder + "/\(name).log")
+      return String(decoding: log ?? Data(), as: UTF8.self)
+    }
+
     deinit { try? FileManager.default.removeItem(atPath: folder) }  // a leftover disturbs nobody
   }
 
@@ -66,20 +72,19 @@ struct LocalProviderTests {
     #expect(try await other.list().map(\.name) == ["w-3"])
     try await other.terminate(["w-3"])
     #expect(try await eventually(other) { $0.isEmpty })
-    let log = try String(contentsOfFile: place.folder + "/w-1.log", encoding: .utf8)
     #expect(
-      log
+      place.log(of: "w-1")
         == "worker --join tcp://127.0.0.1:7070 --name w-1 --threads 2 --token-file /token\n")
   }
 
   @Test func whoDoesNotHearIsKilled() async throws {
-    let place = try await Place("trap '' TERM; while true; do sleep 0.05; done")
+    let place = try await Place(
+      "trap 'echo heard' TERM; echo ready; while true; do sleep 0.05; done")
     let provider = place.provider()
     try await provider.launch(["w-1"])
-    #expect(try await eventually(provider) { $0.count == 1 })
-    try await Task.sleep(for: .milliseconds(200))  // until the shell ignores the signal
+    #expect(try await eventually(provider) { _ in place.log(of: "w-1") == "ready\n" })
     try await provider.terminate(["w-1"])
-    try await Task.sleep(for: .milliseconds(200))
+    #expect(try await eventually(provider) { _ in place.log(of: "w-1").hasSuffix("heard\n") })
     #expect(try await provider.list().map(\.state) == [.running])
     try await provider.terminate(["w-1"])
     #expect(try await eventually(provider) { $0.map(\.state) == [.ended("signal 9")] })
@@ -91,6 +96,28 @@ struct LocalProviderTests {
     let provider = place.provider()
     try await provider.launch(["w-1"])
     #expect(try await eventually(provider) { $0.map(\.state) == [.ended("exit code 3")] })
+  }
+
+  /// A worker that ends while it is being listed is told once more: nothing is left of it unseen.
+  @Test func everyEndIsTold() async throws {
+    let place = try await Place("exit 0")
+    let provider = place.provider()
+    for number in 0..<200 {
+      try await provider.launch(["w-\(number)"])
+      var list: [FleetEntry] = []
+      repeat { list = try await provider.list() } while list.first?.state == .running
+      try #require(
+        list == [FleetEntry(name: "w-\(number)", state: .ended("exit code 0"))],
+        "worker \(number)")
+    }
+  }
+
+  @Test func aLogThatCannotBeWrittenIsNamed() async throws {
+    let place = try await Place("exit 0")
+    let provider = LocalProvider(place.launch(), logFolder: place.folder + "/absent")
+    let error = await #expect(throws: FleetError.self) { try await provider.launch(["w-1"]) }
+    #expect(error?.names == ["w-1"])
+    #expect(error?.description.hasSuffix("/absent/w-1.log: No such file or directory") == true)
   }
 
   @Test func aProgramThatIsNotThereIsNamed() async throws {

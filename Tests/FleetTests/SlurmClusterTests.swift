@@ -28,7 +28,8 @@ struct SlurmClusterTests {
         && list.count { $0.state == .running } == 2
     }
     // The next life of the coordinator finds them too.
-    #expect(try await cluster.provider(pool: "here").list().count == 4)
+    #expect(
+      try await cluster.provider(pool: "here").list().map(\.name) == ["odd", "w-1", "w-2", "w-4"])
     #expect(try await other.list().map(\.name) == ["w-9"])
     try await provider.terminate(["w-2", "odd", "nobody"])
     try await cluster.eventually(provider) { list in

@@ -33,23 +33,43 @@ import Testing
     await fleet.end(worker)
   }
 
-  /// Bytes of the largest piece of memory that can be written to and is of no file.
-  private func largestMapping(of program: Program) throws -> UInt64 {
-    let path = "/proc/\(program.process.processIdentifier)/maps"
-    return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map { line in
-      let fields = line.split(separator: " ")
-      let ends = (fields.first ?? "").split(separator: "-").compactMap { UInt64($0, radix: 16) }
-      return fields.count == 5 && fields[1] == "rw-p" && ends.count == 2 ? ends[1] - ends[0] : 0
-    }.max() ?? 0
+  /// A stretch of a process's memory that is of no file.
+  private struct Mapping {
+    let start: UInt64
+    let end: UInt64
+    let permissions: Substring
   }
 
-  /// glibc begins each heap but the first at a multiple of 64 MiB.
-  private func heapCount(of program: Program) throws -> Int {
+  private func mappings(of program: Program) throws -> [Mapping] {
     let path = "/proc/\(program.process.processIdentifier)/maps"
-    return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count { line in
-      let fields = line.split(separator: " ")
-      let start = fields.first.flatMap { UInt64($0.prefix { $0 != "-" }, radix: 16) } ?? 1
-      return fields.count == 5 && fields[1] == "rw-p" && start.isMultiple(of: 64 << 20)
-    } + 1
+    return try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").compactMap {
+      let fields = $0.split(separator: " ")
+      let ends = (fields.first ?? "").split(separator: "-").compactMap { UInt64($0, radix: 16) }
+      guard fields.count == 5, ends.count == 2 else { return nil }
+      return Mapping(start: ends[0], end: ends[1], permissions: fields[1])
+    }
+  }
+
+  /// Bytes of the largest piece of memory that can be written to.
+  private func largestMapping(of program: Program) throws -> UInt64 {
+    try mappings(of: program).filter { $0.permissions == "rw-p" }.map { $0.end - $0.start }.max()
+      ?? 0
+  }
+
+  /// glibc has 64 MiB for each heap but the first, from a multiple of that: what is in use, then
+  /// what nobody may touch. Others' memory begins there now and then too.
+  private func heapCount(of program: Program) throws -> Int {
+    let size: UInt64 = 64 << 20
+    let all = try mappings(of: program)
+    return 1
+      + all.indices.count { place in
+        let used = all[place]
+        guard used.permissions == "rw-p", used.start.isMultiple(of: size) else { return false }
+        if used.end == used.start + size { return true }
+        guard place + 1 < all.count else { return false }
+        let rest = all[place + 1]
+        return rest.permissions == "---p" && rest.start == used.end
+          && rest.end == used.start + size
+      }
   }
 }

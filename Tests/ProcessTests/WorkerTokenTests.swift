@@ -103,6 +103,7 @@ extension TestFleet {
     let late = try Program(
       ["worker", "--join", fleet.address, "--token-file", eighth, "--threads", "1"],
       in: fleet.sandbox)
+    // Eight looks at the folder: what does not happen shows in no other way.
     try await Task.sleep(for: .seconds(2))
     #expect(worker.process.isRunning, "\(worker.errors)")
     #expect(late.process.isRunning, "\(late.errors)")
