@@ -57,7 +57,9 @@ import Testing
   }
 
   /// glibc has 64 MiB for each heap but the first, from a multiple of that: what is in use, then
-  /// what nobody may touch. Others' memory begins there now and then too.
+  /// what nobody may touch.
+  ///
+  /// Others' memory begins there now and then too.
   private func heapCount(of program: Program) throws -> Int {
     let size: UInt64 = 64 << 20
     let all = try mappings(of: program)
