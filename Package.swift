@@ -74,7 +74,7 @@ let package = Package(
     .target(name: "WorkerCore", dependencies: ["Jobs", "Leasing"], swiftSettings: settings),
 
     // A thread of its own for whoever calls blocking C.
-    .target(name: "Executors", swiftSettings: unsafeSettings),
+    .target(name: "Executors", dependencies: ["CPosix"], swiftSettings: unsafeSettings),
     // Workers through Slurm, Kubernetes and as processes of this machine.
     .target(
       name: "Fleet", dependencies: ["CPosix", "CoordinatorCore", "Executors"],
@@ -134,7 +134,7 @@ let package = Package(
       dependencies: [
         "CPosix", "Compression", "CoordinatorCore", "Database", "Destinations", "Digests",
         "Executors",
-        "Failpoints", "Features", "Jobs", "Journal", "Leasing", "Models", "ObjectStore",
+        "Failpoints", "Features", "Fleet", "Jobs", "Journal", "Leasing", "Models", "ObjectStore",
         "Partials", "Scoring", "Tables", "Transport", "Wire", log,
       ],
       swiftSettings: unsafeSettings),
@@ -153,8 +153,9 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Coordinator", "Destinations", "Digests", "Executors", "Features", "Jobs", "Models",
-        "ObjectStore", "Scoring", "Transport", "Wire", "Worker", "WorkerCore", "Yams", log,
+        "Coordinator", "CoordinatorCore", "Destinations", "Digests", "Executors", "Features",
+        "Fleet", "Jobs", "Models", "ObjectStore", "Scoring", "Transport", "Wire", "Worker",
+        "WorkerCore", "Yams", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: unsafeSettings),
@@ -181,7 +182,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "Commands", "Coordinator", "Jobs", "Transport", "Wire", log,
+        "Commands", "Coordinator", "CoordinatorCore", "Fleet", "Jobs", "Transport", "Wire", log,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tests/CommandTests",
@@ -261,7 +262,7 @@ let package = Package(
     .testTarget(
       name: "ProcessTests",
       dependencies: [
-        "Digests", "Jobs", "Leasing", "TestSupport", "Transport", "Wire", "nightshift",
+        "Digests", "Fleet", "Jobs", "Leasing", "TestSupport", "Transport", "Wire", "nightshift",
       ],
       path: "Tests/ProcessTests",
       swiftSettings: settings),

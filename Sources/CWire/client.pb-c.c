@@ -232,6 +232,96 @@ void   wire__list_workers__free_unpacked
   assert(message->base.descriptor == &wire__list_workers__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   wire__fleet__init
+                     (Wire__Fleet         *message)
+{
+  static const Wire__Fleet init_value = WIRE__FLEET__INIT;
+  *message = init_value;
+}
+size_t wire__fleet__get_packed_size
+                     (const Wire__Fleet *message)
+{
+  assert(message->base.descriptor == &wire__fleet__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t wire__fleet__pack
+                     (const Wire__Fleet *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &wire__fleet__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t wire__fleet__pack_to_buffer
+                     (const Wire__Fleet *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &wire__fleet__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Wire__Fleet *
+       wire__fleet__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Wire__Fleet *)
+     protobuf_c_message_unpack (&wire__fleet__descriptor,
+                                allocator, len, data);
+}
+void   wire__fleet__free_unpacked
+                     (Wire__Fleet *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &wire__fleet__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   wire__scale_pool__init
+                     (Wire__ScalePool         *message)
+{
+  static const Wire__ScalePool init_value = WIRE__SCALE_POOL__INIT;
+  *message = init_value;
+}
+size_t wire__scale_pool__get_packed_size
+                     (const Wire__ScalePool *message)
+{
+  assert(message->base.descriptor == &wire__scale_pool__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t wire__scale_pool__pack
+                     (const Wire__ScalePool *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &wire__scale_pool__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t wire__scale_pool__pack_to_buffer
+                     (const Wire__ScalePool *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &wire__scale_pool__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Wire__ScalePool *
+       wire__scale_pool__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Wire__ScalePool *)
+     protobuf_c_message_unpack (&wire__scale_pool__descriptor,
+                                allocator, len, data);
+}
+void   wire__scale_pool__free_unpacked
+                     (Wire__ScalePool *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &wire__scale_pool__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   wire__client_answer__init
                      (Wire__ClientAnswer         *message)
 {
@@ -682,7 +772,7 @@ void   wire__pong__free_unpacked
   assert(message->base.descriptor == &wire__pong__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor wire__client_request__field_descriptors[16] =
+static const ProtobufCFieldDescriptor wire__client_request__field_descriptors[17] =
 {
   {
     "version",
@@ -876,11 +966,24 @@ static const ProtobufCFieldDescriptor wire__client_request__field_descriptors[16
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fleet",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Wire__ClientRequest, body_case),
+    offsetof(Wire__ClientRequest, fleet),
+    &wire__fleet__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__client_request__field_indices_by_name[] = {
   9,   /* field[9] = cancel */
   12,   /* field[12] = delete */
   7,   /* field[7] = describe */
+  16,   /* field[16] = fleet */
   6,   /* field[6] = list */
   8,   /* field[8] = logs */
   1,   /* field[1] = minimum_version */
@@ -899,7 +1002,7 @@ static const ProtobufCIntRange wire__client_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 16, 5 },
-  { 0, 16 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor wire__client_request__descriptor =
 {
@@ -909,7 +1012,7 @@ const ProtobufCMessageDescriptor wire__client_request__descriptor =
   "Wire__ClientRequest",
   "wire",
   sizeof(Wire__ClientRequest),
-  16,
+  17,
   wire__client_request__field_descriptors,
   wire__client_request__field_indices_by_name,
   2,  wire__client_request__number_ranges,
@@ -1159,7 +1262,148 @@ const ProtobufCMessageDescriptor wire__list_workers__descriptor =
   (ProtobufCMessageInit) wire__list_workers__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__client_answer__field_descriptors[11] =
+static const ProtobufCFieldDescriptor wire__fleet__field_descriptors[3] =
+{
+  {
+    "status",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Wire__Fleet, body_case),
+    offsetof(Wire__Fleet, status),
+    &wire__empty__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scale",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Wire__Fleet, body_case),
+    offsetof(Wire__Fleet, scale),
+    &wire__scale_pool__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drain",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Wire__Fleet, body_case),
+    offsetof(Wire__Fleet, drain),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned wire__fleet__field_indices_by_name[] = {
+  2,   /* field[2] = drain */
+  1,   /* field[1] = scale */
+  0,   /* field[0] = status */
+};
+static const ProtobufCIntRange wire__fleet__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor wire__fleet__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "wire.Fleet",
+  "Fleet",
+  "Wire__Fleet",
+  "wire",
+  sizeof(Wire__Fleet),
+  3,
+  wire__fleet__field_descriptors,
+  wire__fleet__field_indices_by_name,
+  1,  wire__fleet__number_ranges,
+  (ProtobufCMessageInit) wire__fleet__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor wire__scale_pool__field_descriptors[4] =
+{
+  {
+    "pool",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Wire__ScalePool, pool),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "least",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Wire__ScalePool, optional_least_case),
+    offsetof(Wire__ScalePool, least),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "most",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Wire__ScalePool, optional_most_case),
+    offsetof(Wire__ScalePool, most),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reopen",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Wire__ScalePool, reopen),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned wire__scale_pool__field_indices_by_name[] = {
+  1,   /* field[1] = least */
+  2,   /* field[2] = most */
+  0,   /* field[0] = pool */
+  3,   /* field[3] = reopen */
+};
+static const ProtobufCIntRange wire__scale_pool__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor wire__scale_pool__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "wire.ScalePool",
+  "ScalePool",
+  "Wire__ScalePool",
+  "wire",
+  sizeof(Wire__ScalePool),
+  4,
+  wire__scale_pool__field_descriptors,
+  wire__scale_pool__field_indices_by_name,
+  1,  wire__scale_pool__number_ranges,
+  (ProtobufCMessageInit) wire__scale_pool__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor wire__client_answer__field_descriptors[12] =
 {
   {
     "version",
@@ -1293,12 +1537,25 @@ static const ProtobufCFieldDescriptor wire__client_answer__field_descriptors[11]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fleet",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Wire__ClientAnswer, body_case),
+    offsetof(Wire__ClientAnswer, fleet),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__client_answer__field_indices_by_name[] = {
   3,   /* field[3] = accepted */
   5,   /* field[5] = description */
   8,   /* field[8] = done */
   6,   /* field[6] = events */
+  11,   /* field[11] = fleet */
   4,   /* field[4] = jobs */
   10,   /* field[10] = planning */
   9,   /* field[9] = pong */
@@ -1311,7 +1568,7 @@ static const ProtobufCIntRange wire__client_answer__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 16, 3 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor wire__client_answer__descriptor =
 {
@@ -1321,7 +1578,7 @@ const ProtobufCMessageDescriptor wire__client_answer__descriptor =
   "Wire__ClientAnswer",
   "wire",
   sizeof(Wire__ClientAnswer),
-  11,
+  12,
   wire__client_answer__field_descriptors,
   wire__client_answer__field_indices_by_name,
   2,  wire__client_answer__number_ranges,

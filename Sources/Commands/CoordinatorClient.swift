@@ -1,4 +1,6 @@
+package import CoordinatorCore
 import Digests
+import Foundation
 package import Jobs
 import Synchronization
 package import Transport
@@ -122,6 +124,13 @@ package final class CoordinatorClient: Sendable {
       after = next
     } while after != nil
     return all
+  }
+
+  /// The state of the workers that the coordinator starts itself, once it has done what is asked.
+  package func fleet(_ request: ScalingRequest) async throws -> FleetStatus {
+    let answer = try await ask(.fleet(request))
+    guard case .fleet(let bytes) = answer else { throw unexpected(answer) }
+    return try JSONDecoder().decode(FleetStatus.self, from: Data(bytes))
   }
 
   package func cancel(_ id: JobID) async throws { _ = try await ask(.cancel(id)) }

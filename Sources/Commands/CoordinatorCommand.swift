@@ -18,6 +18,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
       Examples:
         nightshift coordinator --state /var/lib/nightshift
+        nightshift coordinator --state /var/lib/nightshift --fleet fleet.yaml
         nightshift coordinator --state /var/lib/nightshift --listen tls+tcp://0.0.0.0:7070 \\
           --tls-ca ca.pem --tls-cert coordinator.pem --tls-key coordinator.key
       """)
@@ -31,6 +32,18 @@ struct CoordinatorCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp("Where to listen; port 0 takes any free one.", valueName: "address"))
   var listen = "tcp://127.0.0.1:7070"
+
+  @Option(
+    help: ArgumentHelp(
+      "Start workers as this file says when there is work, and end them after it.",
+      valueName: "file"))
+  var fleet: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "End after so long without a job or a worker, for coordinators that a timer starts.",
+      valueName: "seconds"))
+  var exitWhenIdle: Double?
 
   @OptionGroup(title: "TLS") var tls: TLSOptions
   @OptionGroup var output: OutputOptions
@@ -69,6 +82,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
   func validate() throws {
     if let stallTime, !(stallTime > 0 && stallTime < 1e6) {
       throw ValidationError("--stall-time: a positive number of seconds, not \(stallTime)")
+    }
+    if let exitWhenIdle, !(exitWhenIdle > 0 && exitWhenIdle < 1e9) {
+      throw ValidationError("--exit-when-idle: a positive number of seconds, not \(exitWhenIdle)")
     }
     let address = try parsedAddress(listen)
     try tls.check(for: listen)
@@ -117,21 +133,38 @@ struct CoordinatorCommand: AsyncParsableCommand {
         service.stop()
       }
     }
+    let idleTime = exitWhenIdle.map { Duration.seconds($0) }
+    let watch = idleTime.map { limit in
+      Task { await Self.stopWhenIdle(service, limit, logger) }
+    }
+    defer { watch?.cancel() }
     try await service.run()
   }
 
-  private func open(_ folder: String) async throws -> CoordinatorService {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    } catch {
-      throw CommandError(
-        "cannot make the state folder \(folder): \(error.localizedDescription); "
-          + "choose another --state")
+  /// Stops a coordinator that has had nothing to do for `limit`.
+  private static func stopWhenIdle(
+    _ service: CoordinatorService, _ limit: Duration, _ logger: Logger
+  ) async {
+    var idleSince = ContinuousClock.now
+    while !Task.isCancelled {
+      try? await Task.sleep(for: min(.seconds(1), limit))  // cancelled: the loop ends
+      if await !service.isIdle { idleSince = .now }
+      guard ContinuousClock.now - idleSince >= limit else { continue }
+      logger.info("idle for \(Figures.words(limit)): the coordinator ends")
+      return service.stop()
     }
+  }
+
+  private func open(_ folder: String) async throws -> CoordinatorService {
+    try makeFolder(folder)
     var options = CoordinatorOptions(stateFolder: folder, listen: try parsedAddress(listen))
     options.tls = tls.identity
     options.insecure = tls.insecure
+    if let fleet {
+      let logs = "\(folder)/worker-logs"
+      options.fleet = try FleetFile.read(fleet, logFolder: logs)
+      try makeFolder(logs)
+    }
     if let leaseDuration { options.leaseDuration = .seconds(leaseDuration) }
     if let heartbeatInterval {
       options.heartbeatInterval = .seconds(heartbeatInterval)
@@ -144,6 +177,17 @@ struct CoordinatorCommand: AsyncParsableCommand {
       return try await CoordinatorService(options, logger: makeLogger(logLevel))
     } catch {
       throw CommandError("cannot start on \(listen) with the state folder \(folder): \(error)")
+    }
+  }
+
+  private func makeFolder(_ folder: String) throws(CommandError) {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw CommandError(
+        "cannot make the state folder \(folder): \(error.localizedDescription); "
+          + "choose another --state")
     }
   }
 

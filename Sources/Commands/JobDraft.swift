@@ -99,6 +99,29 @@ package struct JobDraft: Sendable {
     request.blockByteCount = UInt64(value)
   }
 
+  /// Takes when the job has to have ended: so long after its submission, or a time of day.
+  package mutating func deadline(_ text: String, _ place: String) {
+    if let seconds = TimeText.seconds(text), seconds > 0, seconds <= Deadline.longestSeconds {
+      request.dedicatedResources.deadline = .after(seconds: seconds)
+    } else if let deadline = Deadline(text), case .at = deadline {
+      request.dedicatedResources.deadline = deadline
+    } else if let seconds = TimeText.unixSeconds(text), seconds > 0 {
+      request.dedicatedResources.deadline = .at(unixSeconds: seconds)
+    } else {
+      refuse(
+        "\(place): a time such as 90m, 2h or 2026-03-01T06:00:00Z is expected, not "
+          + "\"\(printable(text))\"")
+    }
+  }
+
+  /// Takes the money that a job may cost.
+  package mutating func budget(_ value: Double, _ place: String) {
+    guard value > 0, value < 1e12 else {
+      return refuse("\(place): a positive amount of money is expected, not \(value)")
+    }
+    request.dedicatedResources.budget = value
+  }
+
   /// The finished request.
   ///
   /// For errors, `source` is what the request was made from (a file, or "the command line") and

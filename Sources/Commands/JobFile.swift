@@ -4,24 +4,13 @@ import Yams
 
 /// Reads job files: YAML, or JSON, with the keys of `JobRequest`.
 package enum JobFile {
-  /// Larger files are no job files.
-  static let byteLimit = 1 << 20
-
   /// Reads a file into a draft; relative paths begin in the file's folder.
   ///
   /// - Throws: `CommandError` where the file cannot be read or is neither YAML nor JSON. Mistakes
   ///   in keys and values are noted in the draft.
   package static func read(_ path: String) throws(CommandError) -> JobDraft {
     let file = Paths.absolute(path, in: Paths.currentFolder)
-    guard let content = FileManager.default.contents(atPath: file) else {
-      throw CommandError("cannot read the job file \(file): check that it is there and readable")
-    }
-    guard content.count <= byteLimit else {
-      throw CommandError("\(file) has \(content.count) bytes, a job file at most \(byteLimit)")
-    }
-    guard let text = String(data: content, encoding: .utf8) else {
-      throw CommandError("\(file) is not UTF-8 text: save it as UTF-8")
-    }
+    let text = try YAMLFile.text(of: file, kind: "job file")
     let folder = file.split(separator: "/").dropLast().joined(separator: "/")
     var draft = try parse(text, name: path, folder: "/" + folder)
     draft.displayName = draft.displayName ?? Paths.stem(of: file)
@@ -36,38 +25,15 @@ package enum JobFile {
   package static func parse(
     _ text: String, name: String, folder: String
   ) throws(CommandError) -> JobDraft {
-    let root: Node?
-    do {
-      root = try Yams.compose(yaml: text)
-    } catch {
-      throw CommandError("\(name) is neither YAML nor JSON: \(explain(error))")
-    }
-    guard let root, root.mapping != nil else {
-      throw CommandError("\(name) holds no keys: begin with `model: FILE`")
-    }
+    let root = try YAMLFile.compose(text, name: name, example: "model: FILE")
     var reader = JobFileReader(name: name, folder: folder)
     reader.readTop(root)
     return reader.draft
   }
-
-  private static func explain(_ error: any Error) -> String {
-    guard let error = error as? YamlError else { return String(describing: error) }
-    switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
-      return "line \(mark.line), column \(mark.column): \(problem)"
-    case .reader(let problem, let offset, _, _):
-      return "character \(offset ?? 0): \(problem)"
-    case .duplicatedKeysInMapping(let duplicates, let context):
-      return "line \(context.mark.line): the key \(duplicates.joined(separator: ", ")) stands twice"
-    case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded:
-      return String(describing: error)
-    }
-  }
 }
 
 /// Walks a job file's nodes and fills the draft.
-struct JobFileReader {
+struct JobFileReader: NodeReader {
   var draft = JobDraft()
   let name: String
   let folder: String
@@ -146,15 +112,6 @@ struct JobFileReader {
     draft.request.inputConfig.schema = schema
   }
 
-  /// True, or nil for false: what is off is not part of the request.
-  private mutating func flag(_ node: Node, _ path: String) -> Bool? {
-    guard let flag = node.bool else {
-      draft.refuse("\(at(node, path)): true or false is expected")
-      return nil
-    }
-    return flag ? true : nil
-  }
-
   private mutating func readInstance(_ key: String, _ value: Node) {
     let path = "instanceConfig.\(key)"
     switch key {
@@ -191,11 +148,26 @@ struct JobFileReader {
 
   private mutating func readResources(_ key: String, _ value: Node) {
     let path = "dedicatedResources.\(key)"
-    guard let number = number(value, path) else { return }
-    guard (1...Int64(Limits.workers)).contains(number) else {
-      return draft.refuse("\(at(value, path)): from 1 to \(Limits.workers), not \(number)")
+    switch key {
+    case "machineSpec":
+      each(value, below: path) { reader, key, value in
+        guard let name = reader.text(value, "\(path).\(key)") else { return }
+        reader.draft.request.dedicatedResources.machineSpec = .init(machineType: name)
+      }
+    case "spot": draft.request.dedicatedResources.spot = flag(value, path)
+    case "deadline":
+      guard let text = text(value, path) else { return }
+      draft.deadline(text, at(value, path))
+    case "budget":
+      guard let number = decimal(value, path) else { return }
+      draft.budget(number, at(value, path))
+    case "startingReplicaCount":
+      guard let count = number(value, path, in: 1...Limits.workers) else { return }
+      draft.request.dedicatedResources.startingReplicaCount = count
+    default:
+      guard let count = number(value, path, in: 1...Limits.workers) else { return }
+      draft.request.dedicatedResources.maxReplicaCount = count
     }
-    draft.request.dedicatedResources.maxReplicaCount = Int(number)
   }
 
   private mutating func readParameters(_ key: String, _ value: Node) {
@@ -221,29 +193,15 @@ struct JobFileReader {
     }
   }
 
-  /// Calls `read` for each known key that has a value; notes the others.
   private mutating func each(
     _ node: Node, below prefix: String, _ read: (inout JobFileReader, String, Node) -> Void
   ) {
-    guard let mapping = node.mapping else {
-      return draft.refuse("\(at(node, prefix)): a mapping of keys is expected")
-    }
-    let known = JobFileKeys.children(of: prefix)
-    for (key, value) in mapping {
-      let keyText = key.string ?? ""
-      guard known.contains(keyText) else {
-        draft.refuse(place(key) + JobFileKeys.refusal(of: keyText, below: prefix))
-        continue
-      }
-      guard !isNull(value) else { continue }  // `keyField:` with nothing behind it
-      read(&self, keyText, value)
-    }
+    each(
+      node, at: prefix, known: JobFileKeys.children(of: prefix),
+      refusal: { JobFileKeys.refusal(of: $0, below: prefix) }, read)
   }
 
-  /// YAML's null, written as a plain scalar; a quoted "null" is a text.
-  private func isNull(_ node: Node) -> Bool {
-    node.scalar?.style != .doubleQuoted && node.scalar?.style != .singleQuoted && node.null != nil
-  }
+  mutating func refuse(_ problem: String) { draft.refuse(problem) }
 
   private mutating func choose<Choice: RawRepresentable & CaseIterable>(
     _ node: Node, _ path: String, _ set: (inout JobDraft, Choice) -> Void
@@ -253,33 +211,4 @@ struct JobFileReader {
     let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
     draft.refuse("\(at(node, path)): \"\(printable(text))\" is not supported; use \(choices)")
   }
-
-  private mutating func text(_ node: Node, _ path: String) -> String? {
-    if let scalar = node.scalar { return scalar.string }
-    draft.refuse("\(at(node, path)): one text is expected")
-    return nil
-  }
-
-  /// A list of texts; a single one stands for a list of one.
-  private mutating func texts(_ node: Node, _ path: String) -> [String]? {
-    if let scalar = node.scalar { return [scalar.string] }
-    guard let sequence = node.sequence else {
-      draft.refuse("\(at(node, path)): a list of texts is expected")
-      return nil
-    }
-    return sequence.compactMap { text($0, path) }
-  }
-
-  private mutating func number(_ node: Node, _ path: String) -> Int64? {
-    if let number = node.int { return Int64(number) }
-    draft.refuse("\(at(node, path)): a whole number is expected")
-    return nil
-  }
-
-  /// "job.yaml:3: " where the line is known.
-  private func place(_ node: Node) -> String {
-    node.mark.map { "\(name):\($0.line): " } ?? "\(name): "
-  }
-
-  private func at(_ node: Node, _ path: String) -> String { place(node) + path }
 }

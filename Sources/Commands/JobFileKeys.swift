@@ -12,7 +12,9 @@ package enum JobFileKeys {
     "outputConfig.predictionsFormat", "outputConfig.compression", "outputConfig.uri",
     "outputConfig.table", "outputConfig.writeMode", "outputConfig.upsertKeys",
     "outputConfig.outputFields", "outputConfig.topK", "outputConfig.errorsUri",
-    "dedicatedResources.maxReplicaCount",
+    "dedicatedResources.maxReplicaCount", "dedicatedResources.startingReplicaCount",
+    "dedicatedResources.machineSpec.machineType", "dedicatedResources.spot",
+    "dedicatedResources.deadline", "dedicatedResources.budget",
     "modelParameters.rawScore", "modelParameters.fastSums", "generateExplanation",
     "labels", "errorThreshold", "blockByteCount",
   ]
@@ -25,9 +27,10 @@ package enum JobFileKeys {
     "outputConfig.gcsDestination": "name a folder or a gs:// prefix under outputConfig.uri",
     "outputConfig.bigqueryDestination":
       "write Parquet to a gs:// prefix under outputConfig.uri and load it",
-    "dedicatedResources.machineSpec": "a worker takes the machine it is started on",
-    "dedicatedResources.startingReplicaCount": "start workers with `nightshift worker`",
-    "dedicatedResources.minReplicaCount": "workers go when the work does",
+    "dedicatedResources.machineSpec.acceleratorType": "workers score on processors",
+    "dedicatedResources.machineSpec.acceleratorCount": "workers score on processors",
+    "dedicatedResources.minReplicaCount":
+      "workers go when the work does; what a pool keeps is said in the fleet file",
     "manualBatchTuningParameters": "batches need no tuning here",
     "explanationSpec": "contributions are exact and need no settings: use generateExplanation",
     "modelMonitoringConfig": "monitoring is not supported yet",
@@ -36,7 +39,7 @@ package enum JobFileKeys {
 
   /// The keys directly below a prefix such as `inputConfig`, or at the top for an empty one.
   package static func children(of prefix: String) -> [String] {
-    let depth = prefix.isEmpty ? 0 : 1
+    let depth = prefix.split(separator: ".").count
     var names: [String] = []
     for key in all where prefix.isEmpty || key.hasPrefix(prefix + ".") {
       let name = String(key.split(separator: ".")[depth])

@@ -1,4 +1,6 @@
 import ArgumentParser
+import CoordinatorCore
+import Foundation
 import Jobs
 import Wire
 
@@ -25,6 +27,33 @@ enum JobWatch {
         return job
       }
       try await Task.sleep(for: pause(after: clock.now - started))
+    }
+  }
+
+  /// Waits until nothing is left of the workers that the coordinator started.
+  ///
+  /// - Returns: seconds from the job's end, or from now where the coordinator began anew meanwhile.
+  static func waitForZero(
+    after id: JobID, through client: CoordinatorClient
+  ) async throws -> Double {
+    struct Details: Decodable {
+      let zeroAfterSeconds: Double?
+      let awaitsZero: Bool?
+    }
+    let start = ContinuousClock.now
+    while true {
+      let bytes = try await client.describe(id).details
+      let details = try JSONDecoder().decode(Details.self, from: Data(bytes))
+      if let seconds = details.zeroAfterSeconds { return seconds }
+      if details.awaitsZero != true {
+        let pools = try await client.fleet(.status).pools
+        let isZero = pools.allSatisfy { pool in
+          pool.listedSecondsAgo != nil
+            && pool.starting + pool.joined + pool.leaving <= pool.minReplicaCount
+        }
+        if isZero { return (ContinuousClock.now - start).inSeconds }
+      }
+      try await Task.sleep(for: .milliseconds(250))
     }
   }
 

@@ -29,7 +29,7 @@ package struct Nightshift: AsyncParsableCommand {
         subcommands: [
           SubmitCommand.self, ListCommand.self, DescribeCommand.self, LogsCommand.self,
           WatchCommand.self, CancelCommand.self, PauseCommand.self, ResumeCommand.self,
-          DeleteCommand.self, WorkersCommand.self,
+          DeleteCommand.self, WorkersCommand.self, FleetCommand.self,
         ]),
       CommandGroup(
         name: "Results", subcommands: [VerifyCommand.self, ReplayCommand.self]),

@@ -149,7 +149,12 @@ package struct RequestOptions: ParsableArguments {
   package func request(in folder: String) throws(CommandError) -> JobRequest {
     var draft = JobDraft()
     apply(to: &draft, in: folder)
-    return try draft.finished(from: "the command line", named: Self.optionName)
+    return try Self.finished(draft)
+  }
+
+  /// The request of a draft that options alone made.
+  static func finished(_ draft: consuming JobDraft) throws(CommandError) -> JobRequest {
+    try draft.finished(from: "the command line", named: optionName)
   }
 }
 

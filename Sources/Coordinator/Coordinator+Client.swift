@@ -48,7 +48,14 @@ extension Coordinator {
       if let request, StagedPartials.areUsed(by: request) { deletedRequests.append(id, request) }
       logs[id] = nil
       configurations[id] = nil
+      zeros[id] = nil
     case .workers(let after, let limit): return workers(after: after, limit: limit)
+    case .fleet(let request):
+      guard let fleet else {
+        throw Refusal(
+          code: .notFound, text: "this coordinator starts no workers: start it with --fleet")
+      }
+      return .fleet(try JSONEncoder.sorted.encode(await fleet.answer(request)).bytes)
     case .ping:
       return .pong(
         Pong(
@@ -132,7 +139,9 @@ extension Coordinator {
       modelByteCount: job.model?.byteCount,
       inputs: core.tables[id]?.plan.inputs.prefix(JobDetails.inputLimit).map(\.path),
       inputCount: core.extent(of: id)?.inputCount,
-      resultFileCount: core.extent(of: id)?.resultFileCount)
+      resultFileCount: core.extent(of: id)?.resultFileCount,
+      zeroAfterSeconds: zeros[id]?.secondsAfterTheEnd,
+      awaitsZero: awaitingZero.contains(id) ? true : nil)
     let bytes = try JSONEncoder.sorted.encode(details).bytes
     return .description(summary, details: bytes)
   }
@@ -216,6 +225,9 @@ struct JobDetails: Codable {
   let inputs: [String]?
   let inputCount: Int?
   let resultFileCount: Int?
+  /// From the job's end until nothing of the fleet was left.
+  let zeroAfterSeconds: Double?
+  let awaitsZero: Bool?
 }
 
 extension Refusal {

@@ -32,6 +32,7 @@ extension Coordinator {
       case .fail(let lease, let code, let reason):
         return try await fail(lease, code, reason: reason, worker: worker)
       case .goodbye:
+        if fleet != nil, let name = core.sessions[worker]?.name { departures.append(name) }
         try await decide { core, _, _ in core.goodbye(worker) }
         await forget(worker)
         return .done
@@ -351,9 +352,13 @@ extension Coordinator {
 
   /// Pauses a job whose object store does not do what was asked, after all retries.
   private func pause(_ job: JobID, because error: ObjectError) async {
+    await pause(job, reason: "\(error.context); then resume the job")
+  }
+
+  func pause(_ job: JobID, reason: String) async {
     do {
       try await decide { core, _, effects in
-        try core.pause(job, reason: "\(error.context); then resume the job", into: &effects)
+        try core.pause(job, reason: reason, into: &effects)
       }
     } catch {
       logger.debug("job \(job) is not paused: \(error)")  // it is no more at work

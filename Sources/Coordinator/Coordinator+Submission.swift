@@ -1,6 +1,7 @@
 import CoordinatorCore
 import Destinations
 import Executors
+import Fleet
 import Foundation
 import Jobs
 import Leasing
@@ -63,6 +64,7 @@ extension Coordinator {
       try await settle()
       return .accepted(id)
     }
+    try checkFleet(request.dedicatedResources)
     guard try join(id, request) else {
       let text = "waiting until fewer than \(Self.planningLimit) other jobs are being planned"
       guard asksAgain else { throw Refusal(code: .unavailable, text: text) }
@@ -75,6 +77,32 @@ extension Coordinator {
       return .planning(PlanningReport(inputCount: 0, text: text))
     }
     return try await outcome(of: id)
+  }
+
+  /// Refuses what no worker here could be started for.
+  private func checkFleet(_ resources: JobRequest.DedicatedResources) throws(Refusal) {
+    let key = "dedicatedResources"
+    guard let fleet = options.fleet else {
+      let asked = [
+        ("machineSpec", resources.machineSpec?.machineType != nil),
+        ("deadline", resources.deadline != nil),
+        ("budget", resources.budget != nil),
+      ].filter(\.1).map { "\(key).\($0.0)" }
+      guard asked.isEmpty else {
+        throw Refusal(
+          code: .invalidRequest,
+          text: "\(asked.joined(separator: ", ")): this coordinator starts no workers; start it "
+            + "with --fleet, or leave the key out")
+      }
+      return
+    }
+    let names = fleet.places.map(\.pool.name)
+    if let wanted = resources.machineSpec?.machineType, !names.contains(wanted) {
+      throw Refusal(
+        code: .invalidRequest,
+        text: "\(key).machineSpec.machineType: the fleet has no pool of this name; it has "
+          + names.joined(separator: ", "))
+    }
   }
 
   /// Takes note of a question about a submission; the first one begins to plan it.

@@ -69,6 +69,13 @@ package actor Coordinator {
   var deletedRequests = DeletedRequests()
   /// Partials that are being looked for in an object store: a result that is sent again waits too.
   var securing: [PartialName: Task<FinishAnswer?, Never>] = [:]
+  /// What the fleet's operator has not heard yet; without one nothing is kept.
+  var departures: [String] = []
+  var endedJobs: [JobID] = []
+  /// After which jobs nothing of the fleet was left.
+  var zeros: [JobID: ZeroRecord] = [:]
+  var awaitingZero: Set<JobID> = []
+  var fleet: FleetOperator?
   var bulkPort: UInt16 = 0
   var isSpoolFull = false
   /// What clients may be told of the jobs' states.
@@ -134,8 +141,9 @@ package actor Coordinator {
   package static func spoolFolder(in stateFolder: String) -> String { "\(stateFolder)/spool" }
 
   /// Replays the journal into the core; before the first request.
-  package func recover(bulkPort: UInt16) throws {
+  package func recover(bulkPort: UInt16, fleet: FleetOperator? = nil) throws {
     self.bulkPort = bulkPort
+    self.fleet = fleet
     var effects: [CoordinatorEffect] = []
     var ended: [JobID: MergeWork] = [:]
     for row in try journal.jobs() {
@@ -214,7 +222,13 @@ package actor Coordinator {
   }
 
   private func perform(_ effects: [CoordinatorEffect]) {
-    for case .ended(let id) in effects { ending.insert(id) }
+    for case .ended(let id) in effects {
+      ending.insert(id)
+      if fleet != nil {
+        endedJobs.append(id)
+        awaitingZero.insert(id)
+      }
+    }
     for effect in commit.add(effects) {
       if case .log(let id, let level, let message) = effect { log(id, EventLevel(level), message) }
     }

@@ -1,3 +1,4 @@
+package import Fleet
 import Jobs
 package import Transport
 
@@ -9,6 +10,8 @@ package struct CoordinatorOptions: Sendable {
   /// the control port is 0.
   package var listen: Address
   package var tls: TLSIdentity?
+  /// Where workers are started; nil where somebody else starts them.
+  package var fleet: FleetConfiguration?
   /// Allows a plain listener that others can reach.
   package var insecure = false
   /// Without living workers from before, leases are given at once after a restart.

@@ -1,4 +1,6 @@
+import CoordinatorCore
 import Executors
+import Fleet
 import Foundation
 import Jobs
 package import Logging
@@ -11,6 +13,7 @@ package final class CoordinatorService: Sendable {
   package let coordinator: Coordinator
   private let control: Server
   private let bulk: Server
+  private let fleet: FleetOperator?
   private let stopping = Mutex<CheckedContinuation<Void, Never>?>(nil)
   private let isStopped = Atomic<Bool>(false)
 
@@ -31,7 +34,42 @@ package final class CoordinatorService: Sendable {
     for server in [control, bulk] {
       server.hearNotices { notice in Task { await coordinator.note(notice) } }
     }
-    try await coordinator.recover(bulkPort: bulk.boundAddress.port)
+    fleet = try options.fleet.map { [control] configuration in
+      let launches = try Self.launches(configuration, options, coordinator, control.boundAddress)
+      return FleetOperator(
+        configuration, launches: launches, coordinator: coordinator, logger: logger)
+    }
+    try await coordinator.recover(bulkPort: bulk.boundAddress.port, fleet: fleet)
+  }
+
+  /// What the workers of each pool are started with, by the pool's name.
+  private static func launches(
+    _ configuration: FleetConfiguration, _ options: CoordinatorOptions,
+    _ coordinator: Coordinator, _ bound: Address
+  ) throws(CoordinatorError) -> [String: WorkerLaunch] {
+    var launches: [String: WorkerLaunch] = [:]
+    for place in configuration.places {
+      let pool = "pools.\(place.pool.name)"
+      if place.address == nil, bound.isWildcard {
+        throw CoordinatorError(
+          "\(pool).address: say where its workers find the coordinator, which listens everywhere")
+      }
+      let address = place.address ?? bound.description
+      if address.hasPrefix("tls"), place.tlsArguments.isEmpty {
+        throw CoordinatorError("\(pool).tls: \(address) needs ca, cert and key")
+      }
+      let ownProgram = ProcessInfo.processInfo.arguments.first ?? "nightshift"
+      let found = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+      var launch = WorkerLaunch(
+        fleet: coordinator.fleetName, pool: place.pool.name,
+        program: place.program ?? found ?? ownProgram, address: address,
+        threadCount: place.pool.threadCount,
+        tokenFile: place.tokenFile ?? "\(options.stateFolder)/\(Tokens.fleetFile)")
+      launch.tlsArguments = place.tlsArguments
+      launch.moreArguments = place.moreArguments
+      launches[place.pool.name] = launch
+    }
+    return launches
   }
 
   /// The next port, or any port where the control port is to be chosen by the system.
@@ -41,6 +79,14 @@ package final class CoordinatorService: Sendable {
 
   /// Where the control listener is bound.
   package var address: Address { control.boundAddress }
+
+  /// Whether no job is open, and no worker is here or on its way.
+  package var isIdle: Bool {
+    get async {
+      guard await coordinator.isIdle else { return false }
+      return await fleet?.isEmpty ?? true
+    }
+  }
 
   /// Serves until `stop`.
   ///
@@ -56,6 +102,12 @@ package final class CoordinatorService: Sendable {
       group.addTask { [coordinator] in
         await coordinator.watchSurroundings()
         return nil
+      }
+      if let fleet {
+        group.addTask {
+          await fleet.run()
+          return nil
+        }
       }
       group.addTask { [coordinator] in await coordinator.failure() }
       group.addTask {

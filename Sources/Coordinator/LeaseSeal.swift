@@ -13,6 +13,12 @@ package struct LeaseSeal: Sendable {
     self.secret = secret
   }
 
+  /// Eight hexadecimal digits that name the state folder and tell nothing of its secret.
+  package var name: String {
+    let code = SHA256.authenticationCode(of: Array("nightshift fleet 1".utf8), key: secret)
+    return String(ContentDigest(words: code.words).hexadecimal.prefix(8))
+  }
+
   package func seal(_ grant: Grant) -> ContentDigest {
     let code = SHA256.authenticationCode(of: Self.message(grant), key: secret)
     return ContentDigest(words: code.words)

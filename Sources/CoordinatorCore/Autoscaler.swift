@@ -29,60 +29,19 @@ package struct Autoscaler: Sendable {
   /// Workers that one decision asks one pool for: what an engine takes at once, and what can be
   /// wrong at once.
   static let launchLimit = 100
-  /// A listing may be older than a launch: one that lacks a worker counts from here on, unless an
-  /// earlier one had it.
+  /// An engine may list a worker only so long after its launch: until then one that lacks it does
+  /// not count, unless an earlier one had it.
   static let listingDelay = Duration.seconds(10)
+  /// A worker that has joined, and has been without a session for so long, is taken back: it cannot
+  /// reach the coordinator, and others could work in its place.
+  package static let silenceTime = Duration.seconds(60)
 
-  package private(set) var pools: [PoolState]
+  package internal(set) var pools: [PoolState]
   package private(set) var members: [String: Member] = [:]
   private let namePrefix: String
   private var nextNumber = 1
   /// Jobs of which people were told that they are late, or that no pool here can serve them.
   private var told: Set<JobID> = []
-
-  /// A worker that an engine was asked for.
-  package struct Member: Hashable, Sendable {
-    package enum Phase: Hashable, Sendable {
-      case starting, joined
-      /// Said goodbye, or was asked to leave.
-      case leaving
-      /// The engine was told to end it.
-      case terminated
-    }
-
-    package let name: String
-    package let pool: String
-    package let launched: Instant
-    package internal(set) var phase = Phase.starting
-    /// Since when it has been in its phase.
-    package internal(set) var since: Instant
-    /// When a listing had it running for the first and for the last time.
-    package internal(set) var firstRunning: Instant?
-    package internal(set) var lastRunning: Instant?
-    package internal(set) var isListed = false
-    /// What the engine says about one that waits.
-    package internal(set) var waitReason = ""
-
-    /// Whether it counts as one to be had.
-    var isPresent: Bool { phase == .starting || phase == .joined }
-  }
-
-  /// A pool, and what has been learned of its engine.
-  package struct PoolState: Hashable, Sendable {
-    package let pool: Pool
-    /// From launch to join, smoothed.
-    package internal(set) var startUpTime: Duration
-    package internal(set) var failureCount = 0
-    /// What its engine said last about a worker that waits.
-    package internal(set) var waitReason = ""
-    /// Nothing is asked for before.
-    package internal(set) var pausedUntil = Instant.start
-    package internal(set) var quickDeathCount = 0
-    /// Why nothing is asked for until somebody says so.
-    package internal(set) var haltReason: String?
-
-    func isOpen(_ now: Instant) -> Bool { haltReason == nil && now >= pausedUntil }
-  }
 
   /// - Parameters:
   ///   - pools: where workers can be started; with different names.
@@ -127,6 +86,7 @@ package struct Autoscaler: Sendable {
   package mutating func joined(_ name: String, now: Instant) {
     guard let member = members[name], member.phase == .starting else { return }
     enter(.joined, name, now)
+    members[name]?.lastSeen = now
     guard let place = place(of: member.pool) else { return }
     let taken = now - member.launched
     // One that came up slowly counts for a quarter, so that one slow node is no rule.
@@ -145,14 +105,22 @@ package struct Autoscaler: Sendable {
   ///
   /// Those that nobody here asked for are of an earlier life of the coordinator: they belong to the
   /// fleet like the others.
+  ///
+  /// - Parameters:
+  ///   - pool: whose they are.
+  ///   - entries: what the engine said.
+  ///   - asked: when it was asked; it may have answered much later.
+  ///   - now: the time.
+  ///   - actions: gets what people are told.
   package mutating func listed(
-    pool: String, _ entries: [FleetEntry], now: Instant, into actions: inout [FleetAction]
+    pool: String, _ entries: [FleetEntry], asked: Instant, now: Instant,
+    into actions: inout [FleetAction]
   ) {
     var states: [String: FleetEntry.State] = [:]
     for entry in entries { states[entry.name] = entry.state }
     for name in states.keys.sorted() where members[name] == nil {
       if case .ended = states[name] { continue }
-      members[name] = Member(name: name, pool: pool, launched: now, since: now)
+      members[name] = Member(name: name, pool: pool, launched: now, since: now, lastSeen: now)
       actions.append(.log(.info, "pool \(pool): \(name) is of an earlier life"))
     }
     for member in members.values.filter({ $0.pool == pool }).sorted(by: { $0.name < $1.name }) {
@@ -164,7 +132,9 @@ package struct Autoscaler: Sendable {
         members[member.name]?.lastRunning = now
       case .ended(let reason): gone(member, reason, now: now, into: &actions)
       case nil:
-        guard member.isListed || now - member.launched > Self.listingDelay else { continue }
+        guard member.launched < asked,
+          member.isListed || asked - member.launched > Self.listingDelay
+        else { continue }
         gone(member, "it is no longer listed", now: now, into: &actions)
       }
     }
@@ -230,6 +200,7 @@ package struct Autoscaler: Sendable {
   ) -> [FleetAction] {
     var actions: [FleetAction] = []
     var others = externalThreadCount
+    for worker in workers { members[worker.name]?.lastSeen = now }
     giveUpOverdue(now: now, into: &actions)
     var free: [String: Int] = [:]
     let late = lateMembers(now)
@@ -253,7 +224,7 @@ package struct Autoscaler: Sendable {
     if !isShort, missing.isEmpty { replace(late, now: now, into: &actions) }
     told.formIntersection(demands.map(\.job))
     launch(missing, now: now, into: &actions)
-    release(free, workers, now: now, into: &actions)
+    release(free, workers, isDraining: isDraining, now: now, into: &actions)
     return actions
   }
 
@@ -421,32 +392,38 @@ package struct Autoscaler: Sendable {
       let names = (nextNumber..<nextNumber + count).map { "\(namePrefix)-\($0)" }
       nextNumber += count
       for name in names {
-        members[name] = Member(name: name, pool: state.pool.name, launched: now, since: now)
+        members[name] = Member(
+          name: name, pool: state.pool.name, launched: now, since: now, lastSeen: now)
       }
       actions.append(.launch(pool: state.pool.name, names: names))
     }
   }
 
-  /// Lets go of as many workers of each pool as nobody needs: those on their way, then the idle.
+  /// Lets go of as many workers of each pool as nobody needs, those on their way before the idle, and
+  /// of those beyond its most, the longest idle first.
   private mutating func release(
-    _ free: [String: Int], _ workers: [FleetWorker], now: Instant, into actions: inout [FleetAction]
+    _ free: [String: Int], _ workers: [FleetWorker], isDraining: Bool, now: Instant,
+    into actions: inout [FleetAction]
   ) {
     let idle = Dictionary(
       workers.map { ($0.name, $0.idleTime) }, uniquingKeysWith: { first, _ in first })
     for state in pools {
-      var count = free[state.pool.name] ?? 0
       let present = members.values.filter { $0.pool == state.pool.name && $0.isPresent }
+      var forced = max(0, present.count - (isDraining ? 0 : state.pool.maxReplicaCount))
+      var count = max(free[state.pool.name] ?? 0, forced)
       // The last to be asked for has the longest way left.
       let starting = present.filter { $0.phase == .starting }
         .sorted { ($0.launched, $0.name) > ($1.launched, $1.name) }
       for member in starting where count > 0 {
-        count -= 1
+        (count, forced) = (count - 1, forced - 1)
         terminate(member, "it is not needed any more", now, into: &actions)
       }
-      let leavers = present.filter { idle[$0.name] ?? .zero >= Self.idleTime }
-        .sorted { ($1.since, $1.name) < ($0.since, $0.name) }
-      for member in leavers where count > 0 && member.phase == .joined {
-        count -= 1
+      let joined = present.filter { $0.phase == .joined }
+        .map { (member: $0, idleTime: idle[$0.name] ?? .zero) }
+        .sorted { ($1.idleTime, $1.member.name) < ($0.idleTime, $0.member.name) }
+      for (member, idleTime) in joined
+      where count > 0 && (forced > 0 || idleTime >= Self.idleTime) {
+        (count, forced) = (count - 1, forced - 1)
         enter(.leaving, member.name, now)
         actions.append(.drain(name: member.name))
       }
@@ -468,6 +445,10 @@ package struct Autoscaler: Sendable {
         terminate(member, "it did not leave", now, into: &actions)
       case .terminated where time > Self.drainTime:
         terminate(member, "it is still there", now, into: &actions)
+      case .joined where now - member.lastSeen > Self.silenceTime:
+        terminate(
+          member, "it has been silent for \(Int((now - member.lastSeen).inSeconds)) s", now,
+          into: &actions)
       case .joined, .leaving, .terminated: break
       }
     }

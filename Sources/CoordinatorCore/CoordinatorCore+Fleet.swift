@@ -18,7 +18,8 @@ extension CoordinatorCore {
     sessionThreadCount += max(1, threadCount) - (sessions[worker]?.threadCount ?? 0)
     sessions[worker] = Session(
       worker: worker, name: name, host: Self.number(ofHost: host),
-      threadCount: max(1, threadCount), lastSeen: now, joined: sessions[worker]?.joined ?? now)
+      threadCount: max(1, threadCount), lastSeen: now, joined: sessions[worker]?.joined ?? now,
+      lastBusy: now)
     return .welcome
   }
 
@@ -76,6 +77,7 @@ extension CoordinatorCore {
       grants.append(relief)
     }
     sessions.values[place].leaseCount += grants.count
+    if sessions.values[place].leaseCount > 0 { sessions.values[place].lastBusy = now }
     return grants.isEmpty ? .wait : .grants(grants)
   }
 
@@ -145,6 +147,7 @@ extension CoordinatorCore {
     guard sessions[worker] != nil else { return .unknownWorker }
     sessions[worker]?.lastSeen = now
     sessions[worker]?.leaseCount = held.count
+    if !held.isEmpty { sessions[worker]?.lastBusy = now }
     var revoked: [LeaseKey] = []
     var shortened: [ShortenedLease] = []
     for lease in held {
@@ -222,6 +225,7 @@ extension CoordinatorCore {
   private mutating func note(_ worker: WorkerID, _ result: ShardResult, now: Instant) {
     guard let place = sessions.index(forKey: worker) else { return }
     sessions.values[place].lastSeen = now
+    sessions.values[place].lastBusy = now
     sessions.values[place].leaseCount = max(0, sessions.values[place].leaseCount - 1)
     sessions.values[place].recordCount += result.recordCount
   }

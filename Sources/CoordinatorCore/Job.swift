@@ -96,6 +96,8 @@ package struct Session: Hashable, Sendable {
   package internal(set) var lastSeen: Instant
   package let joined: Instant
   package internal(set) var leaseCount = 0
+  /// When it held a lease for the last time.
+  package internal(set) var lastBusy: Instant
   package internal(set) var recordCount: UInt64 = 0
   package internal(set) var isDraining = false
 }

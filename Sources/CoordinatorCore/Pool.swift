@@ -55,11 +55,13 @@ package struct Demand: Hashable, Sendable {
 /// A worker of the fleet that has joined, by what the engine calls it.
 package struct FleetWorker: Hashable, Sendable {
   package let name: String
+  package var threadCount = 1
   /// How long it has held no lease; zero while it holds one.
   package var idleTime = Duration.zero
 
-  package init(name: String, idleTime: Duration = .zero) {
+  package init(name: String, threadCount: Int = 1, idleTime: Duration = .zero) {
     self.name = name
+    self.threadCount = threadCount
     self.idleTime = idleTime
   }
 }

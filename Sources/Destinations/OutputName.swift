@@ -6,6 +6,8 @@ package enum OutputName {
   package static let receipt = "receipt.json"
   /// Written last; its content is the receipt's SHA-256 as `sha256sum` prints it.
   package static let success = "_SUCCESS"
+  /// Says that nothing of the fleet is left; comes after all else, and proves nothing of the output.
+  package static let zero = "zero.json"
   package static let statistics = "prediction.stats.json"
 
   /// `prediction-<model>-<2026-03-01T06:00:00.000Z>`.

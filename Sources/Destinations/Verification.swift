@@ -143,7 +143,8 @@ package enum Verification {
   private static func checkNames(_ folder: String, _ receipt: Receipt) -> [Finding] {
     // A folder that cannot be listed shows itself by the files that are then missing.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    var known = Set(receipt.outputs.map(\.name) + [OutputName.receipt, OutputName.success])
+    var known = Set(receipt.outputs.map(\.name))
+    known.formUnion([OutputName.receipt, OutputName.success, OutputName.zero])
     if receipt.errorsUri != nil { known = known.filter { !OutputName.isOfErrors($0) } }
     return names.sorted().filter { !known.contains($0) }.map {
       Finding($0, "is not in the receipt")

@@ -1,5 +1,6 @@
+package import CPosix
 import Foundation
-package import Glibc
+import Glibc
 
 /// Starts a program, by default this one again: spawned, never forked, because nng has threads.
 ///
@@ -28,6 +29,8 @@ package func spawn(
   for (place, descriptor) in descriptors.enumerated() {
     unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(place))
   }
+  // Not those either that this process was given by its parent, who may wait for their end.
+  unsafe ns_close_from(&actions, Int32(descriptors.count))
   var signals = sigset_t()
   unsafe sigemptyset(&signals)
   unsafe posix_spawnattr_setsigmask(&attributes, &signals)

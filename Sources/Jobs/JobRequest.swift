@@ -110,9 +110,29 @@ package struct JobRequest: Hashable, Sendable, Codable {
   }
 
   package struct DedicatedResources: Hashable, Sendable, Codable {
+    /// Workers that the fleet starts for it at most.
     package var maxReplicaCount = 10
+    /// Workers to begin with, while nothing is known of its speed; nil is one.
+    package var startingReplicaCount: Int?
+    /// Nil for any machine.
+    package var machineSpec: MachineSpec?
+    /// Whether machines that can be taken away come first; nil is no.
+    package var spot: Bool?
+    /// Nil for none: then workers are started as long as they are worth their start.
+    package var deadline: Deadline?
+    /// Money that its workers may cost, in the currency of the fleet file; nil for no limit.
+    package var budget: Double?
 
     package init() {}
+
+    package struct MachineSpec: Hashable, Sendable, Codable {
+      /// The pool of the fleet that the job is for.
+      package var machineType: String?
+
+      package init(machineType: String? = nil) {
+        self.machineType = machineType
+      }
+    }
   }
 
   package struct ModelParameters: Hashable, Sendable, Codable {

@@ -252,7 +252,8 @@ private struct FleetRun {
           now >= machine.ready ? .running : .waiting(engine.stuckReason ?? "")
         return FleetEntry(name: machine.name, state: state)
       }
-      autoscaler.listed(pool: engine.pool.name, entries, now: now, into: &actions)
+      autoscaler.listed(
+        pool: engine.pool.name, entries, asked: now, now: now, into: &actions)
     }
   }
 

@@ -37,7 +37,7 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// True for an address that stands for every interface.
-  var isWildcard: Bool { host == "0.0.0.0" || host == "::" }
+  package var isWildcard: Bool { host == "0.0.0.0" || host == "::" }
 
   /// The same place with another port: the one that the system chose.
   package func withPort(_ port: UInt16) -> Address {

@@ -28,6 +28,8 @@ package enum ClientAnswer: Hashable, Sendable {
   case workers([WorkerSummary], next: WorkerID?)
   case done
   case pong(Pong)
+  /// A `FleetStatus` as JSON.
+  case fleet([UInt8])
 }
 
 /// How far the planning of a submission is.
@@ -116,6 +118,9 @@ extension ClientAnswer {
     case WIRE__CLIENT_ANSWER__BODY_DONE: self = .done
     case WIRE__CLIENT_ANSWER__BODY_PONG:
       self = .pong(try unsafe Pong(reading: Field.required(message.pong, "pong")))
+    case WIRE__CLIENT_ANSWER__BODY_FLEET:
+      self = .fleet(
+        try unsafe Field.bytes(message.fleet, limit: WireLimits.documentByteCount, "fleet"))
     case WIRE__CLIENT_ANSWER__BODY_PLANNING:
       let planning = try unsafe Field.required(message.planning, "planning")
       self = .planning(try unsafe PlanningReport(reading: planning))
@@ -167,6 +172,9 @@ extension ClientAnswer {
     case .pong(let pong):
       unsafe message.body_case = WIRE__CLIENT_ANSWER__BODY_PONG
       unsafe message.pong = pong.packed(in: arena)
+    case .fleet(let status):
+      unsafe message.body_case = WIRE__CLIENT_ANSWER__BODY_FLEET
+      unsafe message.fleet = arena.bytes(status, limit: WireLimits.documentByteCount, "fleet")
     }
   }
 

@@ -33,6 +33,18 @@ package enum ClientRequest: Hashable, Sendable {
   /// Workers after one of them, at most `WireLimits.workersPerPage`.
   case workers(after: WorkerID?, limit: Int)
   case ping
+  /// Of the workers that the coordinator starts itself.
+  case fleet(ScalingRequest)
+}
+
+/// What is asked of a coordinator's fleet; each answer is its state.
+package enum ScalingRequest: Hashable, Sendable {
+  case status
+  /// Workers that a pool keeps, and has at most, until the coordinator's next start; nil leaves what
+  /// is. `reopens` asks an engine again whose workers died.
+  case scale(pool: String, least: Int?, most: Int?, reopens: Bool)
+  /// All workers leave and none is started, or this is over.
+  case drain(Bool)
 }
 
 extension ClientEnvelope {
@@ -97,6 +109,8 @@ extension ClientRequest {
     case WIRE__CLIENT_REQUEST__BODY_DELETE: self = unsafe .delete(JobID(message.delete_))
     case WIRE__CLIENT_REQUEST__BODY_RETRY: self = unsafe .retry(JobID(message.retry))
     case WIRE__CLIENT_REQUEST__BODY_PING: self = .ping
+    case WIRE__CLIENT_REQUEST__BODY_FLEET:
+      self = .fleet(try unsafe ScalingRequest(reading: Field.required(message.fleet, "fleet")))
     default: throw .invalid("body", "missing, or of a kind that this version does not know")
     }
   }
@@ -150,6 +164,9 @@ extension ClientRequest {
     case .ping:
       unsafe message.body_case = WIRE__CLIENT_REQUEST__BODY_PING
       unsafe message.ping = arena.message(wire__empty__init) { _ in }
+    case .fleet(let request):
+      unsafe message.body_case = WIRE__CLIENT_REQUEST__BODY_FLEET
+      unsafe message.fleet = request.packed(in: arena)
     }
   }
 
@@ -191,7 +208,7 @@ extension ClientRequest {
         }
         unsafe workers.limit = UInt32(clamping: limit)
       }
-    case .describe, .cancel, .pause, .resume, .delete, .retry, .ping: break
+    case .describe, .cancel, .pause, .resume, .delete, .retry, .ping, .fleet: break
     }
   }
 }

@@ -51,6 +51,12 @@ import Testing
       topK: 3
     dedicatedResources:
       maxReplicaCount: 4
+      startingReplicaCount: 2
+      machineSpec:
+        machineType: big
+      spot: true
+      deadline: 2h
+      budget: 12.5
     modelParameters:
       rawScore: true
       fastSums: true
@@ -84,6 +90,11 @@ import Testing
     expected.outputConfig.predictionsFormat = .csv
     expected.outputConfig.compression = .none
     expected.dedicatedResources.maxReplicaCount = 4
+    expected.dedicatedResources.startingReplicaCount = 2
+    expected.dedicatedResources.machineSpec = .init(machineType: "big")
+    expected.dedicatedResources.spot = true
+    expected.dedicatedResources.deadline = .after(seconds: 7_200)
+    expected.dedicatedResources.budget = 12.5
     expected.modelParameters.rawScore = true
     expected.modelParameters.fastSums = true
     expected.generateExplanation = true
@@ -199,9 +210,23 @@ import Testing
       "instanceConfig: {keyfield: id}",
       "job.yaml:4: unknown key instanceConfig.keyfield; did you mean instanceConfig.keyField?"),
     Refusal(
-      "dedicatedResources: {machineSpec: {machineType: n1}}",
-      "job.yaml:4: dedicatedResources.machineSpec is not supported: "
-        + "a worker takes the machine it is started on"),
+      "dedicatedResources: {machineSpec: {acceleratorCount: 1}}",
+      "job.yaml:4: dedicatedResources.machineSpec.acceleratorCount is not supported: "
+        + "workers score on processors"),
+    Refusal(
+      "dedicatedResources: {minReplicaCount: 1}",
+      "job.yaml:4: dedicatedResources.minReplicaCount is not supported: "
+        + "workers go when the work does; what a pool keeps is said in the fleet file"),
+    Refusal(
+      "dedicatedResources: {deadline: tomorrow}",
+      "job.yaml:4: dedicatedResources.deadline: a time such as 90m, 2h or 2026-03-01T06:00:00Z is "
+        + "expected, not \"tomorrow\""),
+    Refusal(
+      "dedicatedResources: {budget: -3}",
+      "job.yaml:4: dedicatedResources.budget: a positive amount of money is expected, not -3.0"),
+    Refusal(
+      "dedicatedResources: {startingReplicaCount: 0}",
+      "job.yaml:4: dedicatedResources.startingReplicaCount: from 1 to 10000, not 0"),
     Refusal(
       "explanationSpec: {}",
       "job.yaml:4: explanationSpec is not supported: "

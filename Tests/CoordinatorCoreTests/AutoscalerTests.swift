@@ -111,7 +111,46 @@ import Testing
     let now = Self.start + .seconds(9)
     let actions = autoscaler.review(
       demands: [Self.demand()], workers: workers, isDraining: true, now: now)
-    #expect(actions == [.drain(name: "w-1")], "w-2 has work")
+    #expect(actions == [.drain(name: "w-1"), .drain(name: "w-2")], "it finishes what it holds")
+  }
+
+  @Test func whatIsBeyondTheMostIsLetGoThoughItHasWork() {
+    var autoscaler = Self.running(3)
+    autoscaler.scale(pool: "main", least: nil, most: 1)
+    let workers = ["w-1", "w-2", "w-3"].map {
+      FleetWorker(name: $0, idleTime: $0 == "w-2" ? .seconds(3) : .zero)
+    }
+    let actions = autoscaler.review(demands: [Self.demand()], workers: workers, now: Self.start)
+    #expect(actions == [.drain(name: "w-2"), .drain(name: "w-3")])
+    let later = autoscaler.review(
+      demands: [Self.demand()], workers: [workers[0]], now: Self.start + .seconds(1))
+    #expect(later.isEmpty)
+  }
+
+  @Test func whoIsSilentForAMinuteIsTakenBack() {
+    var autoscaler = Self.running(1)
+    let demands = [Self.demand { $0.maxReplicaCount = 1 }]
+    let soon = autoscaler.review(demands: demands, workers: [], now: Self.start + .seconds(60))
+    #expect(soon.isEmpty)
+    let later = autoscaler.review(demands: demands, workers: [], now: Self.start + .seconds(61))
+    #expect(
+      later == [
+        .terminate(pool: "main", name: "w-1", reason: "it has been silent for 61 s"),
+        .launch(pool: "main", names: ["w-2"]),
+      ])
+  }
+
+  /// A listing that was asked for before a launch lacks its workers, however late it comes.
+  @Test func aLateListingEndsNobody() {
+    var autoscaler = Self.running(1)
+    var actions: [FleetAction] = []
+    autoscaler.listed(
+      pool: "main", [], asked: Self.start, now: Self.start + .seconds(40), into: &actions)
+    #expect(autoscaler.members.count == 1)
+    autoscaler.listed(
+      pool: "main", [], asked: Self.start + .seconds(11), now: Self.start + .seconds(41),
+      into: &actions)
+    #expect(autoscaler.members.isEmpty)
   }
 
   @Test func aStoppedPoolIsAskedAgainWhenSomebodySaysSo() {
@@ -124,7 +163,8 @@ import Testing
         demands: [Self.demand { $0.maxReplicaCount = 1 }], workers: [], now: now)
       for name in Self.launched(actions)["main"] ?? [] {
         autoscaler.listed(
-          pool: "main", [FleetEntry(name: name, state: .ended("exit code 1"))], now: now,
+          pool: "main", [FleetEntry(name: name, state: .ended("exit code 1"))], asked: now,
+          now: now,
           into: &told)
       }
     }
@@ -145,13 +185,16 @@ import Testing
     var autoscaler = Self.running(20, Self.pool { $0.maxReplicaCount = 20 })
     var actions: [FleetAction] = []
     let entries = (1...20).map { FleetEntry(name: "w-\($0)", state: .running) }
-    autoscaler.listed(pool: "main", entries, now: Self.start, into: &actions)
+    autoscaler.listed(pool: "main", entries, asked: Self.start, now: Self.start, into: &actions)
     autoscaler.listed(
-      pool: "main", Array(entries.prefix(1)), now: Self.start + .seconds(5), into: &actions)
+      pool: "main", Array(entries.prefix(1)), asked: Self.start + .seconds(5),
+      now: Self.start + .seconds(5), into: &actions)
     #expect(autoscaler.pools[0].quickDeathCount == 19)
     #expect(autoscaler.pools[0].haltReason != nil)
     autoscaler.reopen(pool: "main")
-    autoscaler.listed(pool: "main", [], now: Self.start + .seconds(6), into: &actions)
+    autoscaler.listed(
+      pool: "main", [], asked: Self.start + .seconds(6), now: Self.start + .seconds(6),
+      into: &actions)
     #expect(autoscaler.pools[0].quickDeathCount == 0)
   }
 
@@ -164,7 +207,7 @@ import Testing
       [
         FleetEntry(name: "old-1", state: .running), FleetEntry(name: "old-2", state: .waiting("")),
         FleetEntry(name: "old-3", state: .ended("exit code 0")),
-      ], now: Self.start, into: &actions)
+      ], asked: Self.start, now: Self.start, into: &actions)
     #expect(autoscaler.members.keys.sorted() == ["old-1", "old-2"])
     autoscaler.joined("old-1", now: Self.start + .seconds(1))
     let three = Self.demand { $0.maxReplicaCount = 3 }
@@ -201,7 +244,7 @@ import Testing
     var actions: [FleetAction] = []
     autoscaler.listed(
       pool: "main", [FleetEntry(name: "w-1", state: .ended("signal 9"))],
-      now: Self.start + .seconds(111), into: &actions)
+      asked: Self.start + .seconds(111), now: Self.start + .seconds(111), into: &actions)
     #expect(actions.isEmpty, "it was sent away")
     #expect(autoscaler.members.isEmpty)
   }

@@ -8,7 +8,7 @@ enum ImportTable {
     "CoordinatorCore": ["Jobs", "Leasing"],
     "WorkerCore": ["Jobs", "Leasing"],
     "Simulation": ["CoordinatorCore", "Jobs", "Leasing", "WorkerCore"],
-    "Executors": [],
+    "Executors": ["CPosix"],
     "Fleet": ["CPosix", "CoordinatorCore", "Executors"],
     "Failpoints": [],
     "Digests": ["CCrypto", "CXXHash"],
@@ -35,7 +35,7 @@ enum ImportTable {
     "Coordinator": [
       "CPosix", "Compression", "CoordinatorCore", "Database", "Destinations", "Digests",
       "Executors",
-      "Failpoints", "Features", "Jobs", "Journal", "Leasing", "Logging", "Models",
+      "Failpoints", "Features", "Fleet", "Jobs", "Journal", "Leasing", "Logging", "Models",
       "ObjectStore", "Partials", "Scoring", "Tables", "Transport", "Wire",
     ],
     "Worker": [
@@ -44,9 +44,9 @@ enum ImportTable {
       "Wire", "WorkerCore",
     ],
     "Commands": [
-      "ArgumentParser", "Coordinator", "Destinations", "Digests", "Executors", "Features", "Jobs",
-      "Logging", "Models", "ObjectStore", "Scoring", "Tables", "Transport", "Wire",
-      "Worker", "WorkerCore", "Yams",
+      "ArgumentParser", "Coordinator", "CoordinatorCore", "Destinations", "Digests", "Executors",
+      "Features", "Fleet", "Jobs", "Logging", "Models", "ObjectStore", "Scoring", "Tables",
+      "Transport", "Wire", "Worker", "WorkerCore", "Yams",
     ],
     "nightshift": ["ArgumentParser", "Commands"],
     "nightshift-sim": ["Jobs", "Simulation"],

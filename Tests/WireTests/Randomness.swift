@@ -345,7 +345,7 @@ extension SeededGenerator {
     return BulkAnswerEnvelope(requestID: next(), body: body)
   }
 
-  static let clientKindCount = 11
+  static let clientKindCount = 14
 
   mutating func clientEnvelope(kind: Int) -> ClientEnvelope {
     ClientEnvelope(requestID: next(), body: clientRequest(kind: kind))
@@ -368,11 +368,18 @@ extension SeededGenerator {
     case 9:
       .workers(
         after: maybe { WorkerID($0.next()) }, limit: number(1...WireLimits.workersPerPage))
+    case 10: .fleet(.status)
+    case 11: .fleet(.drain(chance(2)))
+    case 12:
+      .fleet(
+        .scale(
+          pool: text(upTo: 40), least: maybe { $0.number(0...10_000) },
+          most: maybe { $0.number(0...10_000) }, reopens: chance(2)))
     default: .ping
     }
   }
 
-  static let clientAnswerKindCount = 9
+  static let clientAnswerKindCount = 10
 
   mutating func clientAnswer(kind: Int) -> ClientAnswerEnvelope {
     ClientAnswerEnvelope(requestID: next(), body: clientAnswerBody(kind: kind))
@@ -392,6 +399,7 @@ extension SeededGenerator {
     case 5: .workers(list(0...9) { $0.workerSummary() }, next: maybe { WorkerID($0.next()) })
     case 6: .done
     case 7: .planning(PlanningReport(inputCount: count(), text: text(upTo: 60)))
+    case 8: .fleet(bytes(number(0...2_000)))
     default:
       .pong(
         Pong(

@@ -297,6 +297,12 @@ import Wire
     Invalid("workers.limit", request { $0.message(25) { $0.varint(2, 201) } }),
     Invalid("submit.request", request { $0.message(16) { $0.bytes(2, fill(56 << 10 + 1)) } }),
     Invalid("body", request { $0.message(99) { _ in } }),
+    Invalid("fleet.body: missing", request { $0.message(27) { _ in } }),
+    Invalid(
+      "scale.least", request { $0.message(27) { $0.message(2) { $0.varint(2, 10_001) } } }),
+    Invalid(
+      "scale.most", request { $0.message(27) { $0.message(2) { $0.varint(3, 1 << 31) } } }),
+    Invalid("scale.pool", request { $0.message(27) { $0.message(2) { $0.bytes(1, [0x80]) } } }),
   ])
   func clientRequest(_ invalid: Invalid) {
     let error = #expect(throws: WireError.self) { try ClientEnvelope(decoding: invalid.frame) }

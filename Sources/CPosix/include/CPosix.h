@@ -15,6 +15,10 @@ int sync_file_range(int file, long offset, long byte_count, unsigned int flags);
 #include <signal.h>
 #include <sys/prctl.h>
 
+// Has a spawned process begin without descriptors from `lowest` on; `actions` is a
+// posix_spawn_file_actions_t. 0, or the code of an error.
+int ns_close_from(void *actions, int lowest);
+
 // Opens a file that has no name and is gone once it is closed; `folder` says on which disk. open(2)
 // with O_TMPFILE, a number that stands behind _GNU_SOURCE. -1 with errno where it cannot.
 static inline int ns_open_nameless(const char *folder) {

@@ -21,6 +21,8 @@ typedef struct Wire__Submit Wire__Submit;
 typedef struct Wire__List Wire__List;
 typedef struct Wire__Logs Wire__Logs;
 typedef struct Wire__ListWorkers Wire__ListWorkers;
+typedef struct Wire__Fleet Wire__Fleet;
+typedef struct Wire__ScalePool Wire__ScalePool;
 typedef struct Wire__ClientAnswer Wire__ClientAnswer;
 typedef struct Wire__Planning Wire__Planning;
 typedef struct Wire__Jobs Wire__Jobs;
@@ -71,7 +73,8 @@ typedef enum {
   WIRE__CLIENT_REQUEST__BODY_DELETE = 23,
   WIRE__CLIENT_REQUEST__BODY_RETRY = 24,
   WIRE__CLIENT_REQUEST__BODY_WORKERS = 25,
-  WIRE__CLIENT_REQUEST__BODY_PING = 26
+  WIRE__CLIENT_REQUEST__BODY_PING = 26,
+  WIRE__CLIENT_REQUEST__BODY_FLEET = 27
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__CLIENT_REQUEST__BODY__CASE)
 } Wire__ClientRequest__BodyCase;
 
@@ -102,6 +105,7 @@ struct  Wire__ClientRequest
     uint64_t retry;
     Wire__ListWorkers *workers;
     Wire__Empty *ping;
+    Wire__Fleet *fleet;
   };
 };
 #define WIRE__CLIENT_REQUEST__INIT \
@@ -193,6 +197,72 @@ struct  Wire__ListWorkers
 
 
 typedef enum {
+  WIRE__FLEET__BODY__NOT_SET = 0,
+  WIRE__FLEET__BODY_STATUS = 1,
+  WIRE__FLEET__BODY_SCALE = 2,
+  WIRE__FLEET__BODY_DRAIN = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__FLEET__BODY__CASE)
+} Wire__Fleet__BodyCase;
+
+/*
+ * Of the workers that the coordinator starts itself; each answer is the fleet's state.
+ */
+struct  Wire__Fleet
+{
+  ProtobufCMessage base;
+  Wire__Fleet__BodyCase body_case;
+  union {
+    Wire__Empty *status;
+    Wire__ScalePool *scale;
+    /*
+     * All workers leave and none is started, or this is over.
+     */
+    protobuf_c_boolean drain;
+  };
+};
+#define WIRE__FLEET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&wire__fleet__descriptor) \
+    , WIRE__FLEET__BODY__NOT_SET, {0} }
+
+
+typedef enum {
+  WIRE__SCALE_POOL__OPTIONAL_LEAST__NOT_SET = 0,
+  WIRE__SCALE_POOL__OPTIONAL_LEAST_LEAST = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__SCALE_POOL__OPTIONAL_LEAST__CASE)
+} Wire__ScalePool__OptionalLeastCase;
+
+typedef enum {
+  WIRE__SCALE_POOL__OPTIONAL_MOST__NOT_SET = 0,
+  WIRE__SCALE_POOL__OPTIONAL_MOST_MOST = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__SCALE_POOL__OPTIONAL_MOST__CASE)
+} Wire__ScalePool__OptionalMostCase;
+
+/*
+ * Until the coordinator's next start, which reads its fleet file again.
+ */
+struct  Wire__ScalePool
+{
+  ProtobufCMessage base;
+  char *pool;
+  /*
+   * Ask its engine again although its workers died.
+   */
+  protobuf_c_boolean reopen;
+  Wire__ScalePool__OptionalLeastCase optional_least_case;
+  union {
+    uint32_t least;
+  };
+  Wire__ScalePool__OptionalMostCase optional_most_case;
+  union {
+    uint32_t most;
+  };
+};
+#define WIRE__SCALE_POOL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&wire__scale_pool__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, WIRE__SCALE_POOL__OPTIONAL_LEAST__NOT_SET, {0}, WIRE__SCALE_POOL__OPTIONAL_MOST__NOT_SET, {0} }
+
+
+typedef enum {
   WIRE__CLIENT_ANSWER__BODY__NOT_SET = 0,
   WIRE__CLIENT_ANSWER__BODY_REFUSAL = 3,
   WIRE__CLIENT_ANSWER__BODY_ACCEPTED = 16,
@@ -202,7 +272,8 @@ typedef enum {
   WIRE__CLIENT_ANSWER__BODY_WORKERS = 20,
   WIRE__CLIENT_ANSWER__BODY_DONE = 21,
   WIRE__CLIENT_ANSWER__BODY_PONG = 22,
-  WIRE__CLIENT_ANSWER__BODY_PLANNING = 23
+  WIRE__CLIENT_ANSWER__BODY_PLANNING = 23,
+  WIRE__CLIENT_ANSWER__BODY_FLEET = 24
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(WIRE__CLIENT_ANSWER__BODY__CASE)
 } Wire__ClientAnswer__BodyCase;
 
@@ -225,6 +296,10 @@ struct  Wire__ClientAnswer
      * Only to a submission that says `asks_again`.
      */
     Wire__Planning *planning;
+    /*
+     * JSON.
+     */
+    ProtobufCBinaryData fleet;
   };
 };
 #define WIRE__CLIENT_ANSWER__INIT \
@@ -535,6 +610,44 @@ Wire__ListWorkers *
 void   wire__list_workers__free_unpacked
                      (Wire__ListWorkers *message,
                       ProtobufCAllocator *allocator);
+/* Wire__Fleet methods */
+void   wire__fleet__init
+                     (Wire__Fleet         *message);
+size_t wire__fleet__get_packed_size
+                     (const Wire__Fleet   *message);
+size_t wire__fleet__pack
+                     (const Wire__Fleet   *message,
+                      uint8_t             *out);
+size_t wire__fleet__pack_to_buffer
+                     (const Wire__Fleet   *message,
+                      ProtobufCBuffer     *buffer);
+Wire__Fleet *
+       wire__fleet__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   wire__fleet__free_unpacked
+                     (Wire__Fleet *message,
+                      ProtobufCAllocator *allocator);
+/* Wire__ScalePool methods */
+void   wire__scale_pool__init
+                     (Wire__ScalePool         *message);
+size_t wire__scale_pool__get_packed_size
+                     (const Wire__ScalePool   *message);
+size_t wire__scale_pool__pack
+                     (const Wire__ScalePool   *message,
+                      uint8_t             *out);
+size_t wire__scale_pool__pack_to_buffer
+                     (const Wire__ScalePool   *message,
+                      ProtobufCBuffer     *buffer);
+Wire__ScalePool *
+       wire__scale_pool__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   wire__scale_pool__free_unpacked
+                     (Wire__ScalePool *message,
+                      ProtobufCAllocator *allocator);
 /* Wire__ClientAnswer methods */
 void   wire__client_answer__init
                      (Wire__ClientAnswer         *message);
@@ -742,6 +855,12 @@ typedef void (*Wire__Logs_Closure)
 typedef void (*Wire__ListWorkers_Closure)
                  (const Wire__ListWorkers *message,
                   void *closure_data);
+typedef void (*Wire__Fleet_Closure)
+                 (const Wire__Fleet *message,
+                  void *closure_data);
+typedef void (*Wire__ScalePool_Closure)
+                 (const Wire__ScalePool *message,
+                  void *closure_data);
 typedef void (*Wire__ClientAnswer_Closure)
                  (const Wire__ClientAnswer *message,
                   void *closure_data);
@@ -785,6 +904,8 @@ extern const ProtobufCMessageDescriptor wire__submit__descriptor;
 extern const ProtobufCMessageDescriptor wire__list__descriptor;
 extern const ProtobufCMessageDescriptor wire__logs__descriptor;
 extern const ProtobufCMessageDescriptor wire__list_workers__descriptor;
+extern const ProtobufCMessageDescriptor wire__fleet__descriptor;
+extern const ProtobufCMessageDescriptor wire__scale_pool__descriptor;
 extern const ProtobufCMessageDescriptor wire__client_answer__descriptor;
 extern const ProtobufCMessageDescriptor wire__planning__descriptor;
 extern const ProtobufCMessageDescriptor wire__jobs__descriptor;

@@ -1,0 +1,76 @@
+package import Jobs
+
+/// The fleet as users see it, on the wire and under `--output json`.
+package struct FleetStatus: Hashable, Sendable, Codable {
+  package struct PoolStatus: Hashable, Sendable, Codable {
+    package var name: String
+    package var engine: String
+    package var threadsPerWorker: Int
+    package var pricePerHour: Double
+    package var spot: Bool
+    package var minReplicaCount: Int
+    package var maxReplicaCount: Int
+    /// Workers on their way, at work or idle, and on their way out.
+    package var starting: Int
+    package var joined: Int
+    package var leaving: Int
+    /// From asking for a worker to its hello, as measured or as first said.
+    package var startUpSeconds: Double
+    /// What its engine says of workers that wait.
+    package var waits: String?
+    /// Until its engine is asked for workers again.
+    package var pausedSeconds: Double?
+    /// Why no workers are started any more.
+    package var stopped: String?
+    /// Since its engine was asked for the last list that it gave; nil where it has given none.
+    package var listedSecondsAgo: Double?
+  }
+
+  package var pools: [PoolStatus]
+  package var isDraining: Bool
+  package var currency: String
+
+  package init(pools: [PoolStatus], isDraining: Bool, currency: String) {
+    self.pools = pools
+    self.isDraining = isDraining
+    self.currency = currency
+  }
+}
+
+extension Autoscaler {
+  /// Longest text of a pool's engine in a status: all pools fit in one answer.
+  private static let textLimit = 200
+
+  /// What is known of a pool.
+  ///
+  /// - Parameters:
+  ///   - place: in `pools`.
+  ///   - engine: its name.
+  ///   - listed: when the engine was asked for the last list that it gave.
+  ///   - now: the time.
+  /// - Returns: the pool as users see it.
+  package func status(
+    ofPoolAt place: Int, engine: String, listed: Instant?, now: Instant
+  ) -> FleetStatus.PoolStatus {
+    let (state, pool) = (pools[place], pools[place].pool)
+    let own = members.values.filter { $0.pool == pool.name }
+    return FleetStatus.PoolStatus(
+      name: pool.name, engine: engine, threadsPerWorker: pool.threadCount,
+      pricePerHour: pool.pricePerHour, spot: pool.isSpot, minReplicaCount: pool.minReplicaCount,
+      maxReplicaCount: pool.maxReplicaCount, starting: own.count { $0.phase == .starting },
+      joined: own.count { $0.phase == .joined }, leaving: own.count { !$0.isPresent },
+      startUpSeconds: state.startUpTime.inSeconds,
+      waits: own.contains { !$0.waitReason.isEmpty }
+        ? String(state.waitReason.prefix(Self.textLimit)) : nil,
+      pausedSeconds: state.pausedUntil > now ? (state.pausedUntil - now).inSeconds : nil,
+      stopped: state.haltReason.map { String($0.prefix(Self.textLimit)) },
+      listedSecondsAgo: listed.map { (now - $0).inSeconds })
+  }
+
+  /// Changes how many workers a pool keeps and has at most; nil leaves what is.
+  package mutating func scale(pool: String, least: Int?, most: Int?) {
+    guard let place = pools.firstIndex(where: { $0.pool.name == pool }) else { return }
+    if let least { pools[place].pool.minReplicaCount = least }
+    if let most { pools[place].pool.maxReplicaCount = most }
+  }
+}
