@@ -31,6 +31,8 @@ package actor FleetOperator {
   private var silent: Set<String> = []
   private(set) var isDraining = false
   private var watch = ZeroWatch()
+  /// Of this life of the coordinator.
+  private var ledger = CostLedger()
 
   /// - Parameters:
   ///   - configuration: of the fleet file.
@@ -82,15 +84,27 @@ package actor FleetOperator {
     for worker in view.workers { autoscaler.joined(worker.name, now: now) }
     let own = view.workers.filter { autoscaler.members[$0.name] != nil }
     let others = view.workers.filter { autoscaler.members[$0.name] == nil }
+    let counts = autoscaler.pools.map { state in
+      (state.pool, autoscaler.members.values.count { $0.pool == state.pool.name })
+    }
+    ledger.charge(counts, view.demands, now: now)
+    let demands = view.demands.map { demand in
+      var demand = demand
+      demand.moneyLeft = demand.moneyLeft.map { $0 - ledger.money(of: demand.job) }
+      return demand
+    }
     let actions = autoscaler.review(
-      demands: view.demands, workers: own,
+      demands: demands, workers: own,
       externalThreadCount: others.reduce(0) { $0 + $1.threadCount }, isDraining: isDraining,
       now: now)
     await carryOut(actions)
     for pool in providers.keys.sorted() where isListingDue(pool, now) {
       Task { await list(pool) }
     }
-    for id in view.ended { watch.jobEnded(id, now: now) }
+    for id in view.ended {
+      watch.jobEnded(id, now: now)
+      ledger.forget(id)
+    }
     await noteZero(hasOpenJobs: view.hasOpenJobs, now)
   }
 
@@ -134,7 +148,9 @@ package actor FleetOperator {
         logger.info("pool \(pool): \(name) is taken back: \(reason)")
         terminated[pool, default: []].append(name)
       case .log(let level, let text): tell(level, text)
-      case .pause(let job, let reason): await coordinator.pause(job, reason: reason)
+      case .pause(let job, let reason):
+        ledger.forget(job)  // who resumes it begins anew
+        await coordinator.pause(job, reason: reason)
       }
     }
     for (pool, names) in terminated { Task { await terminate(pool, names) } }

@@ -325,6 +325,11 @@ package struct Autoscaler: Sendable {
     let useful = (demand.blockCount + pool.threadCount - 1) / pool.threadCount
     let limit = min(useful, demand.maxReplicaCount)
     guard limit > 0 else { return 0 }
+    if let money = demand.moneyLeft, money <= 0 {
+      actions.append(
+        .pause(demand.job, reason: "its budget is spent: resume it to spend as much again"))
+      return 0
+    }
     guard let rate = demand.bytesPerThreadSecond, rate > 0 else {
       return min(limit, max(demand.startingReplicaCount, min(1, demand.maxReplicaCount), present))
     }
@@ -349,11 +354,6 @@ package struct Autoscaler: Sendable {
     guard let money = demand.moneyLeft, pool.pricePerHour > 0 else { return wanted }
     let price = pool.pricePerHour / 3600
     let spare = money - price * seconds
-    guard money > 0 else {
-      actions.append(
-        .pause(demand.job, reason: "its budget is spent: raise it, and resume the job"))
-      return 0
-    }
     // The work costs the same for any number of workers; each start costs more.
     let affordable = spare <= 0 ? 0 : Int(min(spare / (price * startUp), Double(limit)))
     return max(min(wanted, max(1, present)), min(wanted, present + affordable))

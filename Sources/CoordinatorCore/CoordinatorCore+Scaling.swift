@@ -6,7 +6,7 @@ extension CoordinatorCore {
   /// What each job that can be leased still needs, in the order in which they get leases.
   ///
   /// - Parameter wallClockNanoseconds: since 1970; deadlines are times of the day.
-  /// - Returns: one demand for each job; deadline and budget are those of its request.
+  /// - Returns: one demand for each job; its money is the whole budget.
   package func demands(wallClockNanoseconds: Int64) -> [Demand] {
     openOrder.compactMap { id in
       guard let job = jobs[id], job.canLease, let table = tables[id] else { return nil }
@@ -18,6 +18,7 @@ extension CoordinatorCore {
       demand.startingReplicaCount = resources.startingReplicaCount ?? 1
       demand.maxReplicaCount = resources.maxReplicaCount
       demand.pool = resources.machineSpec?.machineType
+      demand.moneyLeft = resources.budget
       demand.prefersSpot = resources.spot ?? false
       demand.timeLeft = resources.deadline.map {
         .nanoseconds($0.nanoseconds(submitted: job.createdNanoseconds) - wallClockNanoseconds)

@@ -139,6 +139,21 @@ struct FleetRunTests {
     #expect(zero.errors.contains("this coordinator starts no workers: start it with --fleet"))
   }
 
+  /// No worker takes a lease here, so that what is paid for is the start alone.
+  @Test func aJobWhoseBudgetIsSpentIsPaused() async throws {
+    let file = try PoolFile(
+      "here: {engine: local, threads: 1, maxReplicaCount: 1, pricePerHour: 36000, "
+        + "program: /bin/cat, arguments: [--version]}")
+    let fleet = try await TestFleet(rowCount: 100, badRows: [], options: ["--fleet", file.path])
+    let submit = try fleet.client(["submit", try fleet.jobFile(), "--budget", "0.5"])
+    #expect(await submit.wait() == 0, "\(submit.errors)")
+    let isPaused = await waitUntil(.seconds(30)) {
+      fleet.coordinator.errors.contains(
+        "PAUSED: its budget is spent: resume it to spend as much again")
+    }
+    #expect(isPaused, "\(fleet.coordinator.errors)")
+  }
+
   @Test func aCoordinatorWithNothingToDoEnds() async throws {
     let file = try PoolFile("here: {engine: local, threads: 1, maxReplicaCount: 1}")
     let fleet = try await TestFleet(
