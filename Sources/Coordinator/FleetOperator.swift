@@ -236,9 +236,9 @@ package actor FleetOperator {
       for name in before where autoscaler.members[name] == nil {
         watch.workerEnded(name, "it is no longer listed")
       }
-      for case (let name, .ended(let reason)) in entries.map({ ($0.name, $0.state) }) {
-        watch.workerEnded(name, reason)
-      }
+      // Engines list for minutes what has ended: of those that were here alone.
+      for case (let name, .ended(let reason)) in entries.map({ ($0.name, $0.state) })
+      where before.contains(name) { watch.workerEnded(name, reason) }
       listed[pool] = start
       silent.remove(pool)
     } catch {

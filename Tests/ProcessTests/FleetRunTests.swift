@@ -30,10 +30,11 @@ struct FleetRunTests {
     }
   }
 
-  /// Where the fleet's one job is published.
-  private func folder(of fleet: TestFleet) throws -> String {
-    let names = try FileManager.default.contentsOfDirectory(atPath: fleet.output)
-    return try fleet.output + "/" + #require(names.first { $0.hasPrefix("prediction-") })
+  /// Where a job is published below a folder; nil: the fleet's own.
+  private func folder(of fleet: TestFleet, below output: String? = nil) throws -> String {
+    let output = output ?? fleet.output
+    let names = try FileManager.default.contentsOfDirectory(atPath: output)
+    return try output + "/" + #require(names.first { $0.hasPrefix("prediction-") })
   }
 
   private struct Record: Decodable {
@@ -46,8 +47,9 @@ struct FleetRunTests {
     let kept: [String]
   }
 
-  private func zeroRecord(_ fleet: TestFleet) throws -> Record {
-    let bytes = try Data(contentsOf: URL(filePath: folder(of: fleet) + "/zero.json"))
+  private func zeroRecord(_ fleet: TestFleet, below output: String? = nil) throws -> Record {
+    let bytes = try Data(
+      contentsOf: URL(filePath: folder(of: fleet, below: output) + "/zero.json"))
     return try JSONDecoder().decode(Record.self, from: bytes)
   }
 
@@ -195,6 +197,13 @@ struct FleetRunTests {
     #expect(
       try zeroRecord(fleet).workers.map(\.end)
         == ["COMPLETED, exit code 0", "COMPLETED, exit code 0"])
+    // Slurm still lists the two; the next record is of the next worker.
+    let second = fleet.sandbox.path("second")
+    let again = try fleet.client(
+      ["submit", try fleet.jobFile("second.yaml", output: second), "--until-zero"])
+    #expect(await again.wait() == 2, "\(again.errors) \(fleet.coordinator.errors)")
+    #expect(
+      try zeroRecord(fleet, below: second).workers.map(\.end) == ["COMPLETED, exit code 0"])
     #expect(try workerCount(of: fleet) == 0)
   }
 }
