@@ -48,7 +48,7 @@ extension Coordinator {
       if let request, StagedPartials.areUsed(by: request) { deletedRequests.append(id, request) }
       logs[id] = nil
       configurations[id] = nil
-      zeros[id] = nil
+      zeroSeconds[id] = nil
     case .workers(let after, let limit): return workers(after: after, limit: limit)
     case .fleet(let request):
       guard let fleet else {
@@ -140,7 +140,7 @@ extension Coordinator {
       inputs: core.tables[id]?.plan.inputs.prefix(JobDetails.inputLimit).map(\.path),
       inputCount: core.extent(of: id)?.inputCount,
       resultFileCount: core.extent(of: id)?.resultFileCount,
-      zeroAfterSeconds: zeros[id]?.secondsAfterTheEnd,
+      zeroAfterSeconds: zeroSeconds[id],
       awaitsZero: awaitingZero.contains(id) ? true : nil)
     let bytes = try JSONEncoder.sorted.encode(details).bytes
     return .description(summary, details: bytes)

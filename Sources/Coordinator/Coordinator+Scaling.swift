@@ -44,7 +44,7 @@ extension Coordinator {
   func note(_ record: ZeroRecord, of id: JobID) async {
     awaitingZero.remove(id)
     guard core.jobs[id] != nil else { return }  // deleted meanwhile
-    zeros[id] = record
+    zeroSeconds[id] = record.secondsAfterTheEnd
     let seconds = Int(record.secondsAfterTheEnd.rounded(.up))
     log(
       id, .info,

@@ -72,8 +72,8 @@ package actor Coordinator {
   /// What the fleet's operator has not heard yet; without one nothing is kept.
   var departures: [String] = []
   var endedJobs: [JobID] = []
-  /// After which jobs nothing of the fleet was left.
-  var zeros: [JobID: ZeroRecord] = [:]
+  /// How many seconds after a job's end nothing of the fleet was left.
+  var zeroSeconds: [JobID: Double] = [:]
   var awaitingZero: Set<JobID> = []
   var fleet: FleetOperator?
   var bulkPort: UInt16 = 0
