@@ -1,5 +1,6 @@
 import ArgumentParser
 import CoordinatorCore
+import Jobs
 import Wire
 
 /// `nightshift fleet`.
@@ -42,7 +43,9 @@ struct FleetCommand: AsyncParsableCommand {
         notes.append("pool \(pool.name) is stopped: \(printable(reason))")
         notes.append("  mend that, then: nightshift fleet scale \(pool.name) --reopen")
       } else if let seconds = pool.pausedSeconds {
-        notes.append("pool \(pool.name) is asked again in \(Int(seconds.rounded(.up))) s")
+        let why = pool.pauseReason.map { ": " + printable($0) } ?? ""
+        notes.append("pool \(pool.name) is asked again in \(Int(seconds.rounded(.up))) s\(why)")
+        notes.append("  at once: nightshift fleet scale \(pool.name) --reopen")
       }
       if let reason = pool.waits {
         notes.append("pool \(pool.name): workers wait: \(printable(reason))")
@@ -96,7 +99,7 @@ struct FleetScaleCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Workers at most.", valueName: "count"))
   var max: Int?
 
-  @Flag(help: "Start workers again where they died one after another.")
+  @Flag(help: "Ask for workers again at once, also where they died one after another.")
   var reopen = false
 
   @OptionGroup var client: ClientOptions
@@ -107,8 +110,8 @@ struct FleetScaleCommand: AsyncParsableCommand {
       throw ValidationError("say --min, --max or --reopen")
     }
     for (name, count) in [("--min", min), ("--max", max)] {
-      if let count, !(0...10_000).contains(count) {
-        throw ValidationError("\(name): from 0 to 10000, not \(count)")
+      if let count, !(0...Limits.workers).contains(count) {
+        throw ValidationError("\(name): from 0 to \(Limits.workers), not \(count)")
       }
     }
   }

@@ -50,12 +50,18 @@ private struct FleetFileReader: NodeReader {
   private static let poolKeys = [
     "engine", "threads", "pricePerHour", "spot", "minReplicaCount", "maxReplicaCount",
     "startUpTime", "program", "address", "tokenFile", "tls", "arguments", "logFolder", "slurm",
+    "kubernetes",
   ]
   private static let tlsKeys = ["ca", "cert", "key"]
   private static let slurmKeys = [
     "partition", "account", "qos", "constraint", "timeLimit", "memoryMiB", "options",
     "clientFolder", "configuration", "arrayLimit",
   ]
+  private static let kubernetesKeys = [
+    "image", "namespace", "serviceAccount", "secret", "imagePullSecret", "priorityClass",
+    "nodeSelector", "tolerations", "claims", "memoryMiB", "client", "configuration", "context",
+  ]
+  private static let tolerationKeys = ["key", "value", "effect"]
 
   init(name: String, folder: String, logFolder: String) {
     self.name = name
@@ -115,9 +121,10 @@ private struct FleetFileReader: NodeReader {
     var pool = FleetConfiguration.Place(
       pool: Pool(name: poolName, threadCount: 1), engine: .local(logFolder: logFolder))
     var slurm = SlurmSettings(logFolder: logFolder)
+    var kubernetes = KubernetesSettings(image: "")
     var engine = "local"
     var hasThreads = false
-    var hasSlurmKeys = false
+    var engineKeys: Set<String> = []
     each(node, at: path, known: Self.poolKeys) { reader, key, value in
       let path = "\(path).\(key)"
       switch key {
@@ -130,20 +137,27 @@ private struct FleetFileReader: NodeReader {
         slurm.logFolder = folder
         pool.engine = .local(logFolder: folder)
       case "slurm":
-        hasSlurmKeys = true
+        engineKeys.insert(key)
         reader.readSlurm(value, path, &slurm)
+      case "kubernetes":
+        engineKeys.insert(key)
+        reader.readKubernetes(value, path, &kubernetes)
       default: reader.readMember(key, value, path, &pool)
       }
     }
     switch engine {
     case "local": break
     case "slurm": pool.engine = .slurm(slurm)
+    case "kubernetes":
+      pool.engine = .kubernetes(kubernetes)
+      if kubernetes.image.isEmpty { refuse("\(at(node, path)).kubernetes.image: which image?") }
     default:
       refuse(
-        "\(at(node, path)): engine \"\(printable(engine))\" is not supported; use local or slurm")
+        "\(at(node, path)): engine \"\(printable(engine))\" is not supported; use local, slurm or "
+          + "kubernetes")
     }
-    if hasSlurmKeys, engine != "slurm" {
-      refuse("\(at(node, path)).slurm: the engine is \(engine)")
+    for key in engineKeys.sorted() where engine != key {
+      refuse("\(at(node, path)).\(key): the engine is \(printable(engine))")
     }
     if !hasThreads { refuse("\(at(node, path)).threads: how many threads has a worker?") }
     if pool.pool.minReplicaCount > pool.pool.maxReplicaCount {
@@ -203,6 +217,66 @@ private struct FleetFileReader: NodeReader {
         settings.taskCountLimit = reader.number(value, path, in: 1...1_000) ?? 1
       }
     }
+  }
+
+  private mutating func readKubernetes(
+    _ node: Node, _ path: String, _ settings: inout KubernetesSettings
+  ) {
+    each(node, at: path, known: Self.kubernetesKeys) { reader, key, value in
+      let path = "\(path).\(key)"
+      switch key {
+      case "image": settings.image = reader.text(value, path) ?? ""
+      case "namespace": settings.namespace = reader.text(value, path)
+      case "serviceAccount": settings.serviceAccount = reader.text(value, path)
+      case "secret": settings.secret = reader.text(value, path)
+      case "imagePullSecret": settings.imagePullSecret = reader.text(value, path)
+      case "priorityClass": settings.priorityClass = reader.text(value, path)
+      case "nodeSelector": settings.nodeSelector = reader.namedTexts(value, path)
+      case "tolerations": settings.tolerations = reader.tolerations(value, path)
+      case "claims": settings.claims = reader.namedTexts(value, path)
+      case "memoryMiB":
+        guard let size = reader.number(value, path, in: 1...1 << 30) else { return }
+        settings.memoryByteCount = UInt64(size) << 20
+      case "client": settings.client = reader.filePath(value, path)
+      case "configuration": settings.configurationFile = reader.filePath(value, path)
+      default: settings.context = reader.text(value, path)
+      }
+    }
+  }
+
+  private mutating func tolerations(
+    _ node: Node, _ path: String
+  ) -> [KubernetesSettings.Toleration] {
+    guard let sequence = node.sequence else {
+      refuse("\(at(node, path)): a list of tolerations is expected, each with key, value or effect")
+      return []
+    }
+    return sequence.map { node in
+      var toleration = KubernetesSettings.Toleration()
+      each(node, at: path, known: Self.tolerationKeys) { reader, key, value in
+        let text = reader.text(value, "\(path).\(key)")
+        switch key {
+        case "key": toleration.key = text
+        case "value": toleration.value = text
+        default: toleration.effect = text
+        }
+      }
+      return toleration
+    }
+  }
+
+  /// A mapping of names to texts.
+  private mutating func namedTexts(_ node: Node, _ path: String) -> [String: String] {
+    guard let mapping = node.mapping else {
+      refuse("\(at(node, path)): a mapping of names to texts is expected")
+      return [:]
+    }
+    var texts: [String: String] = [:]
+    for (key, value) in mapping {
+      guard let name = text(key, path), let text = text(value, "\(path).\(name)") else { continue }
+      texts[name] = text
+    }
+    return texts
   }
 
   /// A file or folder of this machine.

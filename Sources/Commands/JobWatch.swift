@@ -12,6 +12,9 @@ enum JobWatch {
     min(.milliseconds(250), max(.milliseconds(5), elapsed / 10))
   }
 
+  /// What has been so for so long is worth a line, such as what workers wait for.
+  private static let remarkDelay = Duration.seconds(5)
+
   /// Shows progress until the job has ended.
   static func follow(
     _ id: JobID, through client: CoordinatorClient, isQuiet: Bool
@@ -19,12 +22,18 @@ enum JobWatch {
     var display = ProgressDisplay(isQuiet: isQuiet)
     let clock = ContinuousClock()
     let started = clock.now
+    var remark = (text: "", since: started, isSaid: false)
     while true {
       let job = try await client.describe(id).job
       display.show(ProgressSnapshot(job))
       if job.state.isTerminal {
         display.clear()
         return job
+      }
+      if remark.text != job.reason { remark = (job.reason, clock.now, false) }
+      if !remark.isSaid, !remark.text.isEmpty, clock.now - remark.since >= remarkDelay {
+        remark.isSaid = true
+        display.say(printable(remark.text))
       }
       try await Task.sleep(for: pause(after: clock.now - started))
     }

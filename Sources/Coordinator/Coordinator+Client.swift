@@ -182,7 +182,7 @@ extension Coordinator {
     var summary = JobSummary(
       id: id, displayName: job.request.displayName, state: job.state, phase: job.phase,
       createdNanoseconds: job.createdNanoseconds, errorThreshold: job.request.errorThreshold)
-    summary.reason = job.reason
+    summary.reason = job.reason.isEmpty ? waitReasons[id] ?? "" : job.reason
     summary.counts = job.counts
     summary.resultFolder = job.folder
     summary.grantCount = UInt64(job.grantCount)

@@ -31,6 +31,9 @@ extension Coordinator {
       hasOpenJobs: !core.openOrder.isEmpty)
   }
 
+  /// Takes note of why jobs have no worker, for who looks at them.
+  func tell(waiting: [JobID: String]) { waitReasons = waiting }
+
   func drain(worker name: String) { core.drain(named: name) }
 
   /// Whether no job is open, none is being submitted, and no worker is here.

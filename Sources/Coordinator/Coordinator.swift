@@ -75,6 +75,8 @@ package actor Coordinator {
   /// How many seconds after a job's end nothing of the fleet was left.
   var zeroSeconds: [JobID: Double] = [:]
   var awaitingZero: Set<JobID> = []
+  /// Why jobs have no worker, as the fleet's operator last said.
+  var waitReasons: [JobID: String] = [:]
   var fleet: FleetOperator?
   var bulkPort: UInt16 = 0
   var isSpoolFull = false

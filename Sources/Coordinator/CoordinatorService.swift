@@ -55,17 +55,25 @@ package final class CoordinatorService: Sendable {
           "\(pool).address: say where its workers find the coordinator, which listens everywhere")
       }
       let address = place.address ?? bound.description
-      if address.hasPrefix("tls"), place.tlsArguments.isEmpty {
-        throw CoordinatorError("\(pool).tls: \(address) needs ca, cert and key")
+      let secrets = place.engine.secretFolder
+      var tlsArguments = place.tlsArguments
+      if address.hasPrefix("tls"), tlsArguments.isEmpty {
+        guard let secrets else {
+          throw CoordinatorError("\(pool).tls: \(address) needs ca, cert and key")
+        }
+        tlsArguments = [
+          "--tls-ca", "\(secrets)/ca.pem", "--tls-cert", "\(secrets)/worker.pem",
+          "--tls-key", "\(secrets)/worker.key",
+        ]
       }
       let ownProgram = ProcessInfo.processInfo.arguments.first ?? "nightshift"
       let found = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
       var launch = WorkerLaunch(
         fleet: coordinator.fleetName, pool: place.pool.name,
-        program: place.program ?? found ?? ownProgram, address: address,
+        program: place.program ?? place.engine.program ?? found ?? ownProgram, address: address,
         threadCount: place.pool.threadCount,
-        tokenFile: place.tokenFile ?? "\(options.stateFolder)/\(Tokens.fleetFile)")
-      launch.tlsArguments = place.tlsArguments
+        tokenFile: place.tokenFile ?? "\(secrets ?? options.stateFolder)/\(Tokens.fleetFile)")
+      launch.tlsArguments = tlsArguments
       launch.moreArguments = place.moreArguments
       launches[place.pool.name] = launch
     }

@@ -98,6 +98,7 @@ package actor FleetOperator {
       externalThreadCount: others.reduce(0) { $0 + $1.threadCount }, isDraining: isDraining,
       now: now)
     await carryOut(actions)
+    await coordinator.tell(waiting: waits(demands, others: others, now))
     for pool in providers.keys.sorted() where isListingDue(pool, now) {
       Task { await list(pool) }
     }
@@ -106,6 +107,19 @@ package actor FleetOperator {
       ledger.forget(id)
     }
     await noteZero(hasOpenJobs: view.hasOpenJobs, now)
+  }
+
+  /// Why jobs have no worker; of those that somebody else has started each may have one.
+  private func waits(
+    _ demands: [Demand], others: [FleetWorker], _ now: Instant
+  ) -> [JobID: String] {
+    guard others.isEmpty else { return [:] }
+    let reason = isDraining ? "waits for workers: the fleet is drained" : nil
+    var waits: [JobID: String] = [:]
+    for demand in demands {
+      waits[demand.job] = reason ?? autoscaler.waitReason(of: demand, now: now)
+    }
+    return waits
   }
 
   /// Records that nothing is left once all engines say so.

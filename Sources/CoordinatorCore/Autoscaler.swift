@@ -70,6 +70,7 @@ package struct Autoscaler: Sendable {
       Self.longestPause, max(shortest, Self.firstPause * (1 << min(pools[place].failureCount, 10))))
     pools[place].failureCount += 1
     pools[place].pausedUntil = now + pause
+    pools[place].pauseReason = reason
     actions.append(
       .log(.warning, "pool \(pool): \(reason); asked again in \(Int(pause.inSeconds)) s"))
   }
@@ -203,7 +204,8 @@ package struct Autoscaler: Sendable {
     for worker in workers { members[worker.name]?.lastSeen = now }
     giveUpOverdue(now: now, into: &actions)
     var free: [String: Int] = [:]
-    let late = lateMembers(now)
+    // Without work none of them is late: they are let go of like the others.
+    let late = demands.isEmpty ? [] : lateMembers(now)
     for state in pools {
       let name = state.pool.name
       free[name] = presentCount(in: name) - late.count { $0.pool == name }
@@ -303,7 +305,7 @@ package struct Autoscaler: Sendable {
   }
 
   /// The pools that a job may use: the cheapest for a thread first, after those that it prefers.
-  private func eligiblePools(for demand: Demand) -> [PoolState] {
+  func eligiblePools(for demand: Demand) -> [PoolState] {
     func rank(_ state: PoolState) -> (Int, Double, String) {
       let pool = state.pool
       let isSecond = demand.prefersSpot != pool.isSpot

@@ -39,12 +39,13 @@ extension Autoscaler {
     package internal(set) var failureCount = 0
     /// What its engine said last about a worker that waits.
     package internal(set) var waitReason = ""
-    /// Nothing is asked for before.
+    /// Nothing is asked for before, and why.
     package internal(set) var pausedUntil = Instant.start
+    package internal(set) var pauseReason = ""
     package internal(set) var quickDeathCount = 0
     /// Why nothing is asked for until somebody says so.
     package internal(set) var haltReason: String?
 
-    func isOpen(_ now: Instant) -> Bool { haltReason == nil && now >= pausedUntil }
+    package func isOpen(_ now: Instant) -> Bool { haltReason == nil && now >= pausedUntil }
   }
 }

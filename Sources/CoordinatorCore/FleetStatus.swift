@@ -18,8 +18,9 @@ package struct FleetStatus: Hashable, Sendable, Codable {
     package var startUpSeconds: Double
     /// What its engine says of workers that wait.
     package var waits: String?
-    /// Until its engine is asked for workers again.
+    /// Until its engine is asked for workers again, and why not now.
     package var pausedSeconds: Double?
+    package var pauseReason: String?
     /// Why no workers are started any more.
     package var stopped: String?
     /// Since its engine was asked for the last list that it gave; nil where it has given none.
@@ -39,7 +40,7 @@ package struct FleetStatus: Hashable, Sendable, Codable {
 
 extension Autoscaler {
   /// Longest text of a pool's engine in a status: all pools fit in one answer.
-  private static let textLimit = 200
+  package static let textLimit = 200
 
   /// What is known of a pool.
   ///
@@ -63,8 +64,36 @@ extension Autoscaler {
       waits: own.contains { !$0.waitReason.isEmpty }
         ? String(state.waitReason.prefix(Self.textLimit)) : nil,
       pausedSeconds: state.pausedUntil > now ? (state.pausedUntil - now).inSeconds : nil,
+      pauseReason: state.pausedUntil > now ? String(state.pauseReason.prefix(Self.textLimit)) : nil,
       stopped: state.haltReason.map { String($0.prefix(Self.textLimit)) },
       listedSecondsAgo: listed.map { (now - $0).inSeconds })
+  }
+
+  /// Why a job that could be leased has no worker.
+  ///
+  /// - Parameters:
+  ///   - demand: of the job.
+  ///   - now: the time.
+  /// - Returns: what each pool that it may use waits for, at most `textLimit` characters; nil where
+  ///   a worker of one of them is here.
+  package func waitReason(of demand: Demand, now: Instant) -> String? {
+    let eligible = eligiblePools(for: demand)
+    let names = Set(eligible.map(\.pool.name))
+    let own = members.values.filter { names.contains($0.pool) }
+    guard !own.contains(where: { $0.phase == .joined }) else { return nil }
+    let reasons = eligible.map { state in
+      let name = state.pool.name
+      if let reason = state.haltReason { return "pool \(name) is stopped: \(reason)" }
+      let starting = own.filter { $0.pool == name && $0.phase == .starting }
+      if starting.contains(where: { !$0.waitReason.isEmpty }) {
+        return "pool \(name): \(state.waitReason)"
+      }
+      if !starting.isEmpty { return "pool \(name): starting \(starting.count)" }
+      guard state.pausedUntil > now else { return "pool \(name): none is started" }
+      return "pool \(name): \(state.pauseReason)"
+    }
+    let text = "waits for workers: " + reasons.joined(separator: "; ")
+    return text.count > Self.textLimit ? text.prefix(Self.textLimit - 1) + "…" : text
   }
 
   /// Changes how many workers a pool keeps and has at most; nil leaves what is.

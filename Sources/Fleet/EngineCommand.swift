@@ -30,19 +30,13 @@ package struct EngineCommand: Sendable {
     package var errors: String
   }
 
-  /// Runs the command to its end.
+  /// Runs the command to its end, and takes every code but 0 for a failure.
   ///
   /// - Throws: `FleetError` where it cannot be started, takes too long, or ends with another code
   ///   than 0; the command's own words are in it.
   @discardableResult
   package func run() async throws(FleetError) -> Output {
-    let result: Result<Output, FleetError>
-    do {
-      result = try await ownThread { self.runHere() }
-    } catch {
-      throw FleetError("\(program): \(error)")
-    }
-    let output = try result.get()
+    let output = try await runToEnd()
     guard output.exitCode == 0 else {
       let words = output.errors.isEmpty ? output.output : output.errors
       let text = words.trimmingCharacters(in: .whitespacesAndNewlines)
@@ -50,6 +44,19 @@ package struct EngineCommand: Sendable {
       throw FleetError("\(program) \(arguments.first ?? "") ended with \(output.exitCode): \(said)")
     }
     return output
+  }
+
+  /// Runs the command to its end, whatever its code.
+  ///
+  /// - Throws: `FleetError` where it cannot be started or takes too long.
+  package func runToEnd() async throws(FleetError) -> Output {
+    let result: Result<Output, FleetError>
+    do {
+      result = try await ownThread { self.runHere() }
+    } catch {
+      throw FleetError("\(program): \(error)")
+    }
+    return try result.get()
   }
 
   private func runHere() -> Result<Output, FleetError> {

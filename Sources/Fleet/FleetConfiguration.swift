@@ -28,18 +28,35 @@ package struct FleetConfiguration: Sendable {
     /// Gets a file for each worker with what it prints.
     case local(logFolder: String)
     case slurm(SlurmSettings)
+    case kubernetes(KubernetesSettings)
 
     package var name: String {
       switch self {
       case .local: "local"
       case .slurm: "slurm"
+      case .kubernetes: "kubernetes"
       }
+    }
+
+    /// Where a worker's files are unless the fleet file says otherwise; nil for where the
+    /// coordinator has its own.
+    package var secretFolder: String? {
+      if case .kubernetes(let settings) = self, settings.secret != nil {
+        return KubernetesSettings.secretFolder
+      }
+      return nil
+    }
+
+    /// The program unless the fleet file names one; nil for the coordinator's own.
+    package var program: String? {
+      if case .kubernetes = self { KubernetesSettings.standardProgram } else { nil }
     }
 
     package func provider(_ launch: WorkerLaunch) -> any Provider {
       switch self {
       case .local(let folder): LocalProvider(launch, logFolder: folder)
       case .slurm(let settings): SlurmProvider(launch, settings: settings)
+      case .kubernetes(let settings): KubernetesProvider(launch, settings: settings)
       }
     }
   }

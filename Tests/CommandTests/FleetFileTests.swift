@@ -82,6 +82,56 @@ import Testing
     #expect(place.engine == .slurm(Self.slurm))
   }
 
+  @Test func everyKeyOfKubernetesIsRead() throws {
+    let fleet = try read(
+      """
+      pools:
+        cloud:
+          engine: kubernetes
+          threads: 8
+          kubernetes:
+            image: registry.test/nightshift:1
+            namespace: batch
+            serviceAccount: worker
+            secret: keys
+            imagePullSecret: pull
+            priorityClass: low
+            nodeSelector: {disk: ssd, zone: a}
+            tolerations: [{key: spot, value: "true", effect: NoSchedule}, {key: gpu}]
+            claims: {tables: /data}
+            memoryMiB: 512
+            client: bin/kubectl
+            configuration: kubeconfig
+            context: blue
+      """)
+    var settings = KubernetesSettings(image: "registry.test/nightshift:1")
+    settings.namespace = "batch"
+    settings.serviceAccount = "worker"
+    settings.secret = "keys"
+    settings.imagePullSecret = "pull"
+    settings.priorityClass = "low"
+    settings.nodeSelector = ["disk": "ssd", "zone": "a"]
+    settings.tolerations = [
+      .init(key: "spot", value: "true", effect: "NoSchedule"), .init(key: "gpu"),
+    ]
+    settings.claims = ["tables": "/data"]
+    settings.memoryByteCount = 512 << 20
+    settings.client = "/etc/nightshift/bin/kubectl"
+    settings.configurationFile = "/etc/nightshift/kubeconfig"
+    settings.context = "blue"
+    #expect(fleet.places.map(\.engine) == [.kubernetes(settings)])
+  }
+
+  /// A limit, and what is beyond it.
+  @Test func poolsAreLimited() throws {
+    func file(_ count: Int) -> String {
+      "pools:\n" + (0..<count).map { "  p\($0): {threads: 1}\n" }.joined()
+    }
+    #expect(try read(file(64)).places.count == 64)
+    let error = #expect(throws: CommandError.self) { try read(file(65)) }
+    #expect(error.map { "\($0)".contains("65 pools, of 64 at most") } == true)
+  }
+
   @Test(arguments: [
     ("{}", "fleet.yaml: no pool: name at least one below pools"),
     ("pools: {}", "fleet.yaml: no pool: name at least one below pools"),
@@ -92,7 +142,21 @@ import Testing
     ),
     (
       "pools: {a: {threads: 1, engine: nomad}}",
-      "fleet.yaml:1: pools.a: engine \"nomad\" is not supported; use local or slurm"
+      "fleet.yaml:1: pools.a: engine \"nomad\" is not supported; use local, slurm or "
+        + "kubernetes"
+    ),
+    (
+      "pools: {a: {threads: 1, engine: kubernetes, kubernetes: {namespace: x}}}",
+      "fleet.yaml:1: pools.a.kubernetes.image: which image?"
+    ),
+    (
+      "pools: {a: {threads: 1, engine: kubernetes, kubernetes: {image: i, tolerations: spot}}}",
+      "fleet.yaml:1: pools.a.kubernetes.tolerations: a list of tolerations is expected, each with "
+        + "key, value or effect"
+    ),
+    (
+      "pools: {a: {threads: 1, engine: kubernetes, kubernetes: {image: i, nodeSelector: [spot]}}}",
+      "fleet.yaml:1: pools.a.kubernetes.nodeSelector: a mapping of names to texts is expected"
     ),
     ("pools: {a: {threads: 0}}", "fleet.yaml:1: pools.a.threads: from 1 to 1000, not 0"),
     (

@@ -305,3 +305,63 @@ import Testing
     #expect(told.first == .log(.warning, "pool main: no permission; asked again in 5 s"))
   }
 }
+
+/// What users are told of jobs without workers.
+@Suite struct AutoscalerWaitTests {
+  private static let start = Instant.start + .seconds(100)
+
+  private static var demand: Demand {
+    var demand = Demand(job: JobID(1), blockCount: 100, byteCount: 1 << 30)
+    demand.startingReplicaCount = 2
+    return demand
+  }
+
+  private static var autoscaler: Autoscaler {
+    Autoscaler(pools: [Pool(name: "main", threadCount: 4)], namePrefix: "w")
+  }
+
+  @Test func aJobSaysWhatItsWorkersWaitFor() {
+    var autoscaler = Self.autoscaler
+    #expect(
+      autoscaler.waitReason(of: Self.demand, now: Self.start)
+        == "waits for workers: pool main: none is started")
+    var actions = autoscaler.review(demands: [Self.demand], workers: [], now: Self.start)
+    #expect(
+      autoscaler.waitReason(of: Self.demand, now: Self.start)
+        == "waits for workers: pool main: starting 2")
+    autoscaler.listed(
+      pool: "main", [FleetEntry(name: "w-1", state: .waiting("no image"))], asked: Self.start,
+      now: Self.start, into: &actions)
+    #expect(
+      autoscaler.waitReason(of: Self.demand, now: Self.start)
+        == "waits for workers: pool main: no image")
+    autoscaler.joined("w-2", now: Self.start)
+    #expect(autoscaler.waitReason(of: Self.demand, now: Self.start) == nil)
+  }
+
+  @Test func anEnginesWordsAreToldAtLength200() {
+    var autoscaler = Self.autoscaler
+    var actions: [FleetAction] = []
+    autoscaler.failed(
+      pool: "main", reason: String(repeating: "no ", count: 100), now: Self.start, into: &actions)
+    let reason = autoscaler.waitReason(of: Self.demand, now: Self.start)
+    #expect(reason?.hasPrefix("waits for workers: pool main: no no") == true)
+    #expect(reason?.count == 200)
+    let status = autoscaler.status(ofPoolAt: 0, engine: "local", listed: nil, now: Self.start)
+    #expect(status.pauseReason?.count == 200)
+    #expect(status.pausedSeconds == 5)
+  }
+
+  /// The job is gone, and its workers had not come: the next job need not wait for that.
+  @Test func aPoolWhoseWorkersAreNotNeededAnyMoreIsNotPaused() {
+    var autoscaler = Self.autoscaler
+    _ = autoscaler.review(demands: [Self.demand], workers: [], now: Self.start)
+    let later = Self.start + .seconds(60)
+    let actions = autoscaler.review(demands: [], workers: [], now: later)
+    #expect(
+      actions == ["w-2", "w-1"].map { name in
+        .terminate(pool: "main", name: name, reason: "it is not needed any more")
+      })
+    #expect(autoscaler.pools[0].isOpen(later))
+  }
+}
