@@ -1892,7 +1892,7 @@ const ProtobufCMessageDescriptor wire__finish__descriptor =
   (ProtobufCMessageInit) wire__finish__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor wire__finished_lease__field_descriptors[11] =
+static const ProtobufCFieldDescriptor wire__finished_lease__field_descriptors[12] =
 {
   {
     "lease",
@@ -2026,8 +2026,21 @@ static const ProtobufCFieldDescriptor wire__finished_lease__field_descriptors[11
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "elapsed_microseconds",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Wire__FinishedLease, elapsed_microseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned wire__finished_lease__field_indices_by_name[] = {
+  11,   /* field[11] = elapsed_microseconds */
   3,   /* field[3] = end_block */
   1,   /* field[1] = entry */
   5,   /* field[5] = error */
@@ -2043,7 +2056,7 @@ static const unsigned wire__finished_lease__field_indices_by_name[] = {
 static const ProtobufCIntRange wire__finished_lease__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor wire__finished_lease__descriptor =
 {
@@ -2053,7 +2066,7 @@ const ProtobufCMessageDescriptor wire__finished_lease__descriptor =
   "Wire__FinishedLease",
   "wire",
   sizeof(Wire__FinishedLease),
-  11,
+  12,
   wire__finished_lease__field_descriptors,
   wire__finished_lease__field_indices_by_name,
   1,  wire__finished_lease__number_ranges,

@@ -86,7 +86,9 @@ struct DescribeCommand: AsyncParsableCommand {
     await client.warn(coordinator)
     switch output.format {
     case .json: printLine(try describedText(job, details: details))
-    case .text: printLine(description(of: job))
+    case .text:
+      printLine(description(of: job))
+      if let cost = try costLine(details) { printLine(cost) }
     }
   }
 }

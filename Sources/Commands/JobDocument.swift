@@ -1,3 +1,4 @@
+import CoordinatorCore
 import Foundation
 import Jobs
 package import Wire
@@ -119,6 +120,28 @@ package func description(of job: JobSummary) -> String {
   return lines.map { name, value in
     name + ":" + String(repeating: " ", count: 16 - name.count) + printable(value)
   }.joined(separator: "\n")
+}
+
+/// What a job has cost, as `describe` prints it; nil where no worker was ever here for it.
+func costLine(_ details: [UInt8]) throws -> String? {
+  struct Details: Decodable { let cost: JobCost? }
+  guard !details.isEmpty,
+    let cost = try JSONDecoder().decode(Details.self, from: Data(details)).cost,
+    cost.totalSeconds > 0
+  else { return nil }
+  let parts: [(String, Double)] = [
+    ("useful", cost.usefulSeconds), ("start-up", cost.startUpSeconds), ("idle", cost.idleSeconds),
+    ("repeated", cost.repeatedSeconds), ("backup", cost.backupSeconds),
+    ("pre-empted", cost.preemptedSeconds), ("merge", cost.mergeSeconds),
+  ]
+  func text(_ number: Double) -> String { Figures.fixed(number, places: 1) }
+  let split = parts.filter { $0.1 >= 0.05 }.map { "\(text($0.1)) \($0.0)" }
+  var line = "Thread-seconds:  \(text(cost.totalSeconds)): \(split.joined(separator: ", "))"
+  if let perMillion = cost.secondsPerMillionRows {
+    line += "; \(text(perMillion)) for a million records"
+  }
+  if let money = cost.money { line += "\nMoney:           \((money * 1e4).rounded() / 1e4)" }
+  return line
 }
 
 /// "998 scored, 2 errors, 0 filtered".

@@ -49,6 +49,7 @@ extension Coordinator {
       logs[id] = nil
       configurations[id] = nil
       zeroSeconds[id] = nil
+      costs.forget(id)
     case .workers(let after, let limit): return workers(after: after, limit: limit)
     case .fleet(let request):
       guard let fleet else {
@@ -140,7 +141,7 @@ extension Coordinator {
       inputs: core.tables[id]?.plan.inputs.prefix(JobDetails.inputLimit).map(\.path),
       inputCount: core.extent(of: id)?.inputCount,
       resultFileCount: core.extent(of: id)?.resultFileCount,
-      zeroAfterSeconds: zeroSeconds[id],
+      cost: core.cost(of: id, costs), zeroAfterSeconds: zeroSeconds[id],
       awaitsZero: awaitingZero.contains(id) ? true : nil)
     let bytes = try JSONEncoder.sorted.encode(details).bytes
     return .description(summary, details: bytes)
@@ -225,6 +226,7 @@ struct JobDetails: Codable {
   let inputs: [String]?
   let inputCount: Int?
   let resultFileCount: Int?
+  let cost: JobCost?
   /// From the job's end until nothing of the fleet was left.
   let zeroAfterSeconds: Double?
   let awaitsZero: Bool?

@@ -57,7 +57,7 @@ extension Coordinator {
       job: job, plan: plan, model: model, commits: commits,
       configuration: try plannedConfiguration(of: id),
       inputsAreChecked: try hasCheckedInputs(of: id), spoolFolder: spoolFolder,
-      modelFolder: modelFolder, stager: stager, execution: execution(of: job))
+      modelFolder: modelFolder, stager: stager, execution: try execution(of: job))
   }
 
   /// Has a job that was just planned merged as its blocks are committed.
@@ -83,8 +83,9 @@ extension Coordinator {
   }
 
   /// What varies from run to run, for the receipt.
-  private func execution(of job: Job) -> JSONValue {
+  private func execution(of job: Job) throws -> JSONValue {
     let elapsed = job.startedAt.map { now - $0 } ?? .zero
+    let cost = try core.cost(of: job.id, costs).map { try JSONEncoder.sorted.encode($0).bytes }
     return .members([
       "modelPath": .string(job.request.model),
       "submitted": .string(OutputName.timestamp(job.createdNanoseconds)),
@@ -96,6 +97,7 @@ extension Coordinator {
       "workers": .unsigned(UInt64(core.sessions.count)),
       "leases": .unsigned(UInt64(job.grantCount)),
       "repeatedResults": .unsigned(UInt64(job.repeatedResultCount)),
+      "cost": cost.map { .verbatim($0) } ?? .null,
     ])
   }
 

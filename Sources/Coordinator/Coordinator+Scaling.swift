@@ -23,16 +23,39 @@ extension Coordinator {
   /// Names this state folder's fleet: what an engine lists under it is ours, in any life.
   nonisolated var fleetName: String { "ns-" + seal.name }
 
-  func fleetView() -> FleetView {
+  /// - Parameters:
+  ///   - crews: the fleet's workers as they were since the last view.
+  ///   - members: their names; all other workers somebody else has started.
+  func fleetView(_ crews: [CostLedger.Crew], members: Set<String>) -> FleetView {
     defer { (departures, endedJobs) = ([], []) }
+    chargeWorkers(crews, members: members)
     return FleetView(
-      demands: core.demands(wallClockNanoseconds: wallClockNanoseconds()),
+      demands: core.demands(wallClockNanoseconds: wallClockNanoseconds(), costs),
       workers: core.fleetWorkers(now: now), departed: departures, ended: endedJobs,
       hasOpenJobs: !core.openOrder.isEmpty)
   }
 
+  /// Puts what workers cost since the last call on the account of jobs.
+  ///
+  /// - Parameters:
+  ///   - crews: the fleet's workers.
+  ///   - members: their names; all other workers somebody else has started.
+  func chargeWorkers(_ crews: [CostLedger.Crew] = [], members: Set<String> = []) {
+    let others = core.sessions.values.reduce(0) { sum, session in
+      members.contains(session.name) ? sum : sum + session.threadCount
+    }
+    costs.charge(
+      crews + [CostLedger.Crew(threadCount: others)], core.payers(ended: awaitingZero), now: now)
+  }
+
   /// Takes note of why jobs have no worker, for who looks at them.
   func tell(waiting: [JobID: String]) { waitReasons = waiting }
+
+  /// Pauses a job whose budget is spent; who resumes it begins another one.
+  func pauseSpent(_ job: JobID, reason: String) async {
+    costs.settle(job)
+    await pause(job, reason: reason)
+  }
 
   func drain(worker name: String) { core.drain(named: name) }
 
@@ -47,6 +70,8 @@ extension Coordinator {
   func note(_ record: ZeroRecord, of id: JobID) async {
     awaitingZero.remove(id)
     guard core.jobs[id] != nil else { return }  // deleted meanwhile
+    var record = record
+    record.cost = core.cost(of: id, costs)
     zeroSeconds[id] = record.secondsAfterTheEnd
     let seconds = Int(record.secondsAfterTheEnd.rounded(.up))
     log(

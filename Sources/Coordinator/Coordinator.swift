@@ -75,6 +75,8 @@ package actor Coordinator {
   /// How many seconds after a job's end nothing of the fleet was left.
   var zeroSeconds: [JobID: Double] = [:]
   var awaitingZero: Set<JobID> = []
+  /// What workers cost each job.
+  var costs = CostLedger()
   /// Why jobs have no worker, as the fleet's operator last said.
   var waitReasons: [JobID: String] = [:]
   var fleet: FleetOperator?
@@ -349,6 +351,7 @@ package actor Coordinator {
       if ledgers.count > core.sessions.count {
         ledgers = ledgers.filter { core.sessions[$0.key] != nil }
       }
+      if fleet == nil { chargeWorkers() }
       await reviewSessions()
     }
   }

@@ -31,8 +31,6 @@ package actor FleetOperator {
   private var silent: Set<String> = []
   private(set) var isDraining = false
   private var watch = ZeroWatch()
-  /// Of this life of the coordinator.
-  private var ledger = CostLedger()
 
   /// - Parameters:
   ///   - configuration: of the fleet file.
@@ -78,35 +76,36 @@ package actor FleetOperator {
   // MARK: Deciding
 
   private func review() async {
-    let view = await coordinator.fleetView()
+    let view = await coordinator.fleetView(crews, members: Set(autoscaler.members.keys))
     let now = coordinator.now
     for name in view.departed { autoscaler.left(name, now: now) }
     for worker in view.workers { autoscaler.joined(worker.name, now: now) }
     let own = view.workers.filter { autoscaler.members[$0.name] != nil }
     let others = view.workers.filter { autoscaler.members[$0.name] == nil }
-    let counts = autoscaler.pools.map { state in
-      (state.pool, autoscaler.members.values.count { $0.pool == state.pool.name })
-    }
-    ledger.charge(counts, view.demands, now: now)
-    let demands = view.demands.map { demand in
-      var demand = demand
-      demand.moneyLeft = demand.moneyLeft.map { $0 - ledger.money(of: demand.job) }
-      return demand
-    }
     let actions = autoscaler.review(
-      demands: demands, workers: own,
+      demands: view.demands, workers: own,
       externalThreadCount: others.reduce(0) { $0 + $1.threadCount }, isDraining: isDraining,
       now: now)
     await carryOut(actions)
-    await coordinator.tell(waiting: waits(demands, others: others, now))
+    await coordinator.tell(waiting: waits(view.demands, others: others, now))
     for pool in providers.keys.sorted() where isListingDue(pool, now) {
       Task { await list(pool) }
     }
-    for id in view.ended {
-      watch.jobEnded(id, now: now)
-      ledger.forget(id)
-    }
+    for id in view.ended { watch.jobEnded(id, now: now) }
     await noteZero(hasOpenJobs: view.hasOpenJobs, now)
+  }
+
+  /// The workers of each pool, those on their way apart.
+  private var crews: [CostLedger.Crew] {
+    autoscaler.pools.flatMap { state in
+      let own = autoscaler.members.values.filter { $0.pool == state.pool.name }
+      let starting = own.count { $0.phase == .starting }
+      return [(starting, true), (own.count - starting, false)].map { count, isStarting in
+        CostLedger.Crew(
+          pool: state.pool.name, threadCount: count * state.pool.threadCount,
+          pricePerHour: Double(count) * state.pool.pricePerHour, isStarting: isStarting)
+      }
+    }
   }
 
   /// Why jobs have no worker; of those that somebody else has started each may have one.
@@ -163,8 +162,7 @@ package actor FleetOperator {
         terminated[pool, default: []].append(name)
       case .log(let level, let text): tell(level, text)
       case .pause(let job, let reason):
-        ledger.forget(job)  // who resumes it begins anew
-        await coordinator.pause(job, reason: reason)
+        await coordinator.pauseSpent(job, reason: reason)
       }
     }
     for (pool, names) in terminated { Task { await terminate(pool, names) } }

@@ -222,6 +222,12 @@ extension CoordinatorCore {
     }
   }
 
+  /// Takes note of a result that `preview` has found to be all there already.
+  package mutating func noteRepeated(_ id: JobID, _ result: ShardResult) {
+    jobs[id]?.repeatedResultCount += 1
+    tables[id]?.noteRepeated(result)
+  }
+
   private mutating func note(_ worker: WorkerID, _ result: ShardResult, now: Instant) {
     guard let place = sessions.index(forKey: worker) else { return }
     sessions.values[place].lastSeen = now

@@ -5,9 +5,11 @@ import Leasing
 extension CoordinatorCore {
   /// What each job that can be leased still needs, in the order in which they get leases.
   ///
-  /// - Parameter wallClockNanoseconds: since 1970; deadlines are times of the day.
-  /// - Returns: one demand for each job; its money is the whole budget.
-  package func demands(wallClockNanoseconds: Int64) -> [Demand] {
+  /// - Parameters:
+  ///   - wallClockNanoseconds: since 1970; deadlines are times of the day.
+  ///   - ledger: what each has cost.
+  /// - Returns: one demand for each job.
+  package func demands(wallClockNanoseconds: Int64, _ ledger: CostLedger) -> [Demand] {
     openOrder.compactMap { id in
       guard let job = jobs[id], job.canLease, let table = tables[id] else { return nil }
       let resources = job.request.dedicatedResources
@@ -18,13 +20,36 @@ extension CoordinatorCore {
       demand.startingReplicaCount = resources.startingReplicaCount ?? 1
       demand.maxReplicaCount = resources.maxReplicaCount
       demand.pool = resources.machineSpec?.machineType
-      demand.moneyLeft = resources.budget
+      demand.moneyLeft = resources.budget.map { $0 - ledger.spent(by: id) }
       demand.prefersSpot = resources.spot ?? false
       demand.timeLeft = resources.deadline.map {
         .nanoseconds($0.nanoseconds(submitted: job.createdNanoseconds) - wallClockNanoseconds)
       }
       return demand
     }
+  }
+
+  /// Who pays for workers now.
+  ///
+  /// - Parameter ended: jobs after whose end workers are still here.
+  package func payers(ended: Set<JobID>) -> [CostLedger.Payer] {
+    let open = openOrder.compactMap { id -> CostLedger.Payer? in
+      guard let job = jobs[id] else { return nil }
+      if job.phase == .merging || job.phase == .publishing {
+        return CostLedger.Payer(job: id, stage: .merging)
+      }
+      guard job.canLease, let table = tables[id] else { return nil }
+      return CostLedger.Payer(
+        job: id, stage: .scoring, leaseCount: table.leaseCount,
+        pool: job.request.dedicatedResources.machineSpec?.machineType)
+    }
+    return open + ended.sorted().map { CostLedger.Payer(job: $0, stage: .ended) }
+  }
+
+  /// What a job has cost so far.
+  package func cost(of id: JobID, _ ledger: CostLedger) -> JobCost? {
+    guard let job = jobs[id], let extent = extent(of: id) else { return nil }
+    return JobCost(extent.work, ledger.account(of: id), recordCount: job.counts.total)
   }
 
   /// Workers that have joined and are not leaving, in order of their names.

@@ -1,5 +1,5 @@
 package import Jobs
-import Leasing
+package import Leasing
 
 /// One job as the coordinator knows it.
 package struct Job: Sendable {
@@ -70,6 +70,8 @@ package struct JobExtent: Hashable, Sendable {
   package var inputByteCount: UInt64 = 0
   package var inputCount = 0
   package var resultFileCount = 0
+  /// What workers did for it.
+  package var work = WorkAccount()
 
   init(_ table: borrowing LeaseTable) {
     shardCount = table.shards.count
@@ -82,6 +84,7 @@ package struct JobExtent: Hashable, Sendable {
     inputByteCount = table.plan.inputs.reduce(0) { $0 + $1.byteCount }
     inputCount = table.plan.inputs.count
     resultFileCount = table.plan.resultFileCount
+    work = table.account
   }
 }
 

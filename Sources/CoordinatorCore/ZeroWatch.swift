@@ -64,4 +64,6 @@ package struct ZeroRecord: Hashable, Sendable, Codable {
   package var workers: [Exit]
   /// Workers of the fleet that stay without work, as their pool's `minReplicaCount` says.
   package var kept: [String]
+  /// What the job has cost, up to then.
+  package var cost: JobCost?
 }

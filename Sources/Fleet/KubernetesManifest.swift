@@ -110,12 +110,18 @@ package struct KubernetesManifest {
   /// Scratch space, the secret and the claims, each with its place.
   private var volumes: [(volume: [String: Any], mount: [String: Any])] {
     var volumes: [(volume: [String: Any], mount: [String: Any])] = [
-      (["name": "scratch", "emptyDir": [:] as [String: Any]], ["name": "scratch", "mountPath": "/tmp"])
+      (
+        ["name": "scratch", "emptyDir": [:] as [String: Any]],
+        ["name": "scratch", "mountPath": "/tmp"]
+      )
     ]
     if let secret = settings.secret {
       volumes.append(
         (
-          ["name": "secret", "secret": ["secretName": secret, "defaultMode": 0o440] as [String: Any]],
+          [
+            "name": "secret",
+            "secret": ["secretName": secret, "defaultMode": 0o440] as [String: Any],
+          ],
           ["name": "secret", "mountPath": KubernetesSettings.secretFolder, "readOnly": true]
         ))
     }

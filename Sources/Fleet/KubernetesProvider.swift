@@ -127,7 +127,10 @@ package struct KubernetesProvider: Provider {
         "exceeded quota",
         "kubectl describe quota shows what is used: lower the pool's maxReplicaCount, or its threads"
       ),
-      ("looking up service account", "make the service account, or mend the pool's kubernetes.serviceAccount"),
+      (
+        "looking up service account",
+        "make the service account, or mend the pool's kubernetes.serviceAccount"
+      ),
       ("secret \"", "make the secret, or mend the pool's kubernetes.secret"),
       (
         "forbidden",

@@ -54,6 +54,8 @@ package struct ShardResult: Hashable, Sendable {
   /// One for each block of `blocks`.
   package let results: [BlockResult]
   package let partial: PartialName
+  /// How long a thread was at it, reading included, on the worker's clock.
+  package var elapsed = Duration.zero
 
   /// A result; `nil` where a peer sent another number of block results than blocks.
   package init?(

@@ -88,6 +88,7 @@ extension LeaseTable {
   package mutating func died(
     _ worker: WorkerID, unreported: inout Int, into effects: inout [LeaseEffect]
   ) -> Bool {
+    noteLoss(ofAllOf: worker)
     var charged: Set<ShardID> = []
     let ended = slots.compactMap(\.self).filter { $0.lease.worker == worker }.sorted {
       left, right in

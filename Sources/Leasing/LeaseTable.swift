@@ -12,9 +12,9 @@ package struct LeaseTable: Sendable {
   package let blockCount: Int
   package internal(set) var committedBlockCount = 0
   package private(set) var confirmedBlockCount = 0
-  package private(set) var leasedBlockCount = 0
+  package internal(set) var leasedBlockCount = 0
   package internal(set) var failedShardCount = 0
-  package private(set) var leaseCount = 0
+  package internal(set) var leaseCount = 0
 
   /// Whether a shard was ever charged.
   package internal(set) var hasCharges = false
@@ -27,7 +27,7 @@ package struct LeaseTable: Sendable {
   var chain: StateChain
   /// Living leases; a free slot has `nil`.
   var slots: [Slot?] = []
-  private var freeSlots: [Int32] = []
+  var freeSlots: [Int32] = []
 
   struct Slot: Sendable {
     var lease: Lease
@@ -46,6 +46,10 @@ package struct LeaseTable: Sendable {
   /// Blocks that were committed, and their records.
   var talliedBlockCount = 0
   var talliedRecordCount: UInt64 = 0
+  /// What was spent on it.
+  package internal(set) var account = WorkAccount()
+  /// The time, as of the last tick.
+  private(set) var clock = Instant.start
   /// Nobody is relieved before this: it was looked at just now, and there was nothing to gain.
   var nextRelief = Instant.start
 
@@ -212,6 +216,7 @@ package struct LeaseTable: Sendable {
     guard let lease = slots[slot]?.lease else { return .revoked }
     guard report.isScored || report.stalled < stallTime else {
       let host = host(ofSlot: slot)
+      if let entry = slots[slot] { noteLoss(of: entry) }
       remove(lease)
       effects.append(.revoke(lease))
       if !lease.isBackup { charge(lease, host: host, into: &effects) }
@@ -247,17 +252,22 @@ package struct LeaseTable: Sendable {
     guard index < shards.count, Int(result.blocks.end) <= Int(shards[index].blockCount) else {
       return .unknown
     }
-    if endLease(shard: result.shard, attempt: result.attempt, worker: worker) == nil {
-      uncharge(result.shard, worker: worker, into: &effects)
-    }
+    let ended = endLease(shard: result.shard, attempt: result.attempt, worker: worker)
+    if ended == nil { uncharge(result.shard, worker: worker, into: &effects) }
+    let isBackup = ended?.isBackup ?? false
     tallies[worker]?.blockCount += result.blocks.count
     let committed = PlantedBug.dedupeDropped.isPlanted ? .none : shards[index].committed
     let missing = BlockMask(result.blocks).subtracting(committed)
     let takesPart = !PlantedBug.lateBlocksDropped.isPlanted
     guard !missing.isEmpty, takesPart || missing == BlockMask(result.blocks) else {
+      note(result, newBlockCount: 0, isBackup: isBackup)
       return .already
     }
-    guard !contradictsChain(result) else { return .wrongState }
+    guard !contradictsChain(result) else {
+      note(result, newBlockCount: 0, isBackup: isBackup)
+      return .wrongState
+    }
+    note(result, newBlockCount: missing.count, isBackup: isBackup)
     var rest = missing
     while let run = rest.firstRun() {
       commit(run, of: result, into: &effects)
@@ -305,6 +315,7 @@ package struct LeaseTable: Sendable {
       slot = entry.next
       let open = BlockMask(entry.lease.blocks).subtracting(shards[shard.index].committed)
       guard open.isEmpty else { continue }
+      noteSuperfluous(entry)
       remove(entry.lease)
       effects.append(.revoke(entry.lease))
     }
@@ -313,7 +324,10 @@ package struct LeaseTable: Sendable {
   /// Gives blocks back unfinished, for pre-emption or drain; never charged.
   package mutating func handBack(shard: ShardID, attempt: Attempt, worker: WorkerID) {
     guard shard.index < shards.count else { return }
-    endLease(shard: shard, attempt: attempt, worker: worker)
+    if let slot = slot(shard: shard, attempt: attempt, worker: worker), let entry = slots[slot] {
+      noteLoss(of: entry)
+      remove(entry.lease)
+    }
     if PlantedBug.preemptionCharged.isPlanted { shards[shard.index].charges += 1 }
   }
 
@@ -326,6 +340,7 @@ package struct LeaseTable: Sendable {
       let lease = slots[slot]?.lease
     else { return }
     let host = host(ofSlot: slot)
+    if let entry = slots[slot] { noteLoss(of: entry) }
     remove(lease)
     guard !lease.isBackup else { return }
     charge(lease, host: host, isReported: true, into: &effects)
@@ -334,10 +349,13 @@ package struct LeaseTable: Sendable {
   /// Ends overdue leases; those whose worker had begun count against their shard, unless they were
   /// a second try, and several of one worker as one: it fell silent once.
   package mutating func tick(now: Instant, into effects: inout [LeaseEffect]) {
+    clock = now
     var counted: Set<Silence> = []
     for slot in slots.indices {
-      guard let lease = slots[slot]?.lease, lease.deadline <= now else { continue }
-      let host = host(ofSlot: slot)
+      guard let entry = slots[slot], entry.lease.deadline <= now else { continue }
+      let lease = entry.lease
+      let host = entry.host
+      noteLoss(of: entry)
       remove(lease)
       effects.append(.revoke(lease))
       let hasBegun = lease.progress != nil
@@ -371,6 +389,7 @@ package struct LeaseTable: Sendable {
 
   /// Ends a worker's leases because it left or was lost with its connection; never charged.
   package mutating func release(worker: WorkerID) {
+    noteLoss(ofAllOf: worker)
     for slot in slots.indices {
       guard let lease = slots[slot]?.lease, lease.worker == worker else { continue }
       remove(lease)
@@ -416,6 +435,7 @@ package struct LeaseTable: Sendable {
     {
       chain.remove(next)
       guard !confirmAtEnd(next, into: &effects) else { continue }
+      noteRefuted(next.blocks.count)
       shards[end.shard].committed = shards[end.shard].committed.subtracting(
         BlockMask(next.blocks))
       committedBlockCount -= next.blocks.count
@@ -423,78 +443,5 @@ package struct LeaseTable: Sendable {
       pendingShards.insert(end.shard)
       if !PlantedBug.refutationForgotten.isPlanted { effects.append(.refute(next)) }
     }
-  }
-
-  // MARK: Slots
-
-  private func slot(of lease: Lease) -> Int? {
-    slot(shard: lease.shard, attempt: lease.attempt, worker: lease.worker)
-  }
-
-  private func slot(shard: ShardID, attempt: Attempt, worker: WorkerID) -> Int? {
-    var slot = shards[shard.index].firstSlot
-    while slot >= 0, let entry = slots[Int(slot)] {
-      if entry.lease.attempt == attempt, entry.lease.worker == worker { return Int(slot) }
-      slot = entry.next
-    }
-    return nil
-  }
-
-  mutating func add(_ lease: Lease, host: UInt32, now: Instant) {
-    let index = lease.shard.index
-    let entry = Slot(lease: lease, next: shards[index].firstSlot, host: host, granted: now)
-    if let free = freeSlots.popLast() {
-      slots[Int(free)] = entry
-      shards[index].firstSlot = free
-    } else {
-      slots.append(entry)
-      shards[index].firstSlot = Int32(slots.count - 1)
-    }
-    let newlyLeased = BlockMask(lease.blocks).subtracting(shards[index].committed)
-      .subtracting(shards[index].leased)
-    shards[index].leased = shards[index].leased.union(newlyLeased)
-    leasedBlockCount += newlyLeased.count
-    leaseCount += 1
-  }
-
-  func host(ofSlot slot: Int) -> UInt32 { slots[slot]?.host ?? 0 }
-
-  @discardableResult
-  private mutating func endLease(shard: ShardID, attempt: Attempt, worker: WorkerID) -> Lease? {
-    guard let slot = slot(shard: shard, attempt: attempt, worker: worker),
-      let lease = slots[slot]?.lease
-    else { return nil }
-    remove(lease)
-    return lease
-  }
-
-  /// Unlinks a lease; blocks of it that are not committed are pending again.
-  mutating func remove(_ lease: Lease) {
-    let index = lease.shard.index
-    guard let slot = slot(of: lease), let entry = slots[slot] else { return }
-    if shards[index].firstSlot == Int32(slot) {
-      shards[index].firstSlot = entry.next
-    } else {
-      var previous = Int(shards[index].firstSlot)
-      while let next = slots[previous]?.next, next != Int32(slot) { previous = Int(next) }
-      slots[previous]?.next = entry.next
-    }
-    slots[slot] = nil
-    freeSlots.append(Int32(slot))
-    leaseCount -= 1
-    recountLeased(index)
-    if !shards[index].pending.isEmpty { pendingShards.insert(index) }
-  }
-
-  mutating func recountLeased(_ index: Int) {
-    var leased = BlockMask.none
-    var slot = shards[index].firstSlot
-    while slot >= 0, let entry = slots[Int(slot)] {
-      leased = leased.union(BlockMask(entry.lease.blocks))
-      slot = entry.next
-    }
-    leased = leased.subtracting(shards[index].committed)
-    leasedBlockCount += leased.count - shards[index].leased.count
-    shards[index].leased = leased
   }
 }

@@ -32,11 +32,18 @@ extension FinishedLease {
     let results = try unsafe Self.results(message, count: blocks.count)
     let given = lease.grant.lease
     guard
-      let result = ShardResult(
+      var result = ShardResult(
         shard: given.shard, attempt: given.attempt, entry: entry, blocks: blocks,
-        results: results, partial: partial),
-      let finished = FinishedLease(lease: lease, result: result)
+        results: results, partial: partial)
     else { throw .invalid("finish.blocks", "\(blocks) of a lease of \(given.blocks)") }
+    result.elapsed = .microseconds(
+      Int64(
+        try unsafe Field.count(
+          message.elapsed_microseconds, limit: WireLimits.largestMilliseconds,
+          "finish.elapsed_microseconds")))
+    guard let finished = FinishedLease(lease: lease, result: result) else {
+      throw .invalid("finish.blocks", "\(blocks) of a lease of \(given.blocks)")
+    }
     self = finished
   }
 
@@ -103,6 +110,7 @@ extension FinishedLease {
       unsafe message.end_block = UInt32(result.blocks.end)
       unsafe message.partial_digest = arena.digest(result.partial.digest)
       unsafe message.partial_byte_count = result.partial.byteCount
+      unsafe message.elapsed_microseconds = UInt64(max(0, result.elapsed / .microseconds(1)))
       let ok = counts({ $0.ok }, "finish.ok", arena)
       unsafe (message.n_ok, message.ok) = unsafe (ok.count, arena.list(ok))
       let error = counts({ $0.error }, "finish.error", arena)

@@ -77,6 +77,7 @@ struct LeaseScorer: ~Copyable {
   private var position: UInt64 = 0
   /// In a process apart, what is scored there.
   private let part: SuspectPart?
+  private let begun = ContinuousClock.now
 
   /// - Parameters:
   ///   - sealed: The lease.
@@ -239,15 +240,16 @@ struct LeaseScorer: ~Copyable {
   }
 
   private consuming func finish() throws -> ScoringEnd {
-    let (lease, file, blockResults) = (grant.lease, file, blockResults)
+    let (lease, file, blockResults, begun) = (grant.lease, file, blockResults, begun)
     let name = try writer.finish().name
     let blocks = BlockRange(
       Int(lease.blocks.first), Int(lease.blocks.first) + blockResults.count)
     guard
-      let result = ShardResult(
+      var result = ShardResult(
         shard: lease.shard, attempt: lease.attempt, entry: lease.entry, blocks: blocks,
         results: blockResults, partial: name)
     else { return .stopped }
+    result.elapsed = ContinuousClock.now - begun
     return .scored(result, FinishedPartial(name: name, file: file))
   }
 }

@@ -292,10 +292,14 @@ struct  Wire__FinishedLease
    */
   ProtobufCBinaryData partial_digest;
   uint64_t partial_byte_count;
+  /*
+   * How long a thread was at it, reading included.
+   */
+  uint64_t elapsed_microseconds;
 };
 #define WIRE__FINISHED_LEASE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&wire__finished_lease__descriptor) \
-    , NULL, 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, {0,NULL}, 0 }
+    , NULL, 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, {0,NULL}, 0, 0 }
 
 
 struct  Wire__Fail
