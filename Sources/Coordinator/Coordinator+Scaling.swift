@@ -26,6 +26,7 @@ extension Coordinator {
   /// - Parameters:
   ///   - crews: the fleet's workers as they were since the last view.
   ///   - members: their names; all other workers somebody else has started.
+  /// - Returns: what matters to the fleet; what happened is told once.
   func fleetView(_ crews: [CostLedger.Crew], members: Set<String>) -> FleetView {
     defer { (departures, endedJobs) = ([], []) }
     chargeWorkers(crews, members: members)

@@ -32,6 +32,7 @@ extension CoordinatorCore {
   /// Who pays for workers now.
   ///
   /// - Parameter ended: jobs after whose end workers are still here.
+  /// - Returns: them, and the jobs that workers can be of use to.
   package func payers(ended: Set<JobID>) -> [CostLedger.Payer] {
     let open = openOrder.compactMap { id -> CostLedger.Payer? in
       guard let job = jobs[id] else { return nil }

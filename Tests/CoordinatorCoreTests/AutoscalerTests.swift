@@ -359,9 +359,10 @@ import Testing
     let later = Self.start + .seconds(60)
     let actions = autoscaler.review(demands: [], workers: [], now: later)
     #expect(
-      actions == ["w-2", "w-1"].map { name in
-        .terminate(pool: "main", name: name, reason: "it is not needed any more")
-      })
+      actions
+        == ["w-2", "w-1"].map { name in
+          .terminate(pool: "main", name: name, reason: "it is not needed any more")
+        })
     #expect(autoscaler.pools[0].isOpen(later))
   }
 }
