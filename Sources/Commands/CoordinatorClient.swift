@@ -189,6 +189,7 @@ package final class CoordinatorClient: Sendable {
     var generator = SystemRandomNumberGenerator()
     let retry = Retry(longestDelay: .seconds(1))
     var attempt = 1
+    var isSilenceTold = patience <= Self.silenceTime * 2  // the end of it is told soon
     while true {
       let outcome = try await exchange(frame, until: deadline)
       switch outcome {
@@ -200,11 +201,20 @@ package final class CoordinatorClient: Sendable {
         guard clock.now + pause < deadline else {
           throw await silence(reason, after: patience, advice)
         }
+        if !isSilenceTold, deadline - clock.now <= patience - Self.silenceTime {
+          isSilenceTold = true
+          Terminal.standardError.write(
+            "the coordinator does not answer: \(printable(reason)); tried for "
+              + "\(Int((deadline - clock.now) / .seconds(1))) s more\n")
+        }
         try await Task.sleep(for: pause)
         attempt += 1
       }
     }
   }
+
+  /// Silence that is told: longer than a restart takes.
+  private static let silenceTime = Duration.seconds(10)
 
   private enum Outcome {
     case answer(ClientAnswer)

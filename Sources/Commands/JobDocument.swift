@@ -36,6 +36,8 @@ package struct JobDocument: Encodable, Sendable {
   package let state: String
   package let phase: String
   package let error: String?
+  /// What a job without workers waits for.
+  package let waiting: String?
   package let createTime: String
   package let elapsedSeconds: Double?
   package let completionStats: CompletionStats
@@ -51,7 +53,9 @@ package struct JobDocument: Encodable, Sendable {
     displayName = job.displayName
     state = "JOB_STATE_" + job.state.rawValue
     phase = job.phase.rawValue
-    error = job.reason.isEmpty ? nil : job.reason
+    let isOpen = job.state == .pending || job.state == .running
+    error = job.reason.isEmpty || isOpen ? nil : job.reason
+    waiting = job.reason.isEmpty || !isOpen ? nil : job.reason
     createTime = Figures.time(unixNanoseconds: job.createdNanoseconds)
     elapsedSeconds = job.elapsed?.inSeconds
     completionStats = CompletionStats(

@@ -10,9 +10,10 @@ import Wire
 /// Engines are asked on tasks of their own, one listing of a pool at a time: one that hangs holds up
 /// nobody else.
 package actor FleetOperator {
-  /// Between two decisions, and where there is no worker, so that a first one soon is.
+  /// Between two decisions, and where there is no worker, so that a first one soon is, or one is on
+  /// its way, so that its start is measured.
   private static let reviewInterval = Duration.seconds(1)
-  private static let emptyInterval = Duration.milliseconds(200)
+  private static let startInterval = Duration.milliseconds(200)
   /// Between two listings of a pool that has workers, and of one that has none.
   private static let listInterval = Duration.seconds(2)
   private static let restInterval = Duration.seconds(30)
@@ -63,7 +64,9 @@ package actor FleetOperator {
     }
     while !Task.isCancelled {
       await review()
-      let pause = autoscaler.members.isEmpty ? Self.emptyInterval : Self.reviewInterval
+      let members = autoscaler.members.values
+      let isAtStart = members.isEmpty || members.contains { $0.phase == .starting }
+      let pause = isAtStart ? Self.startInterval : Self.reviewInterval
       try? await Task.sleep(for: pause)  // cancelled: the loop ends
     }
   }

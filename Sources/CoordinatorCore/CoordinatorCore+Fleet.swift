@@ -301,12 +301,30 @@ extension CoordinatorCore {
     return isCharged
   }
 
+  /// Tells a job's log whose leases of it were overdue; `leaseEffects` has their ends.
+  private func tellOverdue(
+    _ id: JobID, now: Instant, into effects: inout [CoordinatorEffect]
+  ) {
+    var counts: [WorkerID: Int] = [:]
+    for case .revoke(let lease) in leaseEffects { counts[lease.worker, default: 0] += 1 }
+    for (worker, count) in counts.sorted(by: { $0.key < $1.key }) {
+      let session = sessions[worker]
+      let time = session.map { " for \((now - $0.lastSeen).components.seconds) s" } ?? ""
+      effects.append(
+        .log(
+          id, .warning,
+          "worker \(session?.name ?? "\(worker)") is silent\(time): \(count) of its leases "
+            + "are free for others"))
+    }
+  }
+
   /// Ends overdue leases and forgets workers that are silent.
   package mutating func tick(now: Instant, into effects: inout [CoordinatorEffect]) {
     seekPublications(now: now, into: &effects)
     for id in openOrder where tables[id] != nil {
       leaseEffects.removeAll(keepingCapacity: true)
       tables[id]?.tick(now: now, into: &leaseEffects)
+      tellOverdue(id, now: now, into: &effects)
       carryOut(id, now: now, into: &effects)
     }
     let lost = sessions.values.filter { now - $0.lastSeen > Limits.deadManTime }

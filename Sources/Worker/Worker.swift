@@ -34,6 +34,11 @@ package actor Worker {
   private var exitWaiter: CheckedContinuation<WorkerExit, Never>?
   /// The limit that the coordinator named last.
   private var lastLimit: String?
+  /// When the coordinator answered last, or this began; and whether its silence since then was told.
+  private var lastAnswer = Instant.start
+  private var isSilenceTold = false
+  /// Silence that is told: longer than a restart takes.
+  private static let silenceTime = Duration.seconds(10)
   /// The goodbye on its way.
   private var farewell: Task<Void, Never>?
 
@@ -157,6 +162,7 @@ package actor Worker {
     do {
       let (answer, sealed) = try await link.ask(
         request, seals: seals, logs: logs, statistics: statistics)
+      noteAnswer()
       for grant in sealed { seals[grant.grant.key] = grant }
       if case .finish = request { Failpoint.workerSent.hit() }
       if answer == .welcome, let welcome = link.welcome {
@@ -177,10 +183,31 @@ package actor Worker {
       if let logs { outgoingLogs.putBack(logs) }
       endIfStuck(error)
       logger.debug("no answer: \(error)")
+      await tellSilence()
       update { core, now, generator, _ in
         core.unanswered(request, now: now, using: &generator)
       }
     }
+  }
+
+  private func noteAnswer() {
+    if isSilenceTold {
+      logger.info("the coordinator answers again, after \(Int((now - lastAnswer).inSeconds)) s")
+    }
+    lastAnswer = now
+    isSilenceTold = false
+  }
+
+  /// Says once that nothing comes back, and why.
+  private func tellSilence() async {
+    let silence = now - lastAnswer
+    guard silence >= Self.silenceTime, !isSilenceTold else { return }
+    isSilenceTold = true
+    let reason = await link.diagnose()
+    let left = max(0, Int((core.deadManTime - silence).inSeconds))
+    let seconds = Int(silence.inSeconds)
+    logger.warning(
+      "no answer from the coordinator for \(seconds) s: \(reason); tried for \(left) s more")
   }
 
   private func note(_ refusal: Refusal, of request: FleetRequest, _ logs: OutgoingLogs.Batch?) {

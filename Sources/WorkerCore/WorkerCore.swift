@@ -32,6 +32,8 @@ package struct WorkerCore: Sendable {
   package static let environmentFailureLimit = 2
 
   var timing: WorkerTiming
+  /// Without the coordinator for so long, the worker ends.
+  package var deadManTime: Duration { timing.deadManTime }
   private let name: String
   private var lastContact: Instant
   private var lastBusy: Instant
