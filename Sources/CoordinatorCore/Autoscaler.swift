@@ -84,11 +84,15 @@ package struct Autoscaler: Sendable {
   }
 
   /// A worker has said hello.
+  ///
+  /// One that had left is an engine's next try under its name.
   package mutating func joined(_ name: String, now: Instant) {
-    guard let member = members[name], member.phase == .starting else { return }
+    guard let member = members[name], member.phase == .starting || member.phase == .leaving else {
+      return
+    }
     enter(.joined, name, now)
     members[name]?.lastSeen = now
-    guard let place = place(of: member.pool) else { return }
+    guard member.phase == .starting, let place = place(of: member.pool) else { return }
     let taken = now - member.launched
     // One that came up slowly counts for a quarter, so that one slow node is no rule.
     pools[place].startUpTime = (pools[place].startUpTime * 3 + taken) / 4

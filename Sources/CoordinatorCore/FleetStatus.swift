@@ -39,8 +39,11 @@ package struct FleetStatus: Hashable, Sendable, Codable {
 }
 
 extension Autoscaler {
-  /// Longest text of a pool's engine in a status: all pools fit in one answer.
-  package static let textLimit = 200
+  /// Longest text of an engine that users are told.
+  package static let textLimit = 600
+
+  /// Likewise in a status, where all pools fit in one answer.
+  private var statusTextLimit: Int { min(Self.textLimit, 12_000 / max(1, pools.count)) }
 
   /// What is known of a pool.
   ///
@@ -61,12 +64,25 @@ extension Autoscaler {
       maxReplicaCount: pool.maxReplicaCount, starting: own.count { $0.phase == .starting },
       joined: own.count { $0.phase == .joined }, leaving: own.count { !$0.isPresent },
       startUpSeconds: state.startUpTime.inSeconds,
-      waits: own.contains { !$0.waitReason.isEmpty }
-        ? String(state.waitReason.prefix(Self.textLimit)) : nil,
+      waits: waitReasons(in: pool.name).map { String($0.prefix(statusTextLimit)) },
       pausedSeconds: state.pausedUntil > now ? (state.pausedUntil - now).inSeconds : nil,
-      pauseReason: state.pausedUntil > now ? String(state.pauseReason.prefix(Self.textLimit)) : nil,
-      stopped: state.haltReason.map { String($0.prefix(Self.textLimit)) },
+      pauseReason: state.pausedUntil > now
+        ? String(state.pauseReason.prefix(statusTextLimit)) : nil,
+      stopped: state.haltReason.map { String($0.prefix(statusTextLimit)) },
       listedSecondsAgo: listed.map { (now - $0).inSeconds })
+  }
+
+  /// What the workers of a pool that are on their way wait for, each reason once, that of the first
+  /// ones first; nil where the engine says nothing.
+  private func waitReasons(in pool: String) -> String? {
+    let starting = members.values.filter { $0.pool == pool && $0.phase == .starting }
+      .sorted { ($0.launched, $0.name) < ($1.launched, $1.name) }
+    var reasons: [String] = []
+    for member in starting where !member.waitReason.isEmpty && !reasons.contains(member.waitReason)
+    {
+      reasons.append(member.waitReason)
+    }
+    return reasons.isEmpty ? nil : reasons.joined(separator: ", ")
   }
 
   /// Why a job that could be leased has no worker.
@@ -84,11 +100,9 @@ extension Autoscaler {
     let reasons = eligible.map { state in
       let name = state.pool.name
       if let reason = state.haltReason { return "pool \(name) is stopped: \(reason)" }
-      let starting = own.filter { $0.pool == name && $0.phase == .starting }
-      if starting.contains(where: { !$0.waitReason.isEmpty }) {
-        return "pool \(name): \(state.waitReason)"
-      }
-      if !starting.isEmpty { return "pool \(name): starting \(starting.count)" }
+      if let reason = waitReasons(in: name) { return "pool \(name): \(reason)" }
+      let startingCount = own.count { $0.pool == name && $0.phase == .starting }
+      if startingCount > 0 { return "pool \(name): starting \(startingCount)" }
       guard state.pausedUntil > now else { return "pool \(name): none is started" }
       return "pool \(name): \(state.pauseReason)"
     }

@@ -339,16 +339,16 @@ import Testing
     #expect(autoscaler.waitReason(of: Self.demand, now: Self.start) == nil)
   }
 
-  @Test func anEnginesWordsAreToldAtLength200() {
+  @Test func anEnginesWordsAreToldAtALimit() {
     var autoscaler = Self.autoscaler
     var actions: [FleetAction] = []
     autoscaler.failed(
-      pool: "main", reason: String(repeating: "no ", count: 100), now: Self.start, into: &actions)
+      pool: "main", reason: String(repeating: "no ", count: 300), now: Self.start, into: &actions)
     let reason = autoscaler.waitReason(of: Self.demand, now: Self.start)
     #expect(reason?.hasPrefix("waits for workers: pool main: no no") == true)
-    #expect(reason?.count == 200)
+    #expect(reason?.count == 600)
     let status = autoscaler.status(ofPoolAt: 0, engine: "local", listed: nil, now: Self.start)
-    #expect(status.pauseReason?.count == 200)
+    #expect(status.pauseReason?.count == 600)
     #expect(status.pausedSeconds == 5)
   }
 
@@ -364,5 +364,27 @@ import Testing
           .terminate(pool: "main", name: name, reason: "it is not needed any more")
         })
     #expect(autoscaler.pools[0].isOpen(later))
+  }
+}
+
+/// Engines that begin a worker again under its name.
+@Suite struct AutoscalerReturnTests {
+  @Test func aWorkerThatComesBackIsOneOfThem() {
+    let start = Instant.start + .seconds(100)
+    var autoscaler = Autoscaler(pools: [Pool(name: "main", threadCount: 4)], namePrefix: "w")
+    let demand = Demand(job: JobID(1), blockCount: 100, byteCount: 1 << 30)
+    _ = autoscaler.review(demands: [demand], workers: [], now: start)
+    autoscaler.joined("w-1", now: start)
+    let startUpTime = autoscaler.pools[0].startUpTime
+    autoscaler.left("w-1", now: start + .seconds(9))
+    autoscaler.joined("w-1", now: start + .seconds(10))
+    #expect(autoscaler.pools[0].startUpTime == startUpTime, "how long that took is not known")
+    let later = start + .seconds(60)
+    let actions = autoscaler.review(
+      demands: [demand], workers: [FleetWorker(name: "w-1")], now: later)
+    #expect(actions.isEmpty, "it is neither replaced nor taken back: \(actions)")
+    let idle = FleetWorker(name: "w-1", idleTime: .seconds(6))
+    #expect(
+      autoscaler.review(demands: [], workers: [idle], now: later) == [.drain(name: "w-1")])
   }
 }

@@ -24,6 +24,12 @@ struct LoopbackCommand: AsyncParsableCommand {
   @Option(help: "Workers, each with one request in flight, on one connection.")
   var workers = 8
 
+  @Option(help: "How long a worker is at its leases, with a heartbeat every two seconds.")
+  var leaseSeconds = 0.0
+
+  @Option(help: "Connections that the workers share.")
+  var connections = 1
+
   @Option(help: "Ends after so many seconds, if not all leases are finished before.")
   var seconds = 5.0
 
@@ -34,6 +40,8 @@ struct LoopbackCommand: AsyncParsableCommand {
     let shards: Int
     let leaseLimit: Int
     let workers: Int
+    let connections: Int
+    let leaseSeconds: Double
     let fleet: NoOpWorkersCommand.Result
     /// Grants and acknowledged results in a second.
     let operationsPerSecond: Double
@@ -60,7 +68,8 @@ struct LoopbackCommand: AsyncParsableCommand {
     try await serving.value
     try report(
       Result(
-        shards: shards, leaseLimit: leaseLimit, workers: workers, fleet: fleet,
+        shards: shards, leaseLimit: leaseLimit, workers: workers,
+        connections: connections, leaseSeconds: leaseSeconds, fleet: fleet,
         operationsPerSecond: Double(fleet.grants + fleet.acknowledged) / fleet.elapsedSeconds,
         coordinatorMicrosecondsPerLease: 1e6 * processor / Double(max(1, fleet.grants)),
         coordinatorCores: processor / fleet.elapsedSeconds,
@@ -76,6 +85,7 @@ struct LoopbackCommand: AsyncParsableCommand {
       NoOpWorkersCommand.name, "--join", address.description,
       "--token-file", "\(stateFolder)/\(Tokens.fleetFile)", "--lease-limit", String(leaseLimit),
       "--workers", String(workers), "--seconds", String(seconds),
+      "--lease-seconds", String(leaseSeconds), "--connections", String(connections),
     ]
     let output = Pipe()
     process.standardOutput = output
@@ -105,6 +115,8 @@ struct NoOpWorkersCommand: AsyncParsableCommand {
   @Option var leaseLimit: Int
   @Option var workers: Int
   @Option var seconds: Double
+  @Option var leaseSeconds: Double
+  @Option var connections: Int
 
   struct Result: Codable {
     let elapsedSeconds: Double
@@ -113,35 +125,51 @@ struct NoOpWorkersCommand: AsyncParsableCommand {
     let messages: Int
     let acquireP50Milliseconds: Double
     let acquireP99Milliseconds: Double
+    let heartbeatsPerSecond: Double
+    let heartbeatP99Milliseconds: Double
     let processorSeconds: Double
   }
 
   func run() async throws {
-    let client = try Client(
-      address: try Address(join), channel: .control, tls: nil, contextCount: workers)
+    raiseDescriptorLimit()
+    let count = min(connections, workers)
+    let clients = try (0..<count).map { _ in
+      try Client(
+        address: try Address(join), channel: .control, tls: nil,
+        contextCount: (workers + count - 1) / count)
+    }
     let token = try Tokens.read(tokenFile)
-    let fleet = (0..<workers).map { _ in NoOpWorker(sharing: client, token: token) }
+    let fleet = (0..<workers).map { NoOpWorker(sharing: clients[$0 % count], token: token) }
     for worker in fleet { try await worker.hello() }
     let (used, clock) = (processorSeconds(), ContinuousClock())
     let started = clock.now
     let end = started + .seconds(seconds)
     let tally = try await withThrowingTaskGroup(of: NoOpWorker.Tally.self) { group in
       for worker in fleet {
-        group.addTask { try await worker.work(leaseLimit: leaseLimit, until: end) }
+        // Those that are at their leases for a while begin at different times.
+        let delay = Duration.seconds(leaseSeconds * Double.random(in: 0...1))
+        group.addTask {
+          try await Task.sleep(for: delay)
+          return try await worker.work(
+            leaseLimit: leaseLimit, for: .seconds(leaseSeconds), until: end)
+        }
       }
       var total = NoOpWorker.Tally()
       for try await tally in group { total.add(tally) }
       return total
     }
     let elapsed = clock.now - started
-    await client.close(within: .seconds(1))
+    for client in clients { await client.close(within: .seconds(1)) }
     let times = tally.acquireTimes.sorted()
+    let heartbeatTimes = tally.heartbeatTimes.sorted()
     try report(
       Result(
         elapsedSeconds: elapsed.inSeconds, grants: tally.grantCount,
         acknowledged: tally.acknowledgedCount, messages: tally.messageCount,
         acquireP50Milliseconds: Self.percentile(50, of: times),
         acquireP99Milliseconds: Self.percentile(99, of: times),
+        heartbeatsPerSecond: Double(heartbeatTimes.count) / elapsed.inSeconds,
+        heartbeatP99Milliseconds: Self.percentile(99, of: heartbeatTimes),
         processorSeconds: processorSeconds() - used))
   }
 

@@ -16,12 +16,15 @@ final class NoOpWorker: Sendable {
     var messageCount = 0
     /// From sending a request for leases to having its answer, for each that brought leases.
     var acquireTimes: [Duration] = []
+    /// Likewise of heartbeats.
+    var heartbeatTimes: [Duration] = []
 
     mutating func add(_ other: Tally) {
       grantCount += other.grantCount
       acknowledgedCount += other.acknowledgedCount
       messageCount += other.messageCount
       acquireTimes += other.acquireTimes
+      heartbeatTimes += other.heartbeatTimes
     }
   }
 
@@ -59,8 +62,10 @@ final class NoOpWorker: Sendable {
     }
   }
 
-  /// Takes and finishes leases until there are none or until `end`.
-  func work(leaseLimit: Int, until end: ContinuousClock.Instant) async throws -> Tally {
+  /// Takes and finishes leases until there are none or until `end`, and is at them for a while.
+  func work(
+    leaseLimit: Int, for time: Duration, until end: ContinuousClock.Instant
+  ) async throws -> Tally {
     var tally = Tally()
     while clock.now < end {
       let asked = clock.now
@@ -69,11 +74,32 @@ final class NoOpWorker: Sendable {
       guard case .grants(let grants) = answer else { break }
       tally.acquireTimes.append(clock.now - asked)
       tally.grantCount += grants.count
+      try await hold(grants, until: min(end, clock.now + time), &tally)
       // The input's last shard stays open: else the coordinator would begin to merge.
       let results = grants.filter { $0.details.rangeEnd != $0.details.input.byteCount }
       try await finish(results.compactMap(result), &tally)
     }
     return tally
+  }
+
+  /// Keeps leases with heartbeats until `end`.
+  private func hold(
+    _ grants: [SealedGrant], until end: ContinuousClock.Instant, _ tally: inout Tally
+  ) async throws {
+    while clock.now < end {
+      try await Task.sleep(until: min(end, clock.now + Limits.heartbeatInterval), clock: clock)
+      guard clock.now < end else { return }
+      let held = grants.map {
+        HeldSealedLease(lease: $0.lease, progress: 1, report: ScoringReport(), end: nil)
+      }
+      let asked = clock.now
+      let heartbeat = Heartbeat(
+        held: held, events: [], droppedCount: 0, statistics: WorkerStatistics())
+      guard case .alive = try await ask(.heartbeat(heartbeat)) else {
+        throw BenchmarkError("a heartbeat was not answered as one")
+      }
+      tally.heartbeatTimes.append(clock.now - asked)
+    }
   }
 
   private func finish(_ results: [FinishedLease], _ tally: inout Tally) async throws {
