@@ -27,8 +27,8 @@ let fuzzTargets: [Target] =
       name: "nightshift-fuzz",
       dependencies: [
         "Columnar", "Commands", "Compression", "CoordinatorCore", "Destinations", "Digests",
-        "Features", "Jobs", "Journal", "Leasing", "Models", "ObjectStore", "Partials", "Scoring",
-        "Simulation", "Tables", "Wire",
+        "Features", "Fleet", "Jobs", "Journal", "Leasing", "Models", "ObjectStore", "Partials",
+        "Scoring", "Simulation", "Tables", "Wire",
       ],
       path: "Tests/Fuzz", exclude: ["Corpus", "Dictionaries"], swiftSettings: unsafeSettings,
       // libFuzzer brings a `main` too.

@@ -2,7 +2,7 @@ import CoordinatorCore
 
 /// Days of a fleet that the autoscaler has to be good at; the tests and the plots have the same.
 package enum FleetScenario: String, CaseIterable, Sendable {
-  case steps, slowStart, preemptions, quota, crashes, stuck, loss, deadline, budget
+  case steps, slowStart, preemptions, attrition, quota, crashes, stuck, loss, deadline, budget
 
   /// What happens, for the title of a plot.
   package var title: String {
@@ -10,6 +10,7 @@ package enum FleetScenario: String, CaseIterable, Sendable {
     case .steps: "two jobs, 1,000 s apart"
     case .slowStart: "machines that take two minutes to start"
     case .preemptions: "spot machines that live for a minute"
+    case .attrition: "one machine in ten taken away each minute"
     case .quota: "a quota of three spot machines, and dearer ones"
     case .crashes: "a pool whose workers die after a second, and a sound one"
     case .stuck: "a pool whose machines never start, and a sound one"
@@ -30,6 +31,10 @@ package enum FleetScenario: String, CaseIterable, Sendable {
       var spot = Self.engine()
       spot.meanLife = .seconds(60)
       return FleetModel(engines: [spot], work: [Self.work()])
+    case .attrition:
+      var spot = Self.engine()
+      spot.meanLife = .seconds(600)
+      return FleetModel(engines: [spot], work: [Self.work(blockCount: 409_600)])
     case .quota:
       var spot = Self.engine("spot", price: 0.3)
       spot.pool.isSpot = true

@@ -122,6 +122,21 @@ import Testing
     #expect(fleet.places.map(\.engine) == [.kubernetes(settings)])
   }
 
+  /// What people begin with.
+  @Test func theFleetFileForKubernetesIsOne() throws {
+    let path = #filePath.replacing(
+      "Tests/CommandTests/FleetFileTests.swift", with: "cluster/kubernetes/common/fleet.yaml")
+    let fleet = try FleetFile.read(path, logFolder: "/logs")
+    try #require(fleet.places.count == 1)
+    guard case .kubernetes(let settings) = fleet.places[0].engine else {
+      Issue.record("it is \(fleet.places[0].engine.name)")
+      return
+    }
+    #expect(settings.secret == "nightshift-worker")
+    #expect(settings.serviceAccount == "nightshift-worker")
+    #expect(fleet.places[0].engine.secretFolder == "/etc/nightshift")
+  }
+
   /// A limit, and what is beyond it.
   @Test func poolsAreLimited() throws {
     func file(_ count: Int) -> String {

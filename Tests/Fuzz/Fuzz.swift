@@ -65,7 +65,8 @@ struct FuzzTarget: Sendable {
 
   static let all: [FuzzTarget] =
     frames + compressed + tables + columnar + models
-    + [partial, journal, filter, jobFile, receipt, request, messages] + answers
+    + [partial, journal, filter, jobFile, fleetFile, fleetListing, receipt, request, messages]
+    + answers
 
   /// The one that the environment names.
   static let chosen: FuzzTarget = {

@@ -54,6 +54,15 @@ struct FleetModelTests {
     #expect(outcome.lostSeconds < Double(outcome.takenCount) * 4)
   }
 
+  /// What is lost, and what the machines in the places of the others take to start.
+  @Test func oneMachineInTenEachMinuteCostsTwoPerCentAtMost() throws {
+    let model = FleetScenario.attrition.model
+    let outcome = model.run()
+    #expect(outcome.takenCount >= 10, "nothing was at stake")
+    let again = Double(outcome.launchCount - outcome.mostWorkers) * 5
+    #expect(outcome.lostSeconds + again <= 0.02 * outcome.usefulSeconds)
+  }
+
   @Test func spotMachinesComeFirstAndOthersHelpWhereTheyAreRefused() throws {
     let outcome = FleetScenario.quota.model.run()
     #expect(outcome.zero != nil)

@@ -52,8 +52,8 @@ enum ImportTable {
     "nightshift-sim": ["Jobs", "Simulation"],
     "nightshift-fuzz": [
       "Columnar", "Commands", "Compression", "CoordinatorCore", "Destinations", "Digests",
-      "Features", "Jobs", "Journal", "Leasing", "Models", "ObjectStore", "Partials", "Scoring",
-      "Simulation", "Tables", "Wire",
+      "Features", "Fleet", "Jobs", "Journal", "Leasing", "Models", "ObjectStore", "Partials",
+      "Scoring", "Simulation", "Tables", "Wire",
     ],
     "nightshift-bench": [
       "ArgumentParser", "Coordinator", "CoordinatorCore", "Digests", "Jobs", "Journal", "Leasing",
