@@ -156,14 +156,14 @@ struct CoordinatorCommand: AsyncParsableCommand {
   }
 
   private func open(_ folder: String) async throws -> CoordinatorService {
-    try makeFolder(folder)
+    try makeFolder(folder, "state folder")
     var options = CoordinatorOptions(stateFolder: folder, listen: try parsedAddress(listen))
     options.tls = tls.identity
     options.insecure = tls.insecure
     if let fleet {
       let logs = "\(folder)/worker-logs"
       options.fleet = try FleetFile.read(fleet, logFolder: logs)
-      try makeFolder(logs)
+      try makeFolder(logs, "folder of the workers' logs")
     }
     if let leaseDuration { options.leaseDuration = .seconds(leaseDuration) }
     if let heartbeatInterval {
@@ -180,14 +180,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
     }
   }
 
-  private func makeFolder(_ folder: String) throws(CommandError) {
+  private func makeFolder(_ folder: String, _ name: String) throws(CommandError) {
     do {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
       throw CommandError(
-        "cannot make the state folder \(folder): \(error.localizedDescription); "
-          + "choose another --state")
+        "cannot make the \(name) \(folder): \(error.localizedDescription); choose another --state")
     }
   }
 

@@ -40,8 +40,10 @@ package struct Autoscaler: Sendable {
   package private(set) var members: [String: Member] = [:]
   private let namePrefix: String
   private var nextNumber = 1
-  /// Jobs of which people were told that they are late, or that no pool here can serve them.
-  private var told: Set<JobID> = []
+  /// Jobs of which people were told that they are late.
+  private var toldLate: Set<JobID> = []
+  /// Likewise that no pool here can serve them.
+  private var toldUnserved: Set<JobID> = []
 
   /// - Parameters:
   ///   - pools: where workers can be started; with different names.
@@ -228,7 +230,9 @@ package struct Autoscaler: Sendable {
       keepLeast(free: &free, missing: &missing)
     }
     if !isShort, missing.isEmpty { replace(late, now: now, into: &actions) }
-    told.formIntersection(demands.map(\.job))
+    let jobs = demands.map(\.job)
+    toldLate.formIntersection(jobs)
+    toldUnserved.formIntersection(jobs)
     launch(missing, now: now, into: &actions)
     release(free, workers, isDraining: isDraining, now: now, into: &actions)
     return actions
@@ -281,7 +285,7 @@ package struct Autoscaler: Sendable {
     let eligible = eligiblePools(for: demand)
     guard let first = eligible.first(where: { open.contains($0.pool.name) }) ?? eligible.first
     else {
-      guard let pool = demand.pool, told.insert(demand.job).inserted else { return false }
+      guard let pool = demand.pool, toldUnserved.insert(demand.job).inserted else { return false }
       actions.append(
         .log(
           .warning, "job \(demand.job) asks for pool \(pool), and the fleet has none of this name"))
@@ -348,7 +352,7 @@ package struct Autoscaler: Sendable {
       let needed = Self.neededCount(
         seconds: seconds, timeLeft: timeLeft, startUp: startUp, present: present)
       wanted = max(wanted, min(limit, needed ?? limit))
-      if needed ?? .max > limit, told.insert(demand.job).inserted {
+      if needed ?? .max > limit, toldLate.insert(demand.job).inserted {
         actions.append(
           .log(
             .warning,

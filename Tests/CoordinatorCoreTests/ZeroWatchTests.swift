@@ -36,6 +36,18 @@ import Testing
     #expect(review(&watch)[JobID(8)]?.workers == [], "and so are its workers")
   }
 
+  /// A limit, and what is beyond it.
+  @Test func theFirstEndsAreToldWhereThereAreTooMany() {
+    var watch = ZeroWatch()
+    watch.jobEnded(JobID(7), now: Self.end)
+    for number in 0...ZeroWatch.exitLimit { watch.workerEnded("w-\(number)", "exit code 0") }
+    watch.workerEnded("w-0", "signal 9")
+    let workers = review(&watch)[JobID(7)]?.workers
+    #expect(workers?.count == ZeroWatch.exitLimit)
+    #expect(workers?.contains { $0.worker == "w-\(ZeroWatch.exitLimit)" } == false)
+    #expect(workers?.first?.end == "signal 9", "of a worker that ends again the last end is told")
+  }
+
   @Test func whatIsLeftIsWaitedFor() {
     var watch = watch()
     #expect(review(&watch, left: ["w-3"]).isEmpty)
