@@ -350,7 +350,9 @@ extension World {
   /// Remembers what is in a stranger's partial, under a name of its own.
   mutating func keep(_ content: PartialContent, of attempt: Attempt) -> PartialName {
     var word = mixed(UInt64(attempt.incarnation.rawValue) << 32 | UInt64(attempt.counter))
-    word = mixed(word ^ UInt64(content.shard.rawValue) ^ BlockMask(content.blocks).bits)
+    // One after the other: else two shards with other blocks could have one name.
+    word = mixed(word ^ UInt64(content.shard.rawValue))
+    word = mixed(word ^ BlockMask(content.blocks).bits)
     for record in content.records.joined() { word = mixed(word ^ record) }
     let name = PartialName(
       digest: ContentDigest(words: SIMD4(word, mixed(word), 1, 0)), byteCount: word % 3 + 1)

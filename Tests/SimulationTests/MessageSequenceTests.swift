@@ -1,3 +1,4 @@
+import Foundation
 import Simulation
 import Testing
 
@@ -29,6 +30,19 @@ struct MessageSequenceTests {
     #expect(commitCount > 5_000)
     #expect(refutationCount > 100)
     #expect(honestCount > 300, "jobs that are followed to their end")
+  }
+
+  /// What the fuzzer has learned, and what it has found.
+  @Test func theCorpusHarmsNothing() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Fuzz/Corpus/messages")
+    let files = try FileManager.default.contentsOfDirectory(
+      at: folder, includingPropertiesForKeys: nil)
+    #expect(files.contains { $0.lastPathComponent == "found-0" })
+    for file in files {
+      var sequence = MessageSequence([UInt8](try Data(contentsOf: file)))
+      #expect(sequence.run() == [], "\(file.lastPathComponent)")
+    }
   }
 
   @Test func theSameBytesAreTheSameWorld() {
