@@ -269,7 +269,9 @@ extension Coordinator {
             lease.lease.grant.key, worker: worker, reason: "its result was refused: \(reason)",
             now: now, into: &effects)
         }
-        if answer == .already { core.noteRepeated(lease.lease.grant.job, lease.result) }
+        if answer == .already {
+          core.noteRepeated(lease.lease.grant.job, lease.result, worker: worker)
+        }
         return answer
           ?? core.finish(
             lease.lease.grant.job, lease.result, worker: worker, now: now, into: &effects)

@@ -116,12 +116,9 @@ package actor FleetOperator {
     _ demands: [Demand], others: [FleetWorker], _ now: Instant
   ) -> [JobID: String] {
     guard others.isEmpty else { return [:] }
-    let reason = isDraining ? "waits for workers: the fleet is drained" : nil
-    var waits: [JobID: String] = [:]
-    for demand in demands {
-      waits[demand.job] = reason ?? autoscaler.waitReason(of: demand, now: now)
-    }
-    return waits
+    guard isDraining else { return autoscaler.waitReasons(of: demands, now: now) }
+    let reasons = demands.map { ($0.job, "waits for workers: the fleet is drained") }
+    return Dictionary(reasons, uniquingKeysWith: { first, _ in first })
   }
 
   /// Records that nothing is left once all engines say so.

@@ -223,9 +223,9 @@ extension CoordinatorCore {
   }
 
   /// Takes note of a result that `preview` has found to be all there already.
-  package mutating func noteRepeated(_ id: JobID, _ result: ShardResult) {
+  package mutating func noteRepeated(_ id: JobID, _ result: ShardResult, worker: WorkerID) {
     jobs[id]?.repeatedResultCount += 1
-    tables[id]?.noteRepeated(result)
+    tables[id]?.noteRepeated(result, worker: worker)
   }
 
   private mutating func note(_ worker: WorkerID, _ result: ShardResult, now: Instant) {

@@ -85,29 +85,41 @@ extension Autoscaler {
     return reasons.isEmpty ? nil : reasons.joined(separator: ", ")
   }
 
-  /// Why a job that could be leased has no worker.
+  /// Why jobs that could be leased have no worker.
   ///
   /// - Parameters:
-  ///   - demand: of the job.
+  ///   - demands: of the jobs.
   ///   - now: the time.
-  /// - Returns: what each pool that it may use waits for, at most `textLimit` characters; nil where
-  ///   a worker of one of them is here.
-  package func waitReason(of demand: Demand, now: Instant) -> String? {
-    let eligible = eligiblePools(for: demand)
-    let names = Set(eligible.map(\.pool.name))
-    let own = members.values.filter { names.contains($0.pool) }
-    guard !own.contains(where: { $0.phase == .joined }) else { return nil }
-    let reasons = eligible.map { state in
-      let name = state.pool.name
-      if let reason = state.haltReason { return "pool \(name) is stopped: \(reason)" }
-      if let reason = waitReasons(in: name) { return "pool \(name): \(reason)" }
-      let startingCount = own.count { $0.pool == name && $0.phase == .starting }
-      if startingCount > 0 { return "pool \(name): starting \(startingCount)" }
-      guard state.pausedUntil > now else { return "pool \(name): none is started" }
-      return "pool \(name): \(state.pauseReason)"
+  /// - Returns: for each of them what the pools that it may use wait for, at most `textLimit`
+  ///   characters; nothing for those that a worker of such a pool is here for.
+  package func waitReasons(of demands: [Demand], now: Instant) -> [JobID: String] {
+    // Of each pool once: there may be many jobs and many workers.
+    let joined = Set(members.values.filter { $0.phase == .joined }.map(\.pool))
+    var texts: [String: String] = [:]
+    var reasons: [JobID: String] = [:]
+    for demand in demands {
+      let eligible = eligiblePools(for: demand)
+      guard !eligible.contains(where: { joined.contains($0.pool.name) }) else { continue }
+      let parts = eligible.map { state in
+        let text = texts[state.pool.name] ?? waitText(of: state, now: now)
+        texts[state.pool.name] = text
+        return text
+      }
+      let text = "waits for workers: " + parts.joined(separator: "; ")
+      reasons[demand.job] =
+        text.count > Self.textLimit ? text.prefix(Self.textLimit - 1) + "…" : text
     }
-    let text = "waits for workers: " + reasons.joined(separator: "; ")
-    return text.count > Self.textLimit ? text.prefix(Self.textLimit - 1) + "…" : text
+    return reasons
+  }
+
+  private func waitText(of state: PoolState, now: Instant) -> String {
+    let name = state.pool.name
+    if let reason = state.haltReason { return "pool \(name) is stopped: \(reason)" }
+    if let reason = waitReasons(in: name) { return "pool \(name): \(reason)" }
+    let startingCount = members.values.count { $0.pool == name && $0.phase == .starting }
+    if startingCount > 0 { return "pool \(name): starting \(startingCount)" }
+    guard state.pausedUntil > now else { return "pool \(name): none is started" }
+    return "pool \(name): \(state.pauseReason)"
   }
 
   /// Changes how many workers a pool keeps and has at most; nil leaves what is.

@@ -1,4 +1,4 @@
-import Jobs
+package import Jobs
 
 /// What the threads of workers did for one job, in seconds of one thread.
 package struct WorkAccount: Hashable, Sendable {
@@ -31,11 +31,11 @@ extension LeaseTable {
   }
 
   /// Takes note of a result all of whose blocks were committed before.
-  package mutating func noteRepeated(_ result: ShardResult) {
-    let slot = slots.first { entry in
-      entry?.lease.shard == result.shard && entry?.lease.attempt == result.attempt
-    }
-    note(result, newBlockCount: 0, isBackup: slot??.lease.isBackup ?? false)
+  package mutating func noteRepeated(_ result: ShardResult, worker: WorkerID) {
+    guard result.shard.index < shards.count else { return }
+    let slot = slot(shard: result.shard, attempt: result.attempt, worker: worker)
+    note(
+      result, newBlockCount: 0, isBackup: slot.map { slots[$0]?.lease.isBackup == true } ?? false)
   }
 
   /// Takes note of blocks that were committed and count no more.

@@ -323,20 +323,20 @@ import Testing
   @Test func aJobSaysWhatItsWorkersWaitFor() {
     var autoscaler = Self.autoscaler
     #expect(
-      autoscaler.waitReason(of: Self.demand, now: Self.start)
+      autoscaler.waitReasons(of: [Self.demand], now: Self.start)[JobID(1)]
         == "waits for workers: pool main: none is started")
     var actions = autoscaler.review(demands: [Self.demand], workers: [], now: Self.start)
     #expect(
-      autoscaler.waitReason(of: Self.demand, now: Self.start)
+      autoscaler.waitReasons(of: [Self.demand], now: Self.start)[JobID(1)]
         == "waits for workers: pool main: starting 2")
     autoscaler.listed(
       pool: "main", [FleetEntry(name: "w-1", state: .waiting("no image"))], asked: Self.start,
       now: Self.start, into: &actions)
     #expect(
-      autoscaler.waitReason(of: Self.demand, now: Self.start)
+      autoscaler.waitReasons(of: [Self.demand], now: Self.start)[JobID(1)]
         == "waits for workers: pool main: no image")
     autoscaler.joined("w-2", now: Self.start)
-    #expect(autoscaler.waitReason(of: Self.demand, now: Self.start) == nil)
+    #expect(autoscaler.waitReasons(of: [Self.demand], now: Self.start)[JobID(1)] == nil)
   }
 
   @Test func anEnginesWordsAreToldAtALimit() {
@@ -344,7 +344,7 @@ import Testing
     var actions: [FleetAction] = []
     autoscaler.failed(
       pool: "main", reason: String(repeating: "no ", count: 300), now: Self.start, into: &actions)
-    let reason = autoscaler.waitReason(of: Self.demand, now: Self.start)
+    let reason = autoscaler.waitReasons(of: [Self.demand], now: Self.start)[JobID(1)]
     #expect(reason?.hasPrefix("waits for workers: pool main: no no") == true)
     #expect(reason?.count == 600)
     let status = autoscaler.status(ofPoolAt: 0, engine: "local", listed: nil, now: Self.start)

@@ -55,7 +55,7 @@ struct AccountTests {
     #expect(subject.table.account == account(useful: 16, repeated: 4 + 16))
     var again = result(0, lease.blocks, lease.attempt)
     again.elapsed = .seconds(5)
-    subject.table.noteRepeated(again)
+    subject.table.noteRepeated(again, worker: me)
     #expect(subject.table.account == account(useful: 16, repeated: 4 + 16 + 5))
   }
 
